@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Turns core/sql into C++: every named statement a constant, every migration an entry of kMigrations.
+"""Turns core/sql into C++: named statements become constants, migrations entries of kMigrations.
 
-A file core/sql/jobs.sql holds statements in this form; each becomes `millrace::sql::jobs::kInsertJob`:
+A file core/sql/jobs.sql holds statements in this form; each becomes a constant, this one
+`millrace::sql::jobs::kInsertJob`:
 
     -- name: insert_job
     -- Inserts a job's body. in: ...; out: none; changes: jobs; index: rowid
     INSERT INTO jobs (...) VALUES (...);
 
-The comment under the name is the statement's contract and must say `in:`, `out:`, `changes:` and `index:`. The build fails
-on a statement without name or contract, on a name used twice in a file, and on a statement of more than 40 lines.
-Files core/sql/migrations/NNNN_name.sql are whole scripts, numbered from 0001 without gaps.
+The comment under the name is the statement's contract and must say `in:`, `out:`, `changes:` and
+`index:`. The build fails on a statement without name or contract, on a name used twice in a file,
+and on a statement of more than 40 lines. Files core/sql/migrations/NNNN_name.sql are whole scripts,
+numbered from 0001 without gaps.
 
 Only the standard library, because it runs inside users' builds.
 """
@@ -70,7 +72,9 @@ def parse_statements(source: str, path: str) -> list[Statement]:
     for statement in statements:
         if statement.name in seen:
             first = seen[statement.name]
-            raise SqlError(f"{path}:{statement.line}: name '{statement.name}' is already used in line {first}")
+            raise SqlError(
+                f"{path}:{statement.line}: name '{statement.name}' is already used in line {first}"
+            )
         seen[statement.name] = statement.line
     return statements
 
@@ -94,7 +98,9 @@ def _parse_block(name: str, number: int, lines: list[str], path: str) -> Stateme
     if not body:
         raise SqlError(f"{where}: '{name}' has no statement")
     if len(body) > MAX_STATEMENT_LINES:
-        raise SqlError(f"{where}: '{name}' has {len(body)} lines; at most {MAX_STATEMENT_LINES} are allowed")
+        raise SqlError(
+            f"{where}: '{name}' has {len(body)} lines; at most {MAX_STATEMENT_LINES} are allowed"
+        )
     text = "\n".join(body)
     _check_single_statement(text, name, where)
     return Statement(name, number, contract, text)
@@ -104,7 +110,11 @@ def _check_single_statement(text: str, name: str, where: str) -> None:
     if not sqlite3.complete_statement(text):
         raise SqlError(f"{where}: '{name}' does not end with ';'")
     for index, character in enumerate(text):
-        if character == ";" and sqlite3.complete_statement(text[: index + 1]) and text[index + 1 :].strip():
+        if (
+            character == ";"
+            and sqlite3.complete_statement(text[: index + 1])
+            and text[index + 1 :].strip()
+        ):
             raise SqlError(f"{where}: '{name}' holds more than one statement")
     if RAW_STRING_END in text:
         raise SqlError(f"{where}: '{name}' contains {RAW_STRING_END}, which cannot be embedded")
@@ -119,7 +129,10 @@ def read_migrations(folder: Path) -> list[Migration]:
             raise SqlError(f"{path}:1: a migration is called NNNN_name.sql, in lower case")
         expected = len(migrations) + 1
         if int(match["version"]) != expected:
-            raise SqlError(f"{path}:1: expected migration {expected:04d}; numbers start at 0001 and have no gaps")
+            raise SqlError(
+                f"{path}:1: expected migration {expected:04d}; "
+                "numbers start at 0001 and have no gaps"
+            )
         text = path.read_text(encoding="utf-8")
         if RAW_STRING_END in text:
             raise SqlError(f"{path}:1: contains {RAW_STRING_END}, which cannot be embedded")
@@ -156,7 +169,8 @@ def render_header(files: dict[str, list[Statement]], migrations: list[Migration]
         out += ["", f"namespace {namespace} {{"]
         for statement in statements:
             out += ["", f"// {statement.contract}"]
-            out.append(f'inline constexpr const char* {constant_name(statement.name)} = R"sql({statement.text})sql";')
+            constant = constant_name(statement.name)
+            out.append(f'inline constexpr const char* {constant} = R"sql({statement.text})sql";')
         out += ["", f"}}  // namespace {namespace}"]
     out += ["", "}  // namespace millrace::sql", "", "#endif  // MILLRACE_SQL_STATEMENTS_H_", ""]
     return "\n".join(out)
@@ -187,7 +201,9 @@ def write_if_changed(path: Path, text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sql", type=Path, required=True, help="the folder core/sql")
-    parser.add_argument("--out", type=Path, help="where sql_statements.h and .cc go; without it, only check")
+    parser.add_argument(
+        "--out", type=Path, help="where sql_statements.h and .cc go; without it, only check"
+    )
     options = parser.parse_args(arguments)
     try:
         files = {
@@ -196,7 +212,9 @@ def main(arguments: list[str] | None = None) -> int:
         }
         for stem in files:
             if not SNAKE_CASE.match(stem):
-                raise SqlError(f"{options.sql / stem}.sql:1: a statement file is called lower_snake_case.sql")
+                raise SqlError(
+                    f"{options.sql / stem}.sql:1: a statement file is called lower_snake_case.sql"
+                )
         migrations = read_migrations(options.sql / "migrations")
     except SqlError as error:
         sys.stderr.write(f"{error}\n")

@@ -1,0 +1,138 @@
+// Rules for TypeScript and JavaScript. Each exception has its reason beside it.
+import prettier from "eslint-config-prettier";
+import tseslint from "typescript-eslint";
+
+const globals = {
+  AbortController: "readonly",
+  AbortSignal: "readonly",
+  Buffer: "readonly",
+  TextDecoder: "readonly",
+  TextEncoder: "readonly",
+  URL: "readonly",
+  clearInterval: "readonly",
+  clearTimeout: "readonly",
+  console: "readonly",
+  fetch: "readonly",
+  performance: "readonly",
+  process: "readonly",
+  setImmediate: "readonly",
+  setInterval: "readonly",
+  setTimeout: "readonly",
+  structuredClone: "readonly",
+};
+
+const house = {
+  eqeqeq: "error",
+  "no-console": "error",
+  "no-var": "error",
+  "prefer-const": "error",
+  "no-undef": "error",
+  "no-restricted-syntax": [
+    "error",
+    { selector: "ExportDefaultDeclaration", message: "Export by name." },
+  ],
+};
+
+export default [
+  {
+    ignores: [
+      "build/",
+      "dist/",
+      "node/dist/",
+      "node/native/",
+      "node_modules/",
+      ".venv/",
+      "third_party/",
+    ],
+  },
+  {
+    files: ["**/*.js", "**/*.mjs", "**/*.cjs"],
+    languageOptions: { globals, ecmaVersion: 2023 },
+    rules: { ...house, "no-unused-vars": "error" },
+  },
+  {
+    files: ["**/*.cjs"],
+    languageOptions: {
+      sourceType: "commonjs",
+      globals: { ...globals, require: "readonly", module: "writable", __dirname: "readonly" },
+    },
+  },
+  ...tseslint.configs.strictTypeChecked.map((config) => ({
+    ...config,
+    files: ["**/*.ts", "**/*.cts", "**/*.mts"],
+  })),
+  {
+    files: ["**/*.ts", "**/*.cts", "**/*.mts"],
+    languageOptions: {
+      parserOptions: {
+        project: ["node/tsconfig.esm.json", "node/tsconfig.tests.json"],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      ...house,
+      "no-undef": "off", // the compiler knows better
+      // Numbers in templates are what messages are made of.
+      "@typescript-eslint/restrict-template-expressions": [
+        "error",
+        { allowNumber: true, allowBoolean: true },
+      ],
+      // Type parameters used once are how BullMQ users write Queue<Data, Result>.
+      "@typescript-eslint/no-unnecessary-type-parameters": "off",
+    },
+  },
+  {
+    files: ["**/*.cts"],
+    rules: { "@typescript-eslint/no-require-imports": "off" }, // these files are CommonJS in order to use require
+  },
+  {
+    // Programs that people run print.
+    files: [
+      "node/src/cli.ts",
+      "node/src/cli/**",
+      "examples/**",
+      "tests/**",
+      "tools/**",
+      "eslint.config.js",
+    ],
+    rules: { "no-console": "off" },
+  },
+  {
+    // node:test returns promises nobody needs to await, and tests reach where users must not.
+    files: ["tests/**"],
+    rules: {
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: "package",
+              name: [
+                "test",
+                "it",
+                "describe",
+                "suite",
+                "before",
+                "after",
+                "beforeEach",
+                "afterEach",
+              ],
+              package: "node:test",
+            },
+          ],
+        },
+      ],
+      "@typescript-eslint/no-unsafe-argument": "off",
+      "@typescript-eslint/no-unsafe-assignment": "off",
+      "@typescript-eslint/no-unsafe-call": "off",
+      "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-non-null-assertion": "off",
+    },
+  },
+  {
+    // The tools' configuration format asks for a default export.
+    files: ["eslint.config.js"],
+    rules: { "no-restricted-syntax": "off" },
+  },
+  prettier,
+];
