@@ -1,0 +1,155 @@
+-- name: insert_job
+-- A body without options. in: job, queue_id, name, created_at_ms, salt, priority, data; changes: jobs
+INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
+
+-- name: insert_job_with_options
+-- A body with options, in the order of the columns; changes: jobs
+INSERT INTO jobs (
+  job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
+  due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
+  max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
+  keep_failed_age_ms, keep_failed_count)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+  ?24, ?25, ?26);
+
+-- name: insert_key
+-- in: custom_id, queue_id, job; changes: job_keys
+INSERT INTO job_keys (custom_id, queue_id, job) VALUES (?1, ?2, ?3);
+
+-- name: find_key
+-- in: custom_id, queue_id; out: job; index: primary key
+SELECT job FROM job_keys WHERE custom_id = ?1 AND queue_id = ?2;
+
+-- name: find_key_newest
+-- The newest job that has this id in any queue. in: custom_id; out: job; index: primary key (prefix)
+SELECT max(job) FROM job_keys WHERE custom_id = ?1;
+
+-- name: insert_ready
+-- in: queue_id, priority, seq, run; changes: ready
+INSERT INTO ready (queue_id, priority, seq, run) VALUES (?1, ?2, ?3, ?4);
+
+-- name: delete_ready
+-- in: queue_id, priority, seq; changes: ready; index: primary key
+DELETE FROM ready WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
+
+-- name: insert_scheduled
+-- in: queue_id, due_at_ms, seq, priority, run; changes: scheduled
+INSERT INTO scheduled (queue_id, due_at_ms, seq, priority, run) VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: delete_scheduled
+-- in: queue_id, due_at_ms, seq; changes: scheduled; index: primary key
+DELETE FROM scheduled WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
+
+-- name: earliest_due
+-- When the next scheduled job of a queue is due. in: queue_id; out: due_at_ms or no row; index: primary key
+SELECT due_at_ms FROM scheduled WHERE queue_id = ?1 ORDER BY due_at_ms LIMIT 1;
+
+-- name: select_due
+-- Scheduled jobs of a queue that are due, with what their ids are made of. in: queue_id, now_ms, limit;
+-- out: due_at_ms, seq, priority, run, created_at_ms, salt, custom_id; index: primary key, rowid of jobs
+SELECT s.due_at_ms, s.seq, s.priority, s.run, j.created_at_ms, j.salt, j.custom_id
+FROM scheduled s LEFT JOIN jobs j ON j.job = abs(s.seq)
+WHERE s.queue_id = ?1 AND s.due_at_ms <= ?2 ORDER BY s.due_at_ms, s.seq LIMIT ?3;
+
+-- name: has_ready
+-- Whether a claim would find anything: the empty claim is this read. in: queue_id, now_ms; out: 1 or 0; index: primary keys
+SELECT EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
+  OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2);
+
+-- name: select_claim
+-- The next ready jobs of a queue with their bodies. in: queue_id, limit; out: ready columns, then jobs columns;
+-- index: primary key, rowid of jobs
+SELECT r.priority, r.seq, r.run, j.job, j.queue_id, j.name, j.created_at_ms, j.salt, j.priority, j.data, j.options,
+  j.custom_id, j.headers, j.content_type, j.lifo, j.due_at_ms, j.expires_at_ms, j.max_attempts, j.backoff_kind,
+  j.backoff_delay_ms, j.backoff_max_ms, j.backoff_jitter, j.max_crashes, j.time_limit_ms, j.soft_time_limit_ms,
+  j.keep_logs, j.keep_completed_age_ms, j.keep_completed_count, j.keep_failed_age_ms, j.keep_failed_count
+FROM ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
+WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
+
+-- name: select_body
+-- One job's body. in: job; out: jobs columns; index: rowid
+SELECT job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
+  due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
+  max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
+  keep_failed_age_ms, keep_failed_count
+FROM jobs WHERE job = ?1;
+
+-- name: delete_ready_up_to
+-- Takes away what select_claim has read: a prefix of the queue. in: queue_id, priority, seq; changes: ready; index: primary key
+DELETE FROM ready WHERE queue_id = ?1 AND (priority, seq) <= (?2, ?3);
+
+-- name: insert_active
+-- in: job, queue_id, token, process_id, priority, seq, run, started_at_ms, deadline_ms; changes: active
+INSERT INTO active (job, queue_id, token, process_id, priority, seq, run, started_at_ms, deadline_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
+-- name: delete_active
+-- Ends a lease; no row changes if the token is no longer the job's. in: job, token; changes: active; index: rowid
+DELETE FROM active WHERE job = ?1 AND token = ?2;
+
+-- name: select_active
+-- in: job; out: columns of active; index: rowid
+SELECT job, queue_id, token, process_id, priority, seq, run, started_at_ms, cancel_requested, cancel_reason
+FROM active WHERE job = ?1;
+
+-- name: insert_finished
+-- in: in the order of the columns; changes: finished
+INSERT INTO finished (job, queue_id, state, finished_at_ms, started_at_ms, attempts, process_id, run, content_type, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);
+
+-- name: delete_finished
+-- in: job; changes: finished; index: rowid
+DELETE FROM finished WHERE job = ?1;
+
+-- name: select_run
+-- What a job has gathered. in: job; out: columns of job_runs; index: rowid
+SELECT attempts_started, attempts_made, crashes, due_at_ms, started_at_ms, process_id, progress, log_lines
+FROM job_runs WHERE job = ?1;
+
+-- name: write_run
+-- Attempts of a job after one that did not end it. in: job, attempts_started, attempts_made, crashes, due_at_ms,
+-- started_at_ms, process_id; changes: job_runs
+INSERT INTO job_runs (job, attempts_started, attempts_made, crashes, due_at_ms, started_at_ms, process_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (job) DO UPDATE SET attempts_started = ?2, attempts_made = ?3, crashes = ?4, due_at_ms = ?5,
+  started_at_ms = ?6, process_id = ?7;
+
+-- name: delete_run
+-- in: job; changes: job_runs; index: rowid
+DELETE FROM job_runs WHERE job = ?1;
+
+-- name: insert_attempt_error
+-- in: job, token, at_ms, error; changes: attempt_errors
+INSERT INTO attempt_errors (job, token, at_ms, error) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (job, token) DO UPDATE SET at_ms = ?3, error = ?4;
+
+-- name: trim_attempt_errors
+-- Keeps the newest errors of a job. in: job, how many; changes: attempt_errors; index: primary key
+DELETE FROM attempt_errors WHERE job = ?1 AND token <= (
+  SELECT token FROM attempt_errors WHERE job = ?1 ORDER BY token DESC LIMIT 1 OFFSET ?2);
+
+-- name: delete_attempt_errors
+-- in: job; changes: attempt_errors; index: primary key
+DELETE FROM attempt_errors WHERE job = ?1;
+
+-- name: delete_logs
+-- in: job; changes: job_logs; index: primary key
+DELETE FROM job_logs WHERE job = ?1;
+
+-- name: delete_body
+-- in: job; changes: jobs; index: rowid
+DELETE FROM jobs WHERE job = ?1;
+
+-- name: delete_key
+-- in: custom_id, queue_id; changes: job_keys; index: primary key
+DELETE FROM job_keys WHERE custom_id = ?1 AND queue_id = ?2;
+
+-- name: select_expired_finished
+-- The oldest finished jobs of a queue and state that are older than a time. in: queue_id, state, before_ms, limit; out: job, run;
+-- index: finished_in_order
+SELECT job, run FROM finished WHERE queue_id = ?1 AND state = ?2 AND finished_at_ms < ?3
+ORDER BY finished_at_ms, job LIMIT ?4;
+
+-- name: quarantine
+-- Records a damaged record that was taken out of the way. in: found_at_ms, queue_id, job, what; changes: quarantine
+INSERT INTO quarantine (found_at_ms, queue_id, job, what) VALUES (?1, ?2, ?3, ?4);
