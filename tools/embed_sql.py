@@ -8,8 +8,8 @@ A file core/sql/jobs.sql holds statements in this form; each becomes a constant,
     -- Inserts a job's body. in: ...; out: none; changes: jobs; index: rowid
     INSERT INTO jobs (...) VALUES (...);
 
-The comment under the name is the statement's contract and must say `in:`, `out:`, `changes:` and
-`index:`. The build fails on a statement without name or contract, on a name used twice in a file,
+The comment under the name is the statement's contract and must say `in:`, and `out:` or
+`changes:` (or both), with `index:` where one is used. The build fails on a statement without name or contract, on a name used twice in a file,
 and on a statement of more than 40 lines. Files core/sql/migrations/NNNN_name.sql are whole scripts,
 numbered from 0001 without gaps.
 
@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_STATEMENT_LINES = 40
-CONTRACT_WORDS = ("in:", "out:", "changes:", "index:")
+CONTRACT_WORDS = ("in:",)  # always; and at least one of:
+CONTRACT_EFFECTS = ("out:", "changes:")
 NAME_LINE = re.compile(r"^-- name:\s*(?P<name>\S*)\s*$")
 SNAKE_CASE = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 MIGRATION_FILE = re.compile(r"^(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql$")
@@ -88,6 +89,8 @@ def _parse_block(name: str, number: int, lines: list[str], path: str) -> Stateme
         comments += 1
     contract = " ".join(line[2:].strip() for line in lines[:comments])
     missing = [word for word in CONTRACT_WORDS if word not in contract]
+    if not any(word in contract for word in CONTRACT_EFFECTS):
+        missing.append(" or ".join(CONTRACT_EFFECTS))
     if missing:
         raise SqlError(f"{where}: the contract comment of '{name}' lacks {', '.join(missing)}")
     body = lines[comments:]

@@ -3,7 +3,7 @@
 INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
 -- name: insert_job_with_options
--- A body with options, in the order of the columns; changes: jobs
+-- A body with options. in: the columns in their order; changes: jobs
 INSERT INTO jobs (
   job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,

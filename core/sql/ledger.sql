@@ -7,7 +7,7 @@ SELECT next FROM sequence WHERE id = 1;
 UPDATE sequence SET next = ?1 WHERE id = 1;
 
 -- name: find_queue
--- in: name; out: queue_id; index: unique(name)
+-- A queue by its name. in: name; out: queue_id; index: unique(name)
 SELECT queue_id FROM queues WHERE name = ?1;
 
 -- name: insert_queue
