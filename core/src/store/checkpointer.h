@@ -1,4 +1,5 @@
-// Background checkpoints: keeps the WAL bounded under constant load and empty when idle, never in a caller's commit.
+// Background checkpoints: keeps the WAL bounded under constant load and empty when idle, never in a
+// caller's commit.
 #ifndef MILLRACE_STORE_CHECKPOINTER_H_
 #define MILLRACE_STORE_CHECKPOINTER_H_
 
@@ -13,16 +14,18 @@ struct sqlite3;
 
 namespace millrace::store {
 
-// One a store file and process. Owns one thread with a connection of its own; both start with the first commit that
-// finds the WAL over a quarter of its limit, and the thread sleeps without time-out while it has nothing to do.
+// One a store file and process. Owns one thread with a connection of its own; both start with the
+// first commit that finds the WAL over a quarter of its limit, and the thread sleeps without
+// time-out while it has nothing to do.
 //
 //   WAL over a quarter    PASSIVE, beside the writers.
-//   WAL over half         they never let a PASSIVE catch up: sync what was copied, then take the writer lock for the short
+//   WAL over half         they never let a PASSIVE catch up: sync what was copied, then take the
+//   writer lock for the short
 //                         rest and RESTART, so that the next commit begins the WAL anew.
 //   no commit for idle_ms TRUNCATE, once; then it sleeps until the WAL has grown again.
 //
-// Thread-safe. In a child after fork() it must be leaked (release the pointer): its thread does not exist there, and its
-// connection belongs to the parent.
+// Thread-safe. In a child after fork() it must be leaked (release the pointer): its thread does not
+// exist there, and its connection belongs to the parent.
 class Checkpointer {
  public:
   struct Options {
@@ -30,14 +33,16 @@ class Checkpointer {
     std::string vfs;  // empty: Millrace's own
     int64_t page_bytes = 8192;
     int64_t wal_limit_bytes = 16 << 20;
-    int64_t busy_timeout_ms = 50;  // how long RESTART waits for readers while the writer lock is held
-    int64_t idle_ms = 1000;        // real time from the last commit to TRUNCATE
-    // Store::LockWriter and UnlockWriter. Called from the checkpoint thread: they must exclude this process's own
-    // threads too, not only other processes.
+    int64_t busy_timeout_ms =
+        50;                  // how long RESTART waits for readers while the writer lock is held
+    int64_t idle_ms = 1000;  // real time from the last commit to TRUNCATE
+    // Store::LockWriter and UnlockWriter. Called from the checkpoint thread: they must exclude this
+    // process's own threads too, not only other processes.
     std::function<Status()> lock_writer;
     std::function<void()> unlock_writer;
-    // A sync failed, so what the kernel still holds is unknown: the store must become failed() and be recovered. On the
-    // checkpoint thread, with the writer lock held or not: must not take it. May be empty.
+    // A sync failed, so what the kernel still holds is unknown: the store must become failed() and
+    // be recovered. On the checkpoint thread, with the writer lock held or not: must not take it.
+    // May be empty.
     std::function<void(const Status&)> on_sync_failed;
     std::function<void(const std::string&)> log;  // one line for humans; may be empty
   };
@@ -55,14 +60,16 @@ class Checkpointer {
   // Stop(false), if that was not called.
   virtual ~Checkpointer() = default;
 
-  // Learns the WAL's length from each commit of this connection (sqlite3_wal_hook: no system call). Call it for every
-  // connection that writes, after its PRAGMAs (wal_autocheckpoint would replace the hook), and again after Recover().
-  // The checkpointer must outlive the connection.
+  // Learns the WAL's length from each commit of this connection (sqlite3_wal_hook: no system call).
+  // Call it for every connection that writes, after its PRAGMAs (wal_autocheckpoint would replace
+  // the hook), and again after Recover(). The checkpointer must outlive the connection.
   virtual void Watch(sqlite3* writer) = 0;
-  // After each commit, outside the writer lock. Two atomic loads; wakes the thread only if the WAL has passed its mark.
+  // After each commit, outside the writer lock. Two atomic loads; wakes the thread only if the WAL
+  // has passed its mark.
   virtual void AfterCommit() = 0;
-  // Joins the thread and closes the connection; with `truncate`, a last TRUNCATE is tried first, without waiting for
-  // readers. The writer lock must not be held. Idempotent; later calls of AfterCommit() do nothing.
+  // Joins the thread and closes the connection; with `truncate`, a last TRUNCATE is tried first,
+  // without waiting for readers. The writer lock must not be held. Idempotent; later calls of
+  // AfterCommit() do nothing.
   virtual void Stop(bool truncate) = 0;
 
   virtual Stats stats() const = 0;
