@@ -9,9 +9,9 @@ A file core/sql/jobs.sql holds statements in this form; each becomes a constant,
     INSERT INTO jobs (...) VALUES (...);
 
 The comment under the name is the statement's contract and must say `in:`, and `out:` or
-`changes:` (or both), with `index:` where one is used. The build fails on a statement without name or contract, on a name used twice in a file,
-and on a statement of more than 40 lines. Files core/sql/migrations/NNNN_name.sql are whole scripts,
-numbered from 0001 without gaps.
+`changes:` (or both), with `index:` where one is used. The build fails on a statement without name
+or contract, on a name used twice in a file, and on a statement of more than 40 lines. Files
+core/sql/migrations/NNNN_name.sql are whole scripts, numbered from 0001 without gaps.
 
 Only the standard library, because it runs inside users' builds.
 """
@@ -125,7 +125,7 @@ def _check_single_statement(text: str, name: str, where: str) -> None:
 
 def read_migrations(folder: Path) -> list[Migration]:
     """Reads the migration scripts in order; raises SqlError on a bad name or a gap."""
-    migrations = []
+    migrations: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         match = MIGRATION_FILE.match(path.name)
         if not match:

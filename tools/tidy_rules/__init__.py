@@ -1,0 +1,1 @@
+"""The rules behind tools/tidy.py, one subject per module."""
