@@ -1,13 +1,13 @@
 #include "base/id.h"
 
-#include <pthread.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cassert>
 #include <chrono>
+
+#include "base/fork.h"
 
 namespace millrace {
 namespace {
@@ -99,18 +99,9 @@ std::optional<IdParts> ParseId(std::string_view id) {
 
 namespace {
 
-// Counts forks: a thread's generator whose number is not the present one reseeds.
-std::atomic<uint32_t> g_fork_generation{1};
-
-[[maybe_unused]] const bool g_fork_handler = [] {
-  pthread_atfork(nullptr, nullptr,
-                 [] { g_fork_generation.fetch_add(1, std::memory_order_relaxed); });
-  return true;
-}();
-
 struct Generator {
   uint64_t state = 0;
-  uint32_t generation = 0;  // 0: never seeded
+  uint32_t fork_generation = 0;  // 0: never seeded
 };
 thread_local Generator t_generator;
 
@@ -121,7 +112,7 @@ void Seed(Generator* generator, uint32_t generation) {
         reinterpret_cast<uintptr_t>(generator) ^ (static_cast<uint64_t>(getpid()) << 40) ^
         static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   }
-  generator->generation = generation;
+  generator->fork_generation = generation;
 }
 
 }  // namespace
@@ -129,8 +120,8 @@ void Seed(Generator* generator, uint32_t generation) {
 // SplitMix64: one addition and a mix a call, full period from any seed.
 uint64_t RandomBits64() {
   Generator& generator = t_generator;
-  const uint32_t generation = g_fork_generation.load(std::memory_order_relaxed);
-  if (generator.generation != generation) [[unlikely]]
+  const uint32_t generation = ForkGeneration();
+  if (generator.fork_generation != generation) [[unlikely]]
     Seed(&generator, generation);
   uint64_t z = generator.state += 0x9e3779b97f4a7c15;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
