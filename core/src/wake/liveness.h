@@ -11,11 +11,13 @@
 namespace millrace::wake {
 
 struct Peer {
-  int64_t process_id = 0;  // the store's id of the process; never reused
+  int64_t process_id = 0;  // the store's id of the process; grows, never reused
   int slot = 0;
   int64_t pid = 0;         // as the process itself saw it; 0: unknown
 };
 
+// A pid is only a hint to look at the lock: it may be reused, or mean another process in this pid namespace. Of two peers
+// in one slot only the newer can be alive; whoever takes a slot must itself declare the slot's older entries dead.
 // Thread-safe. Owns one thread that sleeps in poll(); it wakes for a death, for Watch(), and once a second to probe.
 class Liveness {
  public:

@@ -13,30 +13,12 @@
 #include "base/fork.h"
 #include "base/id.h"
 #include "base/macros.h"
+#include "base/unique_fd.h"
 
 namespace millrace::wake {
 namespace {
 
 constexpr int kOpenTries = 8;
-
-class UniqueFd {
- public:
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(other.Release()) {}
-  UniqueFd& operator=(UniqueFd&&) = delete;
-  ~UniqueFd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-  int Release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
-};
 
 Status IoError(const char* what, const std::string& path, int error) {
   const Code code = error == ENOSPC || error == EDQUOT                    ? Code::kDiskFull
