@@ -53,8 +53,9 @@ WHERE s.queue_id = ?1 AND s.due_at_ms <= ?2 ORDER BY s.due_at_ms, s.seq LIMIT ?3
 
 -- name: has_ready
 -- Whether a claim would find anything: the empty claim is this read. in: queue_id, now_ms; out: 1 or 0; index: primary keys
-SELECT EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
-  OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2);
+SELECT NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused = 1)
+  AND (EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
+    OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2));
 
 -- name: select_claim
 -- The next ready jobs of a queue with their bodies. in: queue_id, limit; out: ready columns, then jobs columns;

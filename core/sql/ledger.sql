@@ -44,3 +44,7 @@ SELECT seq, n FROM events WHERE queue_id = ?1 ORDER BY seq LIMIT ?2;
 -- name: delete_events_up_to
 -- in: queue_id, seq; changes: events; index: primary key
 DELETE FROM events WHERE queue_id = ?1 AND seq <= ?2;
+
+-- name: delete_counts
+-- A queue without a row here is not in use and not listed. in: queue_id; changes: queue_counts; index: rowid
+DELETE FROM queue_counts WHERE queue_id = ?1;

@@ -1,0 +1,226 @@
+#include "jobs/finish.h"
+
+#include <algorithm>
+
+#include "base/backoff.h"
+#include "base/id.h"
+#include "base/macros.h"
+#include "base/text.h"
+#include "jobs/locate.h"
+#include "jobs/retention.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+namespace {
+
+using store::Query;
+
+constexpr int64_t kAttemptErrorsKept = 10;
+
+// Ends the lease. *held is false, and nothing has changed, if the token is no longer the job's.
+Status EndLease(Ledger& ledger, const Lease& lease, bool* held) {
+  Query q(ledger.connection(), sql::jobs::kDeleteActive);
+  q.Bind(lease.key.row, lease.token);
+  RETURN_IF_ERROR(q.Run());
+  *held = ledger.connection().changes() == 1;
+  return Status::Ok();
+}
+
+// Whether a cancel was asked for that the handler may not have seen yet; before EndLease.
+Status CancelRequested(Ledger& ledger, const Lease& lease, bool* requested) {
+  Query q(ledger.connection(), sql::jobs::kSelectActive);
+  q.Bind(lease.key.row);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  *requested = row && q.Int(2) == lease.token && q.Int(8) != 0;
+  return Status::Ok();
+}
+
+const std::optional<Keep>& OwnKeep(const Lease& lease, JobState state) {
+  return state == JobState::kCompleted ? lease.keep_completed : lease.keep_failed;
+}
+
+EventType EndEvent(JobState state) {
+  if (state == JobState::kCompleted) return EventType::kCompleted;
+  return state == JobState::kFailed ? EventType::kFailed : EventType::kCancelled;
+}
+
+// The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the result.
+Status End(Ledger& ledger, const Lease& lease, Place place, JobState state, Cause cause, int32_t attempts,
+           std::string_view body, ContentType type) {
+  ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(place.queue_id));
+  const std::optional<Keep>& own = OwnKeep(lease, state);
+  const Keep keep = own ? *own : state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
+  RETURN_IF_ERROR(PutFinished(ledger, place,
+                              {.state = state,
+                               .started_at_ms = lease.started_at_ms,
+                               .attempts = attempts,
+                               .process_id = lease.process_id,
+                               .content_type = type,
+                               .body = body},
+                              JobState::kActive, cause));
+  const bool gone = keep.count == 0;
+  ledger.Log(place.queue_id, {.type = EndEvent(state),
+                              .state = state,
+                              .prev = JobState::kActive,
+                              .job = &lease.key,
+                              .attempt = attempts,
+                              .data = gone || state != JobState::kCompleted ? body : std::string_view()});
+  if (gone) return RemoveFinished(ledger, place, state);
+  return CleanFinished(ledger, place.queue_id, state, keep);
+}
+
+Status WriteRun(Ledger& ledger, const Lease& lease, int32_t made, int32_t crashes, int64_t due_at_ms) {
+  Query q(ledger.connection(), sql::jobs::kWriteRun);
+  std::optional<int64_t> due;
+  if (due_at_ms != 0) due = due_at_ms;
+  q.Bind(lease.key.row, lease.attempts_started, made, crashes, due, lease.started_at_ms, lease.process_id);
+  return q.Run();
+}
+
+Status KeepAttemptError(Ledger& ledger, const Lease& lease, std::string_view error) {
+  {
+    Query q(ledger.connection(), sql::jobs::kInsertAttemptError);
+    q.Bind(lease.key.row, lease.token, ledger.now_ms(), store::Blob{error});
+    RETURN_IF_ERROR(q.Run());
+  }
+  Query q(ledger.connection(), sql::jobs::kTrimAttemptErrors);
+  q.Bind(lease.key.row, kAttemptErrorsKept);
+  return q.Run();
+}
+
+// Back to the queue, now or later.
+Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms, Cause now, Cause later,
+               std::string_view error, Settled* settled) {
+  place.due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
+  if (delay_ms > 0) {
+    RETURN_IF_ERROR(PutScheduled(ledger, place, JobState::kActive, later));
+  } else {
+    RETURN_IF_ERROR(PutReady(ledger, place, JobState::kActive, now));
+  }
+  settled->state = delay_ms > 0 ? JobState::kScheduled : JobState::kReady;
+  settled->due_at_ms = place.due_at_ms;
+  ledger.Log(place.queue_id, {.type = delay_ms > 0 ? EventType::kScheduled : EventType::kReady,
+                              .state = settled->state,
+                              .prev = JobState::kActive,
+                              .job = &lease.key,
+                              .attempt = lease.attempts_made + 1,
+                              .due_at_ms = place.due_at_ms,
+                              .data = error});
+  return Status::Ok();
+}
+
+int64_t RetryDelay(const Outcome& outcome, const RetryPolicy& policy, int32_t attempts_made) {
+  if (outcome.delay_ms) return std::min(*outcome.delay_ms, kBackoffMaxMs);
+  return BackoffDelayMs(policy.backoff, attempts_made, Random01());
+}
+
+// The attempt failed: another one if there is one left, else the dead letters.
+Status FailAttempt(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
+  const RetryPolicy& policy = outcome.policy ? *outcome.policy : lease.retry;
+  const int32_t made = lease.attempts_made + 1;
+  Place place = lease.place;
+  if (!outcome.retryable || made >= policy.max_attempts) {
+    settled->state = JobState::kFailed;
+    return End(ledger, lease, place, JobState::kFailed, Cause::kFail, made, outcome.body, outcome.content_type);
+  }
+  const int64_t delay_ms = RetryDelay(outcome, policy, made);
+  const int64_t due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
+  place.run = true;
+  RETURN_IF_ERROR(WriteRun(ledger, lease, made, lease.crashes, due_at_ms));
+  RETURN_IF_ERROR(KeepAttemptError(ledger, lease, outcome.body));
+  return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, outcome.body, settled);
+}
+
+// Given back: the attempt does not count.
+Status Release(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
+  const int64_t delay_ms = outcome.delay_ms ? std::min(*outcome.delay_ms, kBackoffMaxMs) : 0;
+  Place place = lease.place;
+  if (delay_ms > 0 || place.run) {
+    place.run = true;
+    RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, lease.crashes,
+                             delay_ms > 0 ? ledger.now_ms() + delay_ms : 0));
+  }
+  return PutBack(ledger, lease, place, delay_ms, Cause::kRelease, Cause::kPostpone, {}, settled);
+}
+
+std::string CoreError(const char* type, const std::string& message) {
+  std::string error = R"({"type":")" + std::string(type) + R"(","message":)";
+  AppendJsonString(&error, message);
+  return error + R"(,"stack":""})";
+}
+
+}  // namespace
+
+Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
+  using Kind = Outcome::Kind;
+  settled->status = Status::Ok();
+  settled->due_at_ms = 0;
+  const Kind kind = outcome.kind;
+  bool cancel_requested = false;
+  if (kind == Kind::kFailed || kind == Kind::kRetry || kind == Kind::kReleased) {
+    RETURN_IF_ERROR(CancelRequested(ledger, lease, &cancel_requested));
+  }
+  bool held = false;
+  RETURN_IF_ERROR(EndLease(ledger, lease, &held));
+  if (!held) {
+    settled->status = Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
+                                                   " is no longer this worker's; nothing was changed");
+    return Status::Ok();
+  }
+  if (kind == Kind::kCompleted) {
+    settled->state = JobState::kCompleted;
+    return End(ledger, lease, lease.place, JobState::kCompleted, Cause::kComplete, lease.attempts_made + 1,
+               outcome.body, outcome.content_type);
+  }
+  if (kind == Kind::kCancelled || cancel_requested) {
+    settled->state = JobState::kCancelled;
+    const std::string error = outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
+    return End(ledger, lease, lease.place, JobState::kCancelled, Cause::kCancel, lease.attempts_made + 1,
+               outcome.body.empty() ? error : outcome.body, outcome.content_type);
+  }
+  if (kind == Kind::kReleased) return Release(ledger, lease, outcome, settled);
+  return FailAttempt(ledger, lease, outcome, settled);
+}
+
+Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost) {
+  bool held = false;
+  bool cancel_requested = false;
+  RETURN_IF_ERROR(CancelRequested(ledger, lease, &cancel_requested));
+  RETURN_IF_ERROR(EndLease(ledger, lease, &held));
+  *lost = !held;
+  if (!held) return Status::Ok();
+  const int32_t crashes = lease.crashes + 1;
+  ledger.Log(lease.place.queue_id, {.type = EventType::kRescued,
+                                    .state = JobState::kActive,
+                                    .prev = JobState::kActive,
+                                    .job = &lease.key,
+                                    .attempt = lease.attempts_made + 1,
+                                    .count = crashes});
+  const std::string message = std::string(why) + " (" + std::to_string(crashes) + " of " +
+                              std::to_string(lease.max_crashes) + " crashes allowed)";
+  const std::string error = CoreError("WorkerLost", message);
+  Place place = lease.place;
+  place.run = true;
+  RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, crashes, 0));
+  if (cancel_requested) {
+    return End(ledger, lease, place, JobState::kCancelled, Cause::kCancel, lease.attempts_made + 1, error,
+               ContentType::kJson);
+  }
+  if (crashes > lease.max_crashes) {
+    return End(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, lease.attempts_made + 1, error,
+               ContentType::kJson);
+  }
+  RETURN_IF_ERROR(KeepAttemptError(ledger, lease, error));
+  Settled settled;
+  return PutBack(ledger, lease, place, 0, Cause::kRescue, Cause::kPostpone, error, &settled);
+}
+
+Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kFailed;
+  outcome.body = CoreError("TimeLimitExceeded", "the attempt took longer than its time limit");
+  return FinishJob(ledger, lease, outcome, settled);
+}
+
+}  // namespace millrace::jobs

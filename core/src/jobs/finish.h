@@ -1,0 +1,25 @@
+// Ending an attempt: the lease goes, and the job is finished, scheduled for another attempt, or given back.
+#ifndef MILLRACE_JOBS_FINISH_H_
+#define MILLRACE_JOBS_FINISH_H_
+
+#include "jobs/claim.h"
+#include "jobs/ledger.h"
+#include "millrace/session.h"
+#include "millrace/status.h"
+
+namespace millrace::jobs {
+
+// Applies an outcome (checked before: CheckOutcome) to a lease. Under a lost lease nothing changes and
+// settled->status is kLeaseLost; that is no error of the call.
+Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled);
+
+// The lease's holder died or hangs: its job is ready again, or fails with WorkerLost after max_crashes. `why` goes into
+// the error's message. *lost is true if the lease was gone already (nothing changed then).
+Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost);
+
+// The attempt went over its hard limit: it counts as failed with TimeLimitExceeded (and is retried by the job's policy).
+Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled);
+
+}  // namespace millrace::jobs
+
+#endif  // MILLRACE_JOBS_FINISH_H_

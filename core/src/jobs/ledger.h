@@ -1,0 +1,109 @@
+// What one write transaction gathers beside its row changes: numbers drawn from the store's sequence, counts of the
+// queues, packed events, and whom to wake. Written once at the end of the transaction, however many operations it holds.
+#ifndef MILLRACE_JOBS_LEDGER_H_
+#define MILLRACE_JOBS_LEDGER_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "jobs/event_log.h"
+#include "jobs/job_state.h"
+#include "millrace/options.h"
+#include "millrace/status.h"
+#include "store/connection.h"
+#include "store/writer.h"
+
+namespace millrace::jobs {
+
+// A queue's rules as read in this transaction.
+struct QueueRules {
+  bool paused = false;
+  Keep keep_completed;
+  Keep keep_failed;
+};
+
+// Used under the writer's lock only, by the operations of the open transaction; Committed() runs after it.
+class Ledger : public store::BatchHooks {
+ public:
+  // Whom to ring after a commit. Implemented by the engine on wake::Doorbell.
+  class Wakes {
+   public:
+    virtual ~Wakes() = default;
+    virtual void NewJobs(int64_t queue_id, int64_t count) = 0;
+    virtual void NewEvents(int64_t queue_id) = 0;
+    virtual void Control(int64_t process_id) = 0;
+  };
+  struct Options {
+    Clock* clock = nullptr;
+    Wakes* wakes = nullptr;
+    Keep keep_completed;
+    Keep keep_failed;
+    int64_t keep_events = 100'000;
+  };
+  explicit Ledger(const Options& options) : options_(options) {}
+
+  // --- For operations ---
+  store::Connection& connection() { return *connection_; }
+  int64_t now_ms() const { return now_ms_; }              // wall clock, one reading a transaction
+  int64_t monotonic_ms() const { return monotonic_ms_; }
+  int64_t NextNumber() { return next_++; }                // unique in the store, grows
+
+  // The number of a queue; created if missing.
+  Result<int64_t> QueueId(const std::string& name);
+  // The same without creating it: 0 if there is none.
+  Result<int64_t> FindQueueId(const std::string& name);
+  Result<QueueRules> Rules(int64_t queue_id);
+  void ForgetRules(int64_t queue_id);
+
+  // Counts a job's move and checks that job_state.h declares it.
+  void Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to, Cause cause, int32_t priority);
+  void Log(int64_t queue_id, const EventRecord& event);
+  // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
+  void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }
+  void WakeOwner(int64_t process_id) { control_.push_back(process_id); }
+  // Changes of a state's count in this transaction so far.
+  int64_t Delta(int64_t queue_id, JobState state);
+  // Forgets a queue's counts after its rows were deleted as a whole.
+  Status ResetCounts(int64_t queue_id);
+
+  // --- store::BatchHooks ---
+  Status Begin(store::Connection& connection) override;
+  Status Flush(store::Connection& connection) override;
+  void Committed() override;
+  void RolledBack() override;
+
+ private:
+  struct QueueChange {
+    int64_t queue_id = 0;
+    std::array<int64_t, 8> states{};  // by JobState's value; 0 holds the prioritized
+    int64_t events = 0;
+    int64_t new_jobs = 0;
+    std::string event_bytes;
+    bool rules_read = false;
+    QueueRules rules;
+  };
+  QueueChange& queue(int64_t queue_id);
+  Status FlushQueue(QueueChange& change);
+  Result<int64_t> TrimEvents(const QueueChange& change);
+
+  const Options options_;
+  store::Connection* connection_ = nullptr;
+  int64_t now_ms_ = 0;
+  int64_t monotonic_ms_ = 0;
+  int64_t next_ = 0;
+  int64_t next_at_begin_ = 0;
+  std::vector<QueueChange> changes_;  // few queues a transaction: searched linearly
+  size_t used_ = 0;                   // changes_ beyond it are kept for their buffers
+  std::vector<int64_t> control_;
+  std::unordered_map<std::string, int64_t> queue_ids_;  // committed: queues keep their numbers for ever
+  std::vector<std::string> new_queues_;                 // of this transaction: forgotten by a rollback
+};
+
+}  // namespace millrace::jobs
+
+#endif  // MILLRACE_JOBS_LEDGER_H_

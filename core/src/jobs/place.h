@@ -1,0 +1,43 @@
+// Putting a job among the ready, the scheduled or the finished, and taking it away: the row, the counts, nothing else.
+#ifndef MILLRACE_JOBS_PLACE_H_
+#define MILLRACE_JOBS_PLACE_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "jobs/ledger.h"
+#include "millrace/status.h"
+#include "millrace/types.h"
+
+namespace millrace::jobs {
+
+// A job's place in the order of its queue.
+struct Place {
+  int64_t queue_id = 0;
+  int64_t row = 0;
+  int64_t due_at_ms = 0;  // scheduled only
+  int64_t seq = 0;        // SequenceOf(row, lifo)
+  int32_t priority = 0;
+  bool run = false;       // job_runs has a row for it
+};
+
+Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
+// Wakes a waiting worker if the job is the first of its queue to be due, so that its timer is set anew.
+Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
+Status TakeReady(Ledger& ledger, const Place& place);
+Status TakeScheduled(Ledger& ledger, const Place& place);
+
+// An ended job's row.
+struct Ending {
+  JobState state = JobState::kCompleted;
+  int64_t started_at_ms = 0;
+  int32_t attempts = 0;
+  int64_t process_id = 0;
+  ContentType content_type = ContentType::kJson;
+  std::string_view body;
+};
+Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from, Cause cause);
+
+}  // namespace millrace::jobs
+
+#endif  // MILLRACE_JOBS_PLACE_H_

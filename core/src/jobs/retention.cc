@@ -1,0 +1,112 @@
+#include "jobs/retention.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/macros.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+namespace {
+
+using store::Query;
+
+// Old jobs that one finish removes at most; twice what it adds would do, a few more pay for the query.
+constexpr int64_t kCleanSlice = 4;
+
+struct Old {
+  int64_t row;
+  bool run;
+};
+
+Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
+  Query q(ledger.connection(), sql);
+  q.Bind(row);
+  return q.Run();
+}
+
+// Removes up to `limit` finished jobs older than before_ms, oldest first. Answers how many.
+Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, int64_t before_ms, int64_t limit) {
+  std::vector<Old> old;
+  {
+    Query q(ledger.connection(), sql::jobs::kSelectExpiredFinished);
+    q.Bind(queue_id, static_cast<int>(state), before_ms, limit);
+    for (;;) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      old.push_back({.row = q.Int(0), .run = q.Int(1) != 0});
+    }
+  }
+  for (const Old& job : old) {
+    RETURN_IF_ERROR(RemoveFinished(ledger, {.queue_id = queue_id, .row = job.row, .run = job.run}, state));
+  }
+  return static_cast<int64_t>(old.size());
+}
+
+Result<int64_t> StoredCount(Ledger& ledger, int64_t queue_id, JobState state) {
+  Query q(ledger.connection(), sql::ledger::kReadCounts);
+  q.Bind(queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  if (!row) return int64_t{0};
+  return q.Int(state == JobState::kCompleted ? 5 : state == JobState::kFailed ? 6 : 7);
+}
+
+}  // namespace
+
+Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run) {
+  std::string custom_id;
+  {
+    Query q(ledger.connection(), sql::locate::kSelectKey);
+    q.Bind(row);
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    if (found && !q.IsNull(3)) custom_id = q.Text(3);
+  }
+  if (!custom_id.empty()) {
+    Query q(ledger.connection(), sql::jobs::kDeleteKey);
+    q.Bind(custom_id, queue_id);
+    RETURN_IF_ERROR(q.Run());
+  }
+  if (run) {
+    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, row));
+    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, row));
+    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteLogs, row));
+  }
+  return RunOn(ledger, sql::jobs::kDeleteBody, row);
+}
+
+Status RemoveFinished(Ledger& ledger, const Place& place, JobState state) {
+  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
+  RETURN_IF_ERROR(DeleteBody(ledger, place.queue_id, place.row, place.run));
+  ledger.Moved(place.queue_id, state, kNowhere, Cause::kRemove, place.priority);
+  return Status::Ok();
+}
+
+Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep) {
+  if (keep.age_ms >= 0) {
+    ASSIGN_OR_RETURN([[maybe_unused]] const int64_t removed,
+                     RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, kCleanSlice));
+  }
+  if (keep.count < 0) return Status::Ok();
+  ASSIGN_OR_RETURN(const int64_t stored, StoredCount(ledger, queue_id, state));
+  const int64_t over = stored + ledger.Delta(queue_id, state) - keep.count;
+  if (over <= 0) return Status::Ok();
+  return RemoveOldest(ledger, queue_id, state, INT64_MAX, std::min(over, kCleanSlice)).status();
+}
+
+Result<int64_t> CleanExpired(Ledger& ledger, int64_t queue_id, int64_t limit) {
+  ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(queue_id));
+  int64_t removed = 0;
+  for (const JobState state : {JobState::kCompleted, JobState::kFailed, JobState::kCancelled}) {
+    const Keep& keep = state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
+    if (keep.age_ms < 0 || removed >= limit) continue;
+    ASSIGN_OR_RETURN(const int64_t some,
+                     RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit - removed));
+    removed += some;
+  }
+  return removed;
+}
+
+}  // namespace millrace::jobs
