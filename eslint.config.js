@@ -99,7 +99,8 @@ export default [
   },
   {
     // node:test returns promises nobody needs to await, and tests reach where users must not.
-    files: ["tests/**"],
+    files: ["tests/**/*.ts", "tests/**/*.mts", "tests/**/*.cts"],
+    plugins: { "@typescript-eslint": tseslint.plugin },
     rules: {
       "@typescript-eslint/no-floating-promises": [
         "error",
