@@ -20,7 +20,7 @@ node_tests() {
   local files
   mapfile -t files < <(find build/node-tests tests/node -name '*.test.js' -o -name '*.test.mjs' -o -name '*.test.cjs' | sort)
   [ ${#files[@]} -gt 0 ] || { echo "no Node tests were found" >&2; return 1; }
-  node --test --test-reporter=spec "${files[@]}"
+  node --enable-source-maps --test --test-timeout=300000 --test-reporter=spec "${files[@]}"
 }
 pytest() { .venv/bin/python -m pytest -q "$@"; }
 
