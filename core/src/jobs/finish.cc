@@ -16,6 +16,8 @@ namespace {
 using store::Query;
 
 constexpr int64_t kAttemptErrorsKept = 10;
+// Older jobs that a job with a rule of its own may take with it.
+constexpr int64_t kOwnRuleSlice = 16;
 
 // Ends the lease. *held is false, and nothing has changed, if the token is no longer the job's.
 Status EndLease(Ledger& ledger, const Lease& lease, bool* held) {
@@ -67,7 +69,9 @@ Status End(Ledger& ledger, const Lease& lease, Place place, JobState state, Caus
                               .attempt = attempts,
                               .data = gone || state != JobState::kCompleted ? body : std::string_view()});
   if (gone) return RemoveFinished(ledger, place, state);
-  return CleanFinished(ledger, place.queue_id, state, keep);
+  if (own) return CleanFinished(ledger, place.queue_id, state, keep, kOwnRuleSlice);
+  ledger.NoteEnded(place.queue_id, state);
+  return Status::Ok();
 }
 
 Status WriteRun(Ledger& ledger, const Lease& lease, int32_t made, int32_t crashes, int64_t due_at_ms) {

@@ -105,6 +105,16 @@ void Ledger::Log(int64_t queue_id, const EventRecord& event) {
   ++change.events;
 }
 
+void Ledger::NoteEnded(int64_t queue_id, JobState state) {
+  for (Ended& ended : ended_) {
+    if (ended.queue_id == queue_id && ended.state == state) {
+      ++ended.count;
+      return;
+    }
+  }
+  ended_.push_back({.queue_id = queue_id, .state = state, .count = 1});
+}
+
 int64_t Ledger::Delta(int64_t queue_id, JobState state) { return queue(queue_id).states[Slot(state)]; }
 
 Status Ledger::ResetCounts(int64_t queue_id) {
@@ -122,6 +132,7 @@ Status Ledger::Begin(store::Connection& connection) {
   connection_ = &connection;
   used_ = 0;
   control_.clear();
+  ended_.clear();
   new_queues_.clear();
   now_ms_ = options_.clock->WallMs();
   monotonic_ms_ = options_.clock->MonotonicMs();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "jobs/event_log.h"
@@ -66,6 +67,14 @@ class Ledger : public store::BatchHooks {
   // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
   void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }
   void WakeOwner(int64_t process_id) { control_.push_back(process_id); }
+  // A job ended under its queue's retention rule: CleanNoted (retention.h) makes room for it once an operation.
+  struct Ended {
+    int64_t queue_id = 0;
+    JobState state = JobState::kCompleted;
+    int64_t count = 0;
+  };
+  void NoteEnded(int64_t queue_id, JobState state);
+  std::vector<Ended> TakeEnded() { return std::exchange(ended_, {}); }
   // Changes of a state's count in this transaction so far.
   int64_t Delta(int64_t queue_id, JobState state);
   // Forgets a queue's counts after its rows were deleted as a whole.
@@ -100,6 +109,7 @@ class Ledger : public store::BatchHooks {
   std::vector<QueueChange> changes_;  // few queues a transaction: searched linearly
   size_t used_ = 0;                   // changes_ beyond it are kept for their buffers
   std::vector<int64_t> control_;
+  std::vector<Ended> ended_;
   std::unordered_map<std::string, int64_t> queue_ids_;  // committed: queues keep their numbers for ever
   std::vector<std::string> new_queues_;                 // of this transaction: forgotten by a rollback
 };

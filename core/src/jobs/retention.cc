@@ -11,9 +11,6 @@ namespace {
 
 using store::Query;
 
-// Old jobs that one finish removes at most; twice what it adds would do, a few more pay for the query.
-constexpr int64_t kCleanSlice = 4;
-
 struct Old {
   int64_t row;
   bool run;
@@ -84,16 +81,24 @@ Status RemoveFinished(Ledger& ledger, const Place& place, JobState state) {
   return Status::Ok();
 }
 
-Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep) {
+Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep, int64_t limit) {
   if (keep.age_ms >= 0) {
-    ASSIGN_OR_RETURN([[maybe_unused]] const int64_t removed,
-                     RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, kCleanSlice));
+    RETURN_IF_ERROR(RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit).status());
   }
   if (keep.count < 0) return Status::Ok();
   ASSIGN_OR_RETURN(const int64_t stored, StoredCount(ledger, queue_id, state));
   const int64_t over = stored + ledger.Delta(queue_id, state) - keep.count;
   if (over <= 0) return Status::Ok();
-  return RemoveOldest(ledger, queue_id, state, INT64_MAX, std::min(over, kCleanSlice)).status();
+  return RemoveOldest(ledger, queue_id, state, INT64_MAX, std::min(over, limit)).status();
+}
+
+Status CleanNoted(Ledger& ledger) {
+  for (const Ledger::Ended& ended : ledger.TakeEnded()) {
+    ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(ended.queue_id));
+    const Keep& keep = ended.state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
+    RETURN_IF_ERROR(CleanFinished(ledger, ended.queue_id, ended.state, keep, 2 * ended.count + 8));
+  }
+  return Status::Ok();
 }
 
 Result<int64_t> CleanExpired(Ledger& ledger, int64_t queue_id, int64_t limit) {

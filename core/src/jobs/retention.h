@@ -17,8 +17,12 @@ Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run);
 // Removes one finished job with all its rows.
 Status RemoveFinished(Ledger& ledger, const Place& place, JobState state);
 
-// Removes the oldest finished jobs of a queue and state beyond a rule: a few for each call, more than one finish adds.
-Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep);
+// Removes the oldest finished jobs of a queue and state beyond a rule, at most `limit`.
+Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep, int64_t limit);
+
+// Applies the queues' rules where jobs ended in this operation (Ledger::NoteEnded), in slices somewhat larger than
+// what was added, so that a backlog shrinks. Call once at the end of an operation that finishes jobs.
+Status CleanNoted(Ledger& ledger);
 
 // The same for queues where nothing finishes any more; at most `limit` jobs. Answers how many went.
 Result<int64_t> CleanExpired(Ledger& ledger, int64_t queue_id, int64_t limit);
