@@ -1,20 +1,21 @@
 // What every Node program of the comparison shares: the payload, the clock, the statistics, the one-line answer.
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
 
 // 200 bytes as compact JSON, the same for every library and language.
-export const payload = JSON.parse(readFileSync(new URL('./payload.json', import.meta.url), 'utf8'));
+export const payload = JSON.parse(readFileSync(new URL("./payload.json", import.meta.url), "utf8"));
 
 export function options() {
   const { values } = parseArgs({
     options: {
-      lib: { type: 'string' },
-      mode: { type: 'string' },
-      target: { type: 'string' }, // a Redis URL, or the path of a store
-      durability: { type: 'string' },
-      count: { type: 'string', default: '1000' },
-      concurrency: { type: 'string', default: '1' },
-      samples: { type: 'string' },
+      lib: { type: "string" },
+      mode: { type: "string" },
+      target: { type: "string" }, // a Redis URL, or the path of a store
+      durability: { type: "string" },
+      count: { type: "string", default: "1000" },
+      concurrency: { type: "string", default: "1" },
+      samples: { type: "string" },
+      name: { type: "string", default: "stamp" },
     },
   });
   return { ...values, count: Number(values.count), concurrency: Number(values.concurrency) };

@@ -1,8 +1,8 @@
 // BullMQ behind the few names that node_bench.mjs uses. The packages live in build/peers-node, not in ours.
-import { createRequire } from 'node:module';
+import { createRequire } from "node:module";
 
 const require = createRequire(`${process.env.PEERS_NODE}/`);
-const { Queue, Worker } = require('bullmq');
+const { Queue, Worker } = require("bullmq");
 
 const connection = (target) => {
   const url = new URL(target);
@@ -10,12 +10,12 @@ const connection = (target) => {
 };
 
 export function openQueue({ target }) {
-  return new Queue('bench', { connection: connection(target) });
+  return new Queue("bench", { connection: connection(target) });
 }
 
 export function openWorker({ target, concurrency, autorun = true }, processor) {
   // maxRetriesPerRequest: null is what BullMQ demands of a worker's connection.
-  return new Worker('bench', processor, {
+  return new Worker("bench", processor, {
     connection: { ...connection(target), maxRetriesPerRequest: null },
     concurrency,
     autorun,

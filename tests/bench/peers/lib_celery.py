@@ -1,0 +1,69 @@
+"""Celery behind the names that py_bench.py uses; also the module that its worker imports."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import common
+import redis
+from celery import Celery, group
+
+TARGET = os.environ["BENCH_TARGET"]
+app = Celery("bench", broker=f"{TARGET}/0", backend=f"{TARGET}/1")
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    worker_prefetch_multiplier=int(os.environ.get("BENCH_PREFETCH", "4")),
+)
+
+
+@app.task
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+    return True
+
+
+@app.task
+def stamp(sent_ns):
+    common.stamp("stamp", sent_ns)
+
+
+def enqueue_one() -> None:
+    noop.delay(**common.PAYLOAD)
+
+
+def enqueue_many(count: int) -> None:
+    """Send them as one group: the one call that Celery has for it."""
+    signature = noop.s(**common.PAYLOAD)
+    group(signature for _ in range(count)).apply_async()
+
+
+def enqueue_stamp(sent_ns: int) -> None:
+    stamp.delay(sent_ns)
+
+
+def worker_command(pool: str, concurrency: int) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "lib_celery",
+        "worker",
+        "--pool",
+        pool,
+        "-c",
+        str(concurrency),
+        "--loglevel",
+        "ERROR",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+
+
+def finished() -> int:
+    """Count the results: the result backend has a Redis database of its own, one key per task."""
+    return int(_results.dbsize())
+
+
+_results = redis.Redis.from_url(f"{TARGET}/1")

@@ -1,0 +1,48 @@
+"""huey on SQLite behind the names that py_bench.py uses; its consumer imports this module too."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import common
+from huey import SqliteHuey
+
+app = SqliteHuey("bench", filename=os.environ["BENCH_TARGET"])
+
+
+@app.task()
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+    return True
+
+
+@app.task()
+def stamp(sent_ns):
+    common.stamp("stamp", sent_ns)
+
+
+def enqueue_one() -> None:
+    noop(**common.PAYLOAD)
+
+
+def enqueue_stamp(sent_ns: int) -> None:
+    stamp(sent_ns)
+
+
+def worker_command(pool: str, concurrency: int) -> list[str]:
+    consumer = "import sys; from huey.bin.huey_consumer import consumer_main; consumer_main()"
+    return [
+        sys.executable,
+        "-c",
+        consumer,
+        "lib_huey.app",
+        "-k",
+        pool,
+        "-w",
+        str(concurrency),
+        "--quiet",
+    ]
+
+
+def finished() -> int:
+    return int(app.result_count())

@@ -1,0 +1,132 @@
+"""One measurement of one Python library, chosen by --lib and --mode; prints one line of JSON.
+
+The code is the same for every library: a lib_*.py module gives enqueue_one(), enqueue_many(),
+enqueue_stamp(), worker_command() and finished(). The environment names the target (BENCH_TARGET: a
+Redis URL or a store's path).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import common
+
+WARM_UP = 200
+FILL_CHUNK = 10_000
+
+
+@contextmanager
+def worker(lib: Any, args: argparse.Namespace) -> Iterator[int]:
+    """Run the library's worker as a process of its own; killed with its children at the end."""
+    process = subprocess.Popen(
+        lib.worker_command(args.pool, args.concurrency),
+        cwd=common.HERE,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def one(lib: Any, args: argparse.Namespace) -> None:
+    """Enqueue one at a time."""
+    for _ in range(WARM_UP):
+        lib.enqueue_one()
+    start = time.perf_counter()
+    for _ in range(args.count):
+        lib.enqueue_one()
+    common.emit_rate(args.count, time.perf_counter() - start)
+
+
+def many(lib: Any, args: argparse.Namespace) -> None:
+    """Enqueue `count` in one call."""
+    lib.enqueue_many(WARM_UP)
+    start = time.perf_counter()
+    lib.enqueue_many(args.count)
+    common.emit_rate(args.count, time.perf_counter() - start)
+
+
+def work(lib: Any, args: argparse.Namespace) -> None:
+    """Work no-op tasks that wait already; from the first results that are seen to the last."""
+    if hasattr(lib, "enqueue_many"):
+        lib.enqueue_many(args.count)
+    else:
+        for _ in range(args.count):
+            lib.enqueue_one()
+    with worker(lib, args):
+        common.wait_for(lambda: lib.finished() > 0, "the first result")
+        start, first = time.perf_counter(), lib.finished()
+        common.wait_for(lambda: lib.finished() >= args.count, "all results", pause_s=0.01)
+        seconds = time.perf_counter() - start
+    common.emit_rate(args.count - first, seconds, pool=args.pool, concurrency=args.concurrency)
+
+
+def latency(lib: Any, args: argparse.Namespace) -> None:
+    """Time from the call that enqueues to the start in an idle worker, one job at a time."""
+    path, warm = os.environ["BENCH_SAMPLES"], 20
+    with worker(lib, args):
+        for sent in range(1, args.count + warm + 1):
+            lib.enqueue_stamp(time.monotonic_ns())
+            time.sleep(0.004)
+            common.wait_for(lambda n=sent: len(common.read_samples(path)) >= n, "a job's start")  # type: ignore[misc]
+    us = [(at - sent) / 1e3 for at, sent, _, _ in common.read_samples(path)][warm:]
+    common.emit(p50_us=common.quantile(us, 0.5), p99_us=common.quantile(us, 0.99), count=len(us))
+
+
+def run_worker(lib: Any, args: argparse.Namespace) -> None:
+    """Become the library's worker, until it is killed."""
+    command = lib.worker_command(args.pool, args.concurrency)
+    os.execv(command[0], command)
+
+
+def put(lib: Any, args: argparse.Namespace) -> None:
+    """Enqueue `count` tasks of one name and end: for the recovery, memory and CPU measurements."""
+    enqueue = getattr(lib, f"enqueue_{args.name}")
+    for _ in range(args.count):
+        enqueue(time.monotonic_ns())
+    common.emit(count=args.count)
+
+
+def fill(lib: Any, args: argparse.Namespace) -> None:
+    """Leave `count` waiting jobs in a paused queue."""
+    lib.pause()
+    for _ in range(args.count // FILL_CHUNK):
+        lib.enqueue_many(FILL_CHUNK)
+    common.emit(count=args.count)
+
+
+def main() -> None:
+    """Parse the command line and run one mode."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lib", required=True, choices=["celery", "huey", "honker", "millrace"])
+    modes = {
+        "one": one,
+        "many": many,
+        "work": work,
+        "latency": latency,
+        "worker": run_worker,
+        "put": put,
+        "fill": fill,
+    }
+    parser.add_argument("--mode", required=True, choices=list(modes))
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--pool", default="threads")
+    parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--name", default="stamp", choices=["stamp", "hold"])
+    args = parser.parse_args()
+    modes[args.mode](importlib.import_module(f"lib_{args.lib}"), args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Measures Millrace beside its peers in one run and prints the ratios; `make bench-peers` calls it.
+
+Installs the peers on first use (build/peers-venv, build/peers-node), starts its own two Redis
+servers, runs ours and theirs alternately, and writes build/bench-peers.json. What could not be
+measured is named with the reason. A missed goal is marked MISSED and does not change the exit
+status: figures depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import standing
+from disk import Disk
+from environment import BUILD, ROOT, WORK, Peers, install
+from measure import Bench, run_group
+from plan import GROUPS
+from redis_servers import RedisServers
+from report import Line, line_of, table, write_json
+
+BUSY_LOAD = 0.7
+STANDING = ("memory", "recovery", "cpu")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    names = [group.name for group in GROUPS] + list(STANDING)
+    parser.add_argument("--only", nargs="+", choices=names, help="these parts instead of all")
+    parser.add_argument("--runs", type=int, default=3, help="alternating runs per row (default: 3)")
+    parser.add_argument("--no-ours", action="store_true", help="measure the peers alone")
+    parser.add_argument(
+        "--python",
+        default=str(ROOT / ".venv" / "bin" / "python"),
+        help="the interpreter that has millrace (default: the one of `make build`)",
+    )
+    parser.add_argument("--out", type=Path, default=BUILD / "bench-peers.json")
+    return parser.parse_args(argv)
+
+
+def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
+    """Run everything that was asked for."""
+    wanted = set(args.only or [*(group.name for group in GROUPS), *STANDING])
+    skip = dict(peers.missing)
+    if args.no_ours:
+        skip["millrace"] = "left out by --no-ours"
+    if "redis" in skip:
+        skip |= dict.fromkeys(("celery", "bullmq"), f"no Redis: {skip['redis']}")
+    lines: list[Line] = []
+    with RedisServers(WORK, enabled="redis" not in skip) as redis:
+        bench = Bench(redis, args.python)
+        for group in GROUPS:
+            if group.name in wanted:
+                results = run_group(bench, group, runs=args.runs, skip=skip)
+                disk.sample()
+                lines += [line_of(row, group, results, peers.versions, disk) for row in group.rows]
+        if not args.no_ours:
+            if "memory" in wanted:
+                lines += standing.memory(bench, args.runs)
+            if "recovery" in wanted:
+                lines += standing.recovery(bench)
+            if "cpu" in wanted:
+                lines += standing.idle_cpu(bench, redis, skip)
+    return lines
+
+
+def main(argv: list[str]) -> int:
+    """Install, measure, report."""
+    args = parse(argv)
+    started = time.monotonic()
+    peers = install()
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    for name, reason in peers.missing.items():
+        print(f"not measured: {name}: {reason}", file=sys.stderr)
+    busy = os.getloadavg()[0]
+    if busy > BUSY_LOAD:
+        print(
+            f"load average {busy:.1f}: other work runs here, do not quote the figures",
+            file=sys.stderr,
+        )
+    disk = Disk(WORK)
+    disk.sample()
+    lines = measure(args, peers, disk)
+    about: dict[str, Any] = {
+        "cpus": os.cpu_count(),
+        "load_before": round(busy, 2),
+        "kernel": platform.release(),
+        "versions": peers.versions,
+        "missing": peers.missing,
+        "fdatasync": disk.figures(),
+        "runs_per_row": args.runs,
+        "seconds": round(time.monotonic() - started),
+    }
+    write_json(args.out, lines, about)
+    print(table(lines))
+    for line in lines:
+        if line.note:
+            print(f"  {line.work} [{line.durability}]: {line.note}")
+    for name, reason in peers.missing.items():
+        print(f"not measured: {name}: {reason}")
+    print(f"fdatasync of one WAL frame on the stores' disk: {about['fdatasync']}")
+    print(f"versions: {peers.versions}; {about['seconds']} s")
+    shutil.rmtree(WORK, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
