@@ -1,0 +1,160 @@
+#include "engine.h"
+
+#include <utility>
+
+#include "errors.h"
+#include "session.h"
+#include "subscription.h"
+#include "wire.h"
+
+namespace millrace::node {
+namespace {
+
+constexpr size_t kJobsMax = 1 << 20;  // in one crossing
+
+// The arguments of Engine.enqueue() as jobs: see packEnqueue() in node/src/wire.ts for the layout.
+std::vector<std::vector<JobSpec>> ReadBatches(Napi::Env env, Napi::Value array, Napi::Value text) {
+  NumberReader numbers(env, array);
+  FieldReader fields(env, text);
+  const size_t set_count = numbers.Count(kJobsMax);
+  const size_t batch_count = numbers.Count(kJobsMax);
+  std::vector<JobSpec> sets(set_count);
+  for (JobSpec& set : sets) {
+    ReadOptions(&numbers, &set);
+    set.queue = fields.Next();
+    set.headers = fields.Next();
+  }
+  std::vector<std::vector<JobSpec>> batches(batch_count);
+  for (std::vector<JobSpec>& batch : batches) {
+    const size_t job_count = numbers.Count(kJobsMax);
+    batch.reserve(job_count);
+    for (size_t i = 0; i < job_count; ++i) {
+      const size_t set = numbers.Count(set_count - 1);
+      JobSpec& job = batch.emplace_back(sets[set]);
+      job.name = fields.Next();
+      job.data = fields.Next();
+      job.id = fields.Next();
+    }
+  }
+  return batches;
+}
+
+}  // namespace
+
+std::string TextArgument(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].As<Napi::String>().Utf8Value();
+}
+
+int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].As<Napi::Number>().Int64Value();
+}
+
+bool FlagArgument(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Boolean>().Value(); }
+
+std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, size_t index) {
+  const int64_t value = IntegerArgument(info, index);
+  if (value < 0) return std::nullopt;
+  return static_cast<Durability>(value);
+}
+
+Napi::Function EngineObject::Define(Napi::Env env) {
+  using E = EngineObject;
+  return DefineClass(
+      env, "Engine",
+      {InstanceMethod<&E::Close>("close"), InstanceAccessor<&E::Path>("path"), InstanceMethod<&E::Now>("now"),
+       InstanceMethod<&E::Enqueue>("enqueue"), InstanceMethod<&E::OpenSession>("openSession"),
+       InstanceMethod<&E::Subscribe>("subscribe"), InstanceMethod<&E::GetJob>("getJob"),
+       InstanceMethod<&E::GetOutcome>("getOutcome"), InstanceMethod<&E::ListJobs>("listJobs"),
+       InstanceMethod<&E::Counts>("counts"), InstanceMethod<&E::ListQueues>("listQueues"),
+       InstanceMethod<&E::ListWorkers>("listWorkers"), InstanceMethod<&E::GetLogs>("getLogs"),
+       InstanceMethod<&E::ReadEvents>("readEvents"), InstanceMethod<&E::AdminJson>("adminJson"),
+       InstanceMethod<&E::Backup>("backup"), InstanceMethod<&E::Cancel>("cancel"),
+       InstanceMethod<&E::ChangeJob>("changeJob"), InstanceMethod<&E::SetProgress>("setProgress"),
+       InstanceMethod<&E::AddLog>("addLog"), InstanceMethod<&E::ChangeMany>("changeMany"),
+       InstanceMethod<&E::Drain>("drain"), InstanceMethod<&E::Obliterate>("obliterate"),
+       InstanceMethod<&E::SetPaused>("setPaused"), InstanceMethod<&E::SetRetention>("setRetention")});
+}
+
+Napi::Value EngineObject::Create(Napi::Env env, std::shared_ptr<EngineShare> share,
+                                 std::shared_ptr<Notifier> notifier) {
+  const Napi::Object object = Environment::Of(env).engine_class.New({});
+  EngineObject* self = Unwrap(object);
+  self->share_ = std::move(share);
+  self->notifier_ = std::move(notifier);
+  return object;
+}
+
+EngineObject::EngineObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<EngineObject>(info), Ending(info.Env()) {}
+
+const EngineObject::Share& EngineObject::Open(Napi::Env env) const {
+  if (share_ == nullptr) Throw(env, Status(Code::kClosed, "the store was closed"));
+  return share_;
+}
+
+Napi::Value EngineObject::Run(Info info, const char* name, std::function<Result<Answer>(EngineShare&)> call) {
+  return CallAsync(info.Env(), name, [share = Open(info.Env()), call = std::move(call)] { return call(*share); });
+}
+
+Napi::Value EngineObject::Close(Info info) {
+  return CallAsync(info.Env(), "millrace.close", [share = std::move(share_)]() mutable -> Result<Answer> {
+    share.reset();  // the last share closes the engine here, on the pool
+    return Undefined();
+  });
+}
+
+Napi::Value EngineObject::Path(Info info) { return Napi::String::New(info.Env(), (*Open(info.Env()))->path()); }
+
+Napi::Value EngineObject::Now(Info info) {
+  return Napi::Number::New(info.Env(), static_cast<double>((*Open(info.Env()))->NowMs()));
+}
+
+// enqueue(request, numbers, text, durability): the answer comes through the hub's dispatch.
+void EngineObject::Enqueue(Info info) {
+  const Share& share = Open(info.Env());
+  const auto request = info[0].As<Napi::Number>().Uint32Value();
+  WriteOptions options;
+  options.durability = DurabilityArgument(info, 3);
+  options.wait_if_full = false;  // the event loop must not block: JavaScript sends a refused batch again
+  (*share)->EnqueueManyAsync(
+      ReadBatches(info.Env(), info[1], info[2]), options,
+      [notifier = notifier_, request](EnqueueAnswers answers) { notifier->Answered(request, std::move(answers)); });
+}
+
+// openSession(source, queue, slots, workerName, durability, paused) -> Promise<Session>
+Napi::Value EngineObject::OpenSession(Info info) {
+  const auto source = info[0].As<Napi::Number>().Uint32Value();
+  SessionOptions options;
+  options.queues = {TextArgument(info, 1)};
+  options.slots = static_cast<int32_t>(IntegerArgument(info, 2));
+  options.worker_name = TextArgument(info, 3);
+  options.language = "node";
+  options.durability = DurabilityArgument(info, 4);
+  options.paused = FlagArgument(info, 5);
+  options.on_ready = [notifier = notifier_, source] { notifier->Ready(source); };
+  return CallAsync(info.Env(), "millrace.openSession", [share = Open(info.Env()), options] {
+    return Map((*share)->OpenSession(options), [&](std::unique_ptr<Session> session) -> Answer {
+      auto owned = std::make_shared<OwnedSession>(share, std::move(session));
+      return [owned = std::move(owned)](Napi::Env env) { return SessionObject::Create(env, owned); };
+    });
+  });
+}
+
+// subscribe(source, queue, after, jobId, limit) -> Promise<Subscription>
+Napi::Value EngineObject::Subscribe(Info info) {
+  const auto source = info[0].As<Napi::Number>().Uint32Value();
+  SubscribeOptions options;
+  options.query.queue = TextArgument(info, 1);
+  options.query.after = TextArgument(info, 2);
+  options.query.job_id = TextArgument(info, 3);
+  options.query.limit = static_cast<int32_t>(IntegerArgument(info, 4));
+  options.on_ready = [notifier = notifier_, source] { notifier->Ready(source); };
+  return CallAsync(info.Env(), "millrace.subscribe", [share = Open(info.Env()), options] {
+    return Map((*share)->Subscribe(options), [&](std::unique_ptr<Subscription> subscription) -> Answer {
+      auto owned = std::make_shared<OwnedSubscription>(share, std::move(subscription));
+      return [owned = std::move(owned)](Napi::Env env) { return SubscriptionObject::Create(env, owned); };
+    });
+  });
+}
+
+}  // namespace millrace::node

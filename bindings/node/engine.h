@@ -1,0 +1,75 @@
+// Engine: one share in an open store, as JavaScript sees it. Method for method the core's Engine; node/src/native.cts
+// has the types. Everything but enqueue() answers with a promise and runs on libuv's pool.
+#ifndef MILLRACE_BINDINGS_NODE_ENGINE_H_
+#define MILLRACE_BINDINGS_NODE_ENGINE_H_
+
+#include <memory>
+
+#include "async_call.h"
+#include "environment.h"
+#include "napi_env.h"
+#include "notify.h"
+#include "registry.h"
+
+namespace millrace::node {
+
+class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  static Napi::Value Create(Napi::Env env, std::shared_ptr<EngineShare> share, std::shared_ptr<Notifier> notifier);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+
+ private:
+  using Info = const Napi::CallbackInfo&;
+  using Share = std::shared_ptr<EngineShare>;
+
+  // The share, or a thrown "closed".
+  const Share& Open(Napi::Env env) const;
+  // CallAsync() of a call on the open engine.
+  Napi::Value Run(Info info, const char* name, std::function<Result<Answer>(EngineShare&)> call);
+
+  // engine.cc: what is special
+  Napi::Value Close(Info info);
+  Napi::Value Path(Info info);
+  Napi::Value Now(Info info);
+  void Enqueue(Info info);
+  Napi::Value OpenSession(Info info);
+  Napi::Value Subscribe(Info info);
+  // engine_reads.cc
+  Napi::Value GetJob(Info info);
+  Napi::Value GetOutcome(Info info);
+  Napi::Value ListJobs(Info info);
+  Napi::Value Counts(Info info);
+  Napi::Value ListQueues(Info info);
+  Napi::Value ListWorkers(Info info);
+  Napi::Value GetLogs(Info info);
+  Napi::Value ReadEvents(Info info);
+  Napi::Value AdminJson(Info info);
+  Napi::Value Backup(Info info);
+  // engine_changes.cc
+  Napi::Value Cancel(Info info);
+  Napi::Value ChangeJob(Info info);
+  Napi::Value SetProgress(Info info);
+  Napi::Value AddLog(Info info);
+  Napi::Value ChangeMany(Info info);
+  Napi::Value Drain(Info info);
+  Napi::Value Obliterate(Info info);
+  Napi::Value SetPaused(Info info);
+  Napi::Value SetRetention(Info info);
+
+  void EndWithEnvironment() override { share_.reset(); }
+
+  Share share_;  // empty: closed
+  std::shared_ptr<Notifier> notifier_;
+};
+
+// Arguments by position. They throw a JavaScript TypeError for another type.
+std::string TextArgument(const Napi::CallbackInfo& info, size_t index);
+int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index);
+bool FlagArgument(const Napi::CallbackInfo& info, size_t index);
+// A durability as its number; negative: the store's.
+std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, size_t index);
+
+}  // namespace millrace::node
+
+#endif  // MILLRACE_BINDINGS_NODE_ENGINE_H_
