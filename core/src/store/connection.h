@@ -1,8 +1,10 @@
-// One SQLite connection and its prepared statements. This header hides sqlite3.h from the layers above.
+// One SQLite connection and its prepared statements. This header hides sqlite3.h from the layers
+// above.
 #ifndef MILLRACE_STORE_CONNECTION_H_
 #define MILLRACE_STORE_CONNECTION_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +18,8 @@ struct sqlite3_stmt;
 
 namespace millrace::store {
 
-// Bytes to bind as a BLOB (a string_view binds as TEXT). The memory must live until the Query is reset or gone.
+// Bytes to bind as a BLOB (a string_view binds as TEXT). The memory must live until the Query is
+// reset or gone.
 struct Blob {
   std::string_view bytes;
 };
@@ -25,40 +28,47 @@ struct Blob {
 class Connection {
  public:
   struct Options {
-    std::string path;       // or ":memory:"
-    bool read_only = false; // opened read-write but with PRAGMA query_only
+    std::string path;        // or ":memory:"
+    bool read_only = false;  // opened read-write but with PRAGMA query_only
     bool create = false;
     int64_t busy_timeout_ms = 10'000;
-    std::string vfs;        // empty: Millrace's own unix VFS with the lock shim
+    int64_t cache_kib = 2048;  // of pages; the writer has more
+    std::string vfs;           // empty: Millrace's own unix VFS with the lock shim
   };
   static Result<std::unique_ptr<Connection>> Open(const Options& options);
   ~Connection();
 
   // Runs one or several statements without parameters or results.
   Status Exec(const char* sql);
-  // First column of the first row of a statement without parameters.
+  // First column of the first row of a statement without parameters. Not cached: for rare use. NULL
+  // is 0 or "".
   Result<int64_t> QueryInt(const char* sql);
   Result<std::string> QueryText(const char* sql);
 
   int64_t changes() const;        // rows changed by the last statement
   int64_t total_changes() const;  // rows changed since the connection was opened
   bool in_transaction() const;
-  // What SQLite says of its last error, as a Status (kDiskFull, kIoError, kCorrupt, kBusy, ... with errno text).
+  // What SQLite says of its last error, as a Status (kDiskFull, kIoError, kCorrupt, kBusy, ... with
+  // errno text).
   Status LastError(int sqlite_code, const char* doing) const;
+  // The WAL stays as it is even if this is the last connection to close.
+  void KeepWalOnClose();
   sqlite3* raw() { return db_; }  // for core/src/store only
 
  private:
   friend class Query;
-  explicit Connection(sqlite3* db) : db_(db) {}
+  explicit Connection(sqlite3* db);
+  Status FirstRow(const char* sql, const std::function<void(sqlite3_stmt*)>& read);
   // The prepared statement of a text from sql_statements.h, cached by the text's address.
   Status Prepare(const char* sql, sqlite3_stmt** statement);
 
   sqlite3* db_;
+  const uint64_t fork_generation_;  // in a forked child every call answers kForkedChild
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };
 
-// A prepared statement in use: binds, steps, and resets itself when it goes out of scope. One Query of the same text
-// at a time per connection.
+// A prepared statement in use: binds, steps, and resets itself when it goes out of scope. One Query
+// of the same text at a time per connection.
 //   Query q(conn, sql::jobs::kInsertJob);
 //   q.Bind(queue_id, name, Blob{data});
 //   RETURN_IF_ERROR(q.Run());
@@ -69,8 +79,9 @@ class Query {
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
 
-  // Binds ?1, ?2, ... in order. Accepts integers, enums' integers, double, std::string_view/std::string/const char*,
-  // Blob, std::nullptr_t, and std::optional of these. Text is not copied: it must live until Reset().
+  // Binds ?1, ?2, ... in order. Accepts integers, enums' integers, double,
+  // std::string_view/std::string/const char*, Blob, std::nullptr_t, and std::optional of these.
+  // Text is not copied: it must live until Reset().
   template <typename... Args>
   void Bind(const Args&... args) {
     int index = 0;
@@ -94,11 +105,14 @@ class Query {
     }
   }
 
-  // Goes to the next row. *row is false when there is none left.
+  // Goes to the next row. *row is false when there is none left. Errors of preparing and binding
+  // are reported here.
   Status Step(bool* row);
-  // Steps a statement that returns no rows (or of which the rows do not matter) to its end, then resets it.
+  // Steps a statement that returns no rows (or of which the rows do not matter) to its end, then
+  // resets it.
   Status Run();
-  // Makes it ready for new bindings. Errors of a failed step were reported by that step.
+  // Makes it ready for new bindings; the old ones are forgotten. Errors of a failed step were
+  // reported by that step.
   void Reset();
 
   // Columns of the current row, from 0. Text and Blob stay valid until the next Step or Reset.
@@ -109,10 +123,12 @@ class Query {
   bool IsNull(int column) const;
 
  private:
+  void Bound(int sqlite_code);
+
   Connection& connection_;
   sqlite3_stmt* statement_ = nullptr;
   const char* sql_;
-  Status prepared_;
+  Status status_;  // the first error of preparing or binding
 };
 
 }  // namespace millrace::store
