@@ -29,8 +29,8 @@ struct EventRecord {
   int32_t attempt = 0;
   int64_t due_at_ms = 0;
   int64_t count = 0;
-  std::string_view name;
-  std::string_view data;
+  std::string_view name = {};
+  std::string_view data = {};
 };
 
 // Appends the packed form.

@@ -14,7 +14,7 @@ struct JobKey {
   int64_t row = 0;
   int64_t created_at_ms = 0;
   uint64_t salt = 0;
-  std::string custom_id;  // empty: the id is generated
+  std::string custom_id = {};  // empty: the id is generated
 
   std::string PublicId() const {
     if (!custom_id.empty()) return custom_id;

@@ -39,7 +39,7 @@ struct Location {
   int64_t process_id = 0;
   int64_t started_at_ms = 0;
   bool cancel_requested = false;
-  std::string cancel_reason;
+  std::string cancel_reason = {};
 };
 
 // Looks an id up in one queue (queue_id 0: in all, the newest wins). *found is false if there is none.

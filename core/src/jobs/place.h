@@ -34,7 +34,7 @@ struct Ending {
   int32_t attempts = 0;
   int64_t process_id = 0;
   ContentType content_type = ContentType::kJson;
-  std::string_view body;
+  std::string_view body = {};
 };
 Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from, Cause cause);
 

@@ -56,7 +56,7 @@ Result<bool> AnyOverdue(store::Connection& connection, int64_t before_monotonic_
 struct LeaseNews {
   int64_t token = 0;
   bool cancel_requested = false;
-  std::string cancel_reason;
+  std::string cancel_reason = {};
 };
 Result<std::vector<LeaseNews>> ReadLeases(store::Connection& connection, int64_t process_id);
 
