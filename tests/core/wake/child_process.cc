@@ -56,7 +56,8 @@ ChildProcess::ChildProcess(const std::string& test_case,
   variables.push_back(nullptr);
   std::string program = "/proc/self/exe";
   std::string name = test_case;
-  char* argv[] = {program.data(), name.data(), nullptr};
+  std::string reporter = "--reporter=compact";
+  char* argv[] = {program.data(), name.data(), reporter.data(), nullptr};
   const int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, variables.data());
   posix_spawn_file_actions_destroy(&actions);
   close(in[0]);
