@@ -50,9 +50,11 @@ Result<EventPosition> ParseEventId(std::string_view id, const char* argument);
 std::string FormatEventId(int64_t seq, int64_t n);
 
 // A page of a queue's log as the query asks (its `after` resolved to `from`). Results and errors that the log does not
-// carry are read from the finished jobs.
+// carry are read from the finished jobs. A call goes over a bounded part of the log: a page may be empty while `next`
+// has moved on and more follows; only a page whose `next` is `from` has come to the end. A damaged row is read up to its
+// damage and passed; `damaged` (if given) gets a kCorrupt for each.
 Result<EventPage> ReadEventPage(store::Connection& connection, int64_t queue_id, const EventQuery& query,
-                                EventPosition from);
+                                EventPosition from, std::vector<Status>* damaged = nullptr);
 // The newest position in a queue's log.
 Result<EventPosition> NewestEvent(store::Connection& connection, int64_t queue_id);
 

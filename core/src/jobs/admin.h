@@ -1,0 +1,41 @@
+// The administration's answers, as JSON text: the same for both languages and the command line. Only reads, on a read
+// connection; long checks go in slices, so that they hold back neither writers nor checkpoints.
+#ifndef MILLRACE_JOBS_ADMIN_H_
+#define MILLRACE_JOBS_ADMIN_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "millrace/status.h"
+#include "millrace/types.h"
+#include "store/connection.h"
+
+namespace millrace::jobs {
+
+// What the answers say of the store beside its tables. From the engine.
+struct StoreFacts {
+  std::string path;
+  Durability durability = Durability::kPower;
+  bool in_memory = false;
+  int64_t now_ms = 0;
+  int64_t schema_version = 0;               // the newest that this build knows
+  std::function<bool(int64_t slot)> alive;  // whether a process's slot is held
+};
+
+// {"store":{...},"queues":[...],"workers":[...]}
+Result<std::string> InspectJson(store::Connection& connection, const StoreFacts& facts);
+// One job in full. kNotFound.
+Result<std::string> JobJson(store::Connection& connection, const JobRef& job);
+// {"jobs":[...],"total":n}: failed jobs, newest first; of all queues if `queue` is empty. limit 1 .. 10,000.
+Result<std::string> DeadJson(store::Connection& connection, const std::string& queue, const std::string& name,
+                             int64_t limit);
+// {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}
+Result<std::string> DoctorJson(store::Connection& connection, const StoreFacts& facts);
+
+// A job as the answers show it: payloads as JSON if they are, else as text, else as hexadecimal digits.
+std::string JobInfoJson(const JobInfo& job, bool with_data);
+
+}  // namespace millrace::jobs
+
+#endif  // MILLRACE_JOBS_ADMIN_H_
