@@ -1,15 +1,19 @@
-"""Millrace behind the names that py_bench.py uses; also the module that its worker imports."""
+"""Millrace behind the names that py_bench.py uses; its worker imports this module too."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import common
 from millrace import Millrace
 
-DURABILITY = os.environ.get("BENCH_DURABILITY", "power")
-app = Millrace("bench", store=os.environ["BENCH_TARGET"], durability=DURABILITY)
+app = Millrace(
+    "bench",
+    store=os.environ["BENCH_TARGET"],
+    durability=os.environ.get("BENCH_DURABILITY") or "power",  # type: ignore[arg-type]
+)
 
 
 @app.task
@@ -32,7 +36,7 @@ def enqueue_one() -> None:
 
 
 def enqueue_many(count: int) -> None:
-    app.enqueue_many([noop.signature(**common.PAYLOAD)] * count)
+    noop.delay_many([common.PAYLOAD] * count)
 
 
 def enqueue_stamp(sent_ns: int) -> None:
@@ -43,19 +47,14 @@ def enqueue_hold(sent_ns: int) -> None:
     hold.delay(sent_ns)
 
 
+def pause() -> None:
+    app.pause()
+
+
 def worker_command(pool: str, concurrency: int) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "millrace",
-        "worker",
-        "lib_millrace:app",
-        "-c",
-        str(concurrency),
-        "--pool",
-        pool,
-    ]
+    program = str(Path(sys.executable).with_name("millrace"))
+    return [program, "worker", "lib_millrace:app", "-c", str(concurrency), "--pool", pool]
 
 
 def finished() -> int:
-    return app.counts("bench").completed
+    return app.counts().completed

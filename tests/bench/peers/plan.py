@@ -182,7 +182,7 @@ PYTHON_ONE = Group(
 PYTHON_MANY = Group(
     "python-many",
     (
-        _ours_python("many", 50_000, "power"),
+        _ours_python("many", 50_000, "power", variants=(("--chunk", "10000"),)),
         Cell("Celery group", "celery", _python("celery", "many", 2_500), redis="none"),
         Cell("Celery loop", "celery", _python("celery", "one", 2_500), redis="none"),
     ),

@@ -50,10 +50,11 @@ def one(lib: Any, args: argparse.Namespace) -> None:
 
 
 def many(lib: Any, args: argparse.Namespace) -> None:
-    """Enqueue `count` in one call."""
+    """Enqueue `chunk` in one call, as often as makes `count`."""
     lib.enqueue_many(WARM_UP)
     start = time.perf_counter()
-    lib.enqueue_many(args.count)
+    for _ in range(args.count // args.chunk):
+        lib.enqueue_many(args.chunk)
     common.emit_rate(args.count, time.perf_counter() - start)
 
 
@@ -121,6 +122,7 @@ def main() -> None:
     }
     parser.add_argument("--mode", required=True, choices=list(modes))
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--chunk", type=int, default=2_500, help="jobs in one call")
     parser.add_argument("--pool", default="threads")
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--name", default="stamp", choices=["stamp", "hold"])
