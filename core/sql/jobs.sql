@@ -85,8 +85,9 @@ INSERT INTO active (job, queue_id, token, process_id, priority, seq, run, starte
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 
 -- name: delete_active
--- Ends a lease; no row changes if the token is no longer the job's. in: job, token; changes: active; index: rowid
-DELETE FROM active WHERE job = ?1 AND token = ?2;
+-- Ends a lease; no row if the token is no longer the job's. in: job, token; out: run, cancel_requested; changes: active;
+-- index: rowid
+DELETE FROM active WHERE job = ?1 AND token = ?2 RETURNING run, cancel_requested;
 
 -- name: select_active
 -- in: job; out: columns of active; index: rowid

@@ -88,3 +88,16 @@ WHERE c.queue_id IS NOT NULL OR q.paused = 1 ORDER BY q.name;
 -- name: select_logs
 -- in: job, limit, offset; out: at_ms, text, oldest first; index: primary key
 SELECT at_ms, text FROM job_logs WHERE job = ?1 ORDER BY line LIMIT ?2 OFFSET ?3;
+
+-- name: select_events
+-- A stretch of a queue's log. in: queue_id, seq of the first row, limit; out: seq, at_ms, n, body; index: primary key
+SELECT seq, at_ms, n, body FROM events WHERE queue_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3;
+
+-- name: newest_events
+-- The end of a queue's log. in: queue_id; out: seq, n; index: primary key
+SELECT seq, n FROM events WHERE queue_id = ?1 ORDER BY seq DESC LIMIT 1;
+
+-- name: select_result
+-- The JSON result of a job that completed at a time; no row if it has ended again since. in: job, finished_at_ms; out: body;
+-- index: rowid
+SELECT body FROM finished WHERE job = ?1 AND state = 5 AND content_type = 0 AND finished_at_ms = ?2;

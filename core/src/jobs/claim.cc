@@ -109,17 +109,10 @@ Status InsertActive(Ledger& ledger, const Lease& lease) {
   return q.Run();
 }
 
-Status ExpireReady(Ledger& ledger, const Place& place, const JobKey& key) {
+Status ExpireReady(Ledger& ledger, const Place& place, const Body& body) {
   static constexpr std::string_view kError =
       R"({"type":"JobExpired","message":"the job was not started before its expiry","stack":""})";
-  RETURN_IF_ERROR(PutFinished(ledger, place, {.state = JobState::kCancelled, .body = kError}, JobState::kReady,
-                              Cause::kExpire));
-  ledger.Log(place.queue_id, {.type = EventType::kCancelled,
-                              .state = JobState::kCancelled,
-                              .prev = JobState::kReady,
-                              .job = &key,
-                              .data = kError});
-  return Status::Ok();
+  return EndWaiting(ledger, body.key, place, JobState::kReady, Cause::kExpire, kError, body.spec.keep_failed);
 }
 
 // Leases what select_claim's current row is; nothing for an expired or damaged one.
@@ -136,7 +129,7 @@ Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_
   }
   Body body = ReadBody(q, 3);
   if (body.spec.expires_at_ms != 0 && body.spec.expires_at_ms <= ledger.now_ms()) {
-    return ExpireReady(ledger, place, body.key);
+    return ExpireReady(ledger, place, body);
   }
   Claimed next = MakeClaimed(ledger, place, std::move(body), queue, process_id);
   if (place.run) RETURN_IF_ERROR(AddRun(ledger, &next));

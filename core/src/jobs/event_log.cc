@@ -36,18 +36,31 @@ uint8_t FieldsOf(const EventRecord& record) {
   return fields;
 }
 
+bool IsEnum(uint8_t value, auto last) { return value >= 1 && value <= static_cast<uint8_t>(last); }
+
+// Reads the fixed part of an event; false if a byte has a value that is never written.
+bool DecodeHead(std::string_view* body, Event* event, uint8_t* fields) {
+  if (body->size() < 4) return false;
+  uint8_t head[4];
+  std::memcpy(head, body->data(), sizeof(head));
+  body->remove_prefix(sizeof(head));
+  *fields = head[1];
+  event->type = static_cast<EventType>(head[0]);
+  event->state = static_cast<JobState>(head[2]);
+  event->prev = static_cast<JobState>(head[3]);
+  const bool two_ids = (*fields & kGeneratedId) && (*fields & kCustomId);
+  return IsEnum(head[0], EventType::kCleaned) && IsEnum(head[2], JobState::kCancelled) &&
+         IsEnum(head[3], JobState::kCancelled) && *fields < 2 * kData && !two_ids;
+}
+
 // Reads one event at the front of *body; false if the bytes do not make one.
 bool DecodeEvent(std::string_view* body, Event* event, int64_t* job_row) {
-  if (body->size() < 4) return false;
-  event->type = static_cast<EventType>((*body)[0]);
-  const auto fields = static_cast<uint8_t>((*body)[1]);
-  event->state = static_cast<JobState>((*body)[2]);
-  event->prev = static_cast<JobState>((*body)[3]);
-  body->remove_prefix(4);
+  uint8_t fields = 0;
+  if (!DecodeHead(body, event, &fields)) return false;
   *job_row = 0;
   uint64_t number = 0;
   std::string_view bytes;
-  auto read_number = [&] { return ReadVarint(body, &number); };
+  auto read_number = [&](auto end) { return ReadVarint(body, &number) && number < static_cast<uint64_t>(end); };
   auto read_bytes = [&] {
     if (!ReadVarint(body, &number) || number > body->size()) return false;
     bytes = body->substr(0, number);
@@ -55,37 +68,37 @@ bool DecodeEvent(std::string_view* body, Event* event, int64_t* job_row) {
     return true;
   };
   if (fields & (kGeneratedId | kCustomId)) {
-    if (!read_number() || number >= static_cast<uint64_t>(kIdRowEnd)) return false;
+    if (!read_number(kIdRowEnd)) return false;
     *job_row = static_cast<int64_t>(number);
   }
   if (fields & kGeneratedId) {
-    uint64_t at_ms = 0;
-    if (!ReadVarint(body, &at_ms) || at_ms >= static_cast<uint64_t>(kIdTimeEnd)) return false;
-    if (!read_number() || number >= kIdSaltEnd) return false;
-    event->job_id = FormatId(IdParts{.at_ms = static_cast<int64_t>(at_ms), .row = *job_row, .salt = number});
+    if (!read_number(kIdTimeEnd)) return false;
+    const auto at_ms = static_cast<int64_t>(number);
+    if (!read_number(kIdSaltEnd)) return false;
+    event->job_id = FormatId(IdParts{.at_ms = at_ms, .row = *job_row, .salt = number});
   }
   if (fields & kCustomId) {
-    if (!read_bytes()) return false;
+    if (!read_bytes() || !IsValidUtf8(bytes)) return false;
     event->job_id = bytes;
   }
   if (fields & kAttempt) {
-    if (!read_number()) return false;
+    if (!read_number(INT32_MAX)) return false;
     event->attempt = static_cast<int32_t>(number);
   }
   if (fields & kDueAt) {
-    if (!read_number()) return false;
+    if (!read_number(INT64_MAX)) return false;
     event->due_at_ms = static_cast<int64_t>(number);
   }
   if (fields & kCount) {
-    if (!read_number()) return false;
+    if (!read_number(INT64_MAX)) return false;
     event->count = static_cast<int64_t>(number);
   }
   if (fields & kName) {
-    if (!read_bytes()) return false;
+    if (!read_bytes() || !IsValidUtf8(bytes)) return false;
     event->name = bytes;
   }
   if (fields & kData) {
-    if (!read_bytes()) return false;
+    if (!read_bytes() || !IsValidUtf8(bytes)) return false;
     event->data = bytes;
   }
   return true;

@@ -19,22 +19,20 @@ constexpr int64_t kAttemptErrorsKept = 10;
 // Older jobs that a job with a rule of its own may take with it.
 constexpr int64_t kOwnRuleSlice = 16;
 
-// Ends the lease. *held is false, and nothing has changed, if the token is no longer the job's.
-Status EndLease(Ledger& ledger, const Lease& lease, bool* held) {
+// What the lease's row said when it was taken away.
+struct Ended {
+  bool held = false;              // false: the token is no longer the job's, and nothing has changed
+  bool run = false;               // job_runs has a row: others may have set progress without the holder's knowledge
+  bool cancel_requested = false;  // the handler may not have seen it
+};
+
+Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
   Query q(ledger.connection(), sql::jobs::kDeleteActive);
   q.Bind(lease.key.row, lease.token);
-  RETURN_IF_ERROR(q.Run());
-  *held = ledger.connection().changes() == 1;
-  return Status::Ok();
-}
-
-// Whether a cancel was asked for that the handler may not have seen yet; before EndLease.
-Status CancelRequested(Ledger& ledger, const Lease& lease, bool* requested) {
-  Query q(ledger.connection(), sql::jobs::kSelectActive);
-  q.Bind(lease.key.row);
-  bool row = false;
-  RETURN_IF_ERROR(q.Step(&row));
-  *requested = row && q.Int(2) == lease.token && q.Int(8) != 0;
+  RETURN_IF_ERROR(q.Step(&ended->held));
+  if (!ended->held) return Status::Ok();
+  ended->run = q.Int(0) != 0;
+  ended->cancel_requested = q.Int(1) != 0;
   return Status::Ok();
 }
 
@@ -47,31 +45,40 @@ EventType EndEvent(JobState state) {
   return state == JobState::kFailed ? EventType::kFailed : EventType::kCancelled;
 }
 
-// The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the result.
-Status End(Ledger& ledger, const Lease& lease, Place place, JobState state, Cause cause, int32_t attempts,
-           std::string_view body, ContentType type) {
+// The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the result. `own` is the
+// job's rule instead of its queue's.
+Status End(Ledger& ledger, const JobKey& key, const Place& place, const Ending& ending, JobState from, Cause cause,
+           const std::optional<Keep>& own) {
+  const JobState state = ending.state;
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(place.queue_id));
-  const std::optional<Keep>& own = OwnKeep(lease, state);
   const Keep keep = own ? *own : state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
-  RETURN_IF_ERROR(PutFinished(ledger, place,
-                              {.state = state,
-                               .started_at_ms = lease.started_at_ms,
-                               .attempts = attempts,
-                               .process_id = lease.process_id,
-                               .content_type = type,
-                               .body = body},
-                              JobState::kActive, cause));
+  RETURN_IF_ERROR(PutFinished(ledger, place, ending, from, cause));
   const bool gone = keep.count == 0;
+  // A result that stays beside its job is not written twice; the log holds JSON only.
+  const bool logged = ending.content_type == ContentType::kJson && (gone || state != JobState::kCompleted);
   ledger.Log(place.queue_id, {.type = EndEvent(state),
                               .state = state,
-                              .prev = JobState::kActive,
-                              .job = &lease.key,
-                              .attempt = attempts,
-                              .data = gone || state != JobState::kCompleted ? body : std::string_view()});
+                              .prev = from,
+                              .job = &key,
+                              .attempt = ending.attempts,
+                              .data = logged ? ending.body : std::string_view()});
   if (gone) return RemoveFinished(ledger, place, state);
   if (own) return CleanFinished(ledger, place.queue_id, state, keep, kOwnRuleSlice);
   ledger.NoteEnded(place.queue_id, state);
   return Status::Ok();
+}
+
+// Ends a job with the attempt that its lease was for.
+Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state, Cause cause,
+                  std::string_view body, ContentType type) {
+  return End(ledger, lease.key, place,
+             {.state = state,
+              .started_at_ms = lease.started_at_ms,
+              .attempts = lease.attempts_made + 1,
+              .process_id = lease.process_id,
+              .content_type = type,
+              .body = body},
+             JobState::kActive, cause, OwnKeep(lease, state));
 }
 
 Status WriteRun(Ledger& ledger, const Lease& lease, int32_t made, int32_t crashes, int64_t due_at_ms) {
@@ -120,26 +127,25 @@ int64_t RetryDelay(const Outcome& outcome, const RetryPolicy& policy, int32_t at
 }
 
 // The attempt failed: another one if there is one left, else the dead letters.
-Status FailAttempt(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
+Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome, Settled* settled) {
   const RetryPolicy& policy = outcome.policy ? *outcome.policy : lease.retry;
   const int32_t made = lease.attempts_made + 1;
-  Place place = lease.place;
   if (!outcome.retryable || made >= policy.max_attempts) {
     settled->state = JobState::kFailed;
-    return End(ledger, lease, place, JobState::kFailed, Cause::kFail, made, outcome.body, outcome.content_type);
+    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kFail, outcome.body, outcome.content_type);
   }
   const int64_t delay_ms = RetryDelay(outcome, policy, made);
   const int64_t due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
   place.run = true;
   RETURN_IF_ERROR(WriteRun(ledger, lease, made, lease.crashes, due_at_ms));
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, outcome.body));
-  return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, outcome.body, settled);
+  const std::string_view error = outcome.content_type == ContentType::kJson ? outcome.body : std::string_view();
+  return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, error, settled);
 }
 
 // Given back: the attempt does not count.
-Status Release(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
+Status Release(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome, Settled* settled) {
   const int64_t delay_ms = outcome.delay_ms ? std::min(*outcome.delay_ms, kBackoffMaxMs) : 0;
-  Place place = lease.place;
   if (delay_ms > 0 || place.run) {
     place.run = true;
     RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, lease.crashes,
@@ -161,39 +167,35 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   settled->status = Status::Ok();
   settled->due_at_ms = 0;
   const Kind kind = outcome.kind;
-  bool cancel_requested = false;
-  if (kind == Kind::kFailed || kind == Kind::kRetry || kind == Kind::kReleased) {
-    RETURN_IF_ERROR(CancelRequested(ledger, lease, &cancel_requested));
-  }
-  bool held = false;
-  RETURN_IF_ERROR(EndLease(ledger, lease, &held));
-  if (!held) {
+  Ended ended;
+  RETURN_IF_ERROR(EndLease(ledger, lease, &ended));
+  if (!ended.held) {
     settled->status = Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
                                                    " is no longer this worker's; nothing was changed");
     return Status::Ok();
   }
+  Place place = lease.place;
+  place.run = place.run || ended.run;
   if (kind == Kind::kCompleted) {
     settled->state = JobState::kCompleted;
-    return End(ledger, lease, lease.place, JobState::kCompleted, Cause::kComplete, lease.attempts_made + 1,
-               outcome.body, outcome.content_type);
+    return EndAttempt(ledger, lease, place, JobState::kCompleted, Cause::kComplete, outcome.body,
+                      outcome.content_type);
   }
-  if (kind == Kind::kCancelled || cancel_requested) {
+  if (kind == Kind::kCancelled || ended.cancel_requested) {
     settled->state = JobState::kCancelled;
     const std::string error = outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
-    return End(ledger, lease, lease.place, JobState::kCancelled, Cause::kCancel, lease.attempts_made + 1,
-               outcome.body.empty() ? error : outcome.body, outcome.content_type);
+    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel,
+                      outcome.body.empty() ? error : outcome.body, outcome.content_type);
   }
-  if (kind == Kind::kReleased) return Release(ledger, lease, outcome, settled);
-  return FailAttempt(ledger, lease, outcome, settled);
+  if (kind == Kind::kReleased) return Release(ledger, lease, place, outcome, settled);
+  return FailAttempt(ledger, lease, place, outcome, settled);
 }
 
 Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost) {
-  bool held = false;
-  bool cancel_requested = false;
-  RETURN_IF_ERROR(CancelRequested(ledger, lease, &cancel_requested));
-  RETURN_IF_ERROR(EndLease(ledger, lease, &held));
-  *lost = !held;
-  if (!held) return Status::Ok();
+  Ended ended;
+  RETURN_IF_ERROR(EndLease(ledger, lease, &ended));
+  *lost = !ended.held;
+  if (!ended.held) return Status::Ok();
   const int32_t crashes = lease.crashes + 1;
   ledger.Log(lease.place.queue_id, {.type = EventType::kRescued,
                                     .state = JobState::kActive,
@@ -207,13 +209,11 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   Place place = lease.place;
   place.run = true;
   RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, crashes, 0));
-  if (cancel_requested) {
-    return End(ledger, lease, place, JobState::kCancelled, Cause::kCancel, lease.attempts_made + 1, error,
-               ContentType::kJson);
+  if (ended.cancel_requested) {
+    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error, ContentType::kJson);
   }
   if (crashes > lease.max_crashes) {
-    return End(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, lease.attempts_made + 1, error,
-               ContentType::kJson);
+    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, error, ContentType::kJson);
   }
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, error));
   Settled settled;
@@ -225,6 +225,19 @@ Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled) {
   outcome.kind = Outcome::Kind::kFailed;
   outcome.body = CoreError("TimeLimitExceeded", "the attempt took longer than its time limit");
   return FinishJob(ledger, lease, outcome, settled);
+}
+
+Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
+                  std::string_view error, const std::optional<Keep>& keep_failed) {
+  RunRecord run;
+  if (place.run) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
+  return End(ledger, key, place,
+             {.state = JobState::kCancelled,
+              .started_at_ms = run.started_at_ms,
+              .attempts = run.attempts_made,
+              .process_id = run.process_id,
+              .body = error},
+             from, cause, keep_failed);
 }
 
 }  // namespace millrace::jobs

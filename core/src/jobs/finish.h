@@ -20,6 +20,11 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
 // The attempt went over its hard limit: it counts as failed with TimeLimitExceeded (and is retried by the job's policy).
 Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled);
 
+// A job that was not started ends as cancelled: the caller has taken it from its place. `keep_failed` is the job's own rule.
+// Of an operation that calls this, the end is CleanNoted (retention.h).
+Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
+                  std::string_view error, const std::optional<Keep>& keep_failed);
+
 }  // namespace millrace::jobs
 
 #endif  // MILLRACE_JOBS_FINISH_H_

@@ -1,0 +1,61 @@
+-- Changes to jobs from outside their workers.
+
+-- name: select_own_rules
+-- A job's own rules, NULL where it has none. in: job; out: keep_logs, keep_failed_age_ms, keep_failed_count; index: rowid
+SELECT keep_logs, keep_failed_age_ms, keep_failed_count FROM jobs WHERE job = ?1;
+
+-- name: request_cancel
+-- Leaves a note for the holder of a lease. in: job, reason or NULL; changes: active; index: rowid
+UPDATE active SET cancel_requested = 1, cancel_reason = ?2 WHERE job = ?1;
+
+-- name: mark_active_run
+-- The holder of a lease has written to job_runs; no row changes if the lease is gone. in: job, token; changes: active; index: rowid
+UPDATE active SET run = 1 WHERE job = ?1 AND token = ?2;
+
+-- name: mark_ready_run
+-- in: queue_id, priority, seq; changes: ready; index: primary key
+UPDATE ready SET run = 1 WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
+
+-- name: mark_scheduled_run
+-- in: queue_id, due_at_ms, seq; changes: scheduled; index: primary key
+UPDATE scheduled SET run = 1 WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
+
+-- name: mark_finished_run
+-- in: job; changes: finished; index: rowid
+UPDATE finished SET run = 1 WHERE job = ?1;
+
+-- name: write_progress
+-- in: job, progress; changes: job_runs
+INSERT INTO job_runs (job, progress) VALUES (?1, ?2) ON CONFLICT (job) DO UPDATE SET progress = ?2;
+
+-- name: next_log_line
+-- Counts a log line. in: job; out: the line's number, from 1; changes: job_runs
+INSERT INTO job_runs (job, log_lines) VALUES (?1, 1) ON CONFLICT (job) DO UPDATE SET log_lines = log_lines + 1
+RETURNING log_lines;
+
+-- name: insert_log_line
+-- in: job, line, at_ms, text; changes: job_logs
+INSERT INTO job_logs (job, line, at_ms, text) VALUES (?1, ?2, ?3, ?4);
+
+-- name: trim_log
+-- in: job, the newest line that goes; changes: job_logs; index: primary key
+DELETE FROM job_logs WHERE job = ?1 AND line <= ?2;
+
+-- name: reset_run
+-- Forgets a job's attempts and progress, if its row is needed still: it counts log lines. in: job; changes: job_runs; index: rowid
+UPDATE job_runs SET attempts_started = 0, attempts_made = 0, crashes = 0, due_at_ms = NULL, started_at_ms = 0,
+  process_id = 0, progress = NULL
+WHERE job = ?1 AND log_lines > 0;
+
+-- name: clear_expiry
+-- Who redrives a job wants it to run. in: job; changes: jobs; index: rowid
+UPDATE jobs SET expires_at_ms = 0 WHERE job = ?1 AND expires_at_ms > 0;
+
+-- name: set_paused
+-- No row changes if it is so already. in: queue_id, 1 or 0; changes: queues; index: rowid
+UPDATE queues SET paused = ?2 WHERE queue_id = ?1 AND paused <> ?2;
+
+-- name: set_retention
+-- in: queue_id, keep_completed_age_ms, keep_completed_count, keep_failed_age_ms, keep_failed_count; changes: queues; index: rowid
+UPDATE queues SET keep_completed_age_ms = ?2, keep_completed_count = ?3, keep_failed_age_ms = ?4, keep_failed_count = ?5
+WHERE queue_id = ?1;

@@ -1,0 +1,267 @@
+#include "jobs/change.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/macros.h"
+#include "base/text.h"
+#include "jobs/finish.h"
+#include "jobs/read.h"
+#include "jobs/retention.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+namespace {
+
+using store::Blob;
+using store::Query;
+
+// Deeper JSON than this is refused: the parsers of both languages can follow it, whatever they run in.
+constexpr int kProgressMaxDepth = 500;
+
+Status WrongState(const Location& at, const char* accepted) {
+  return Status(Code::kWrongState, "job " + at.key.PublicId() + " is " + JobStateName(at.state) + "; " + accepted);
+}
+
+Status TooLarge(const char* argument, size_t bytes, int64_t max_bytes) {
+  return Status(Code::kTooLarge, std::string(argument) + " has " + std::to_string(bytes) + " bytes; at most " +
+                                     std::to_string(max_bytes) + " are accepted");
+}
+
+Status CheckText(std::string_view text, int64_t max_bytes, const char* argument) {
+  if (static_cast<int64_t>(text.size()) > max_bytes) return TooLarge(argument, text.size(), max_bytes);
+  if (IsValidUtf8(text)) return Status::Ok();
+  return Status(Code::kInvalidArgument, std::string(argument) + " is not valid UTF-8");
+}
+
+// A job's own rules, where it has any.
+struct OwnRules {
+  int32_t keep_logs = -1;
+  std::optional<Keep> keep_failed;
+};
+
+Status LoadOwnRules(Ledger& ledger, int64_t row, OwnRules* rules) {
+  Query q(ledger.connection(), sql::change::kSelectOwnRules);
+  q.Bind(row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  if (!found) return Status::Ok();
+  if (!q.IsNull(0)) rules->keep_logs = static_cast<int32_t>(q.Int(0));
+  if (!q.IsNull(1)) rules->keep_failed = Keep{.age_ms = q.Int(1), .count = q.Int(2)};
+  return Status::Ok();
+}
+
+Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
+  Query q(ledger.connection(), sql);
+  q.Bind(row);
+  return q.Run();
+}
+
+// Takes a waiting job from its place; neither counted nor logged.
+Status TakeWaiting(Ledger& ledger, const Location& at) {
+  return at.state == JobState::kReady ? TakeReady(ledger, at.place) : TakeScheduled(ledger, at.place);
+}
+
+std::string CancelError(const std::string& reason) {
+  std::string error = R"({"type":"JobCancelled","message":)";
+  AppendJsonString(&error, reason.empty() ? "the job was cancelled" : reason);
+  return error + R"(,"stack":""})";
+}
+
+Status RequestCancel(Ledger& ledger, const Location& at, const std::string& reason) {
+  Query q(ledger.connection(), sql::change::kRequestCancel);
+  std::optional<std::string_view> text;
+  if (!reason.empty()) text = reason;
+  q.Bind(at.key.row, text);
+  RETURN_IF_ERROR(q.Run());
+  ledger.WakeOwner(at.process_id);
+  return Status::Ok();
+}
+
+// Marks the place of a job: job_runs has a row for it.
+Status MarkRun(Ledger& ledger, const Location& at) {
+  if (at.place.run) return Status::Ok();
+  const Place& place = at.place;
+  switch (at.state) {
+    case JobState::kReady: {
+      Query q(ledger.connection(), sql::change::kMarkReadyRun);
+      q.Bind(place.queue_id, place.priority, place.seq);
+      return q.Run();
+    }
+    case JobState::kScheduled: {
+      Query q(ledger.connection(), sql::change::kMarkScheduledRun);
+      q.Bind(place.queue_id, place.due_at_ms, place.seq);
+      return q.Run();
+    }
+    case JobState::kActive: {
+      Query q(ledger.connection(), sql::change::kMarkActiveRun);
+      q.Bind(at.key.row, at.token);
+      return q.Run();
+    }
+    default: return RunOn(ledger, sql::change::kMarkFinishedRun, at.key.row);
+  }
+}
+
+Status MarkLeaseRun(Ledger& ledger, const Lease& lease) {
+  Query q(ledger.connection(), sql::change::kMarkActiveRun);
+  q.Bind(lease.key.row, lease.token);
+  RETURN_IF_ERROR(q.Run());
+  if (ledger.connection().changes() == 1) return Status::Ok();
+  return Status(Code::kLeaseLost,
+                "the lease of job " + lease.key.PublicId() + " is no longer this worker's; nothing was changed");
+}
+
+Status WriteProgress(Ledger& ledger, const JobKey& key, int64_t queue_id, JobState state, std::string_view json) {
+  Query q(ledger.connection(), sql::change::kWriteProgress);
+  q.Bind(key.row, Blob{json});
+  RETURN_IF_ERROR(q.Run());
+  ledger.Log(queue_id,
+             {.type = EventType::kProgress, .state = state, .prev = state, .job = &key, .data = json});
+  return Status::Ok();
+}
+
+Status WriteLogLine(Ledger& ledger, int64_t row, std::string_view text, int64_t keep_lines) {
+  int64_t line = 0;
+  {
+    Query q(ledger.connection(), sql::change::kNextLogLine);
+    q.Bind(row);
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    line = q.Int(0);
+  }
+  {
+    Query q(ledger.connection(), sql::change::kInsertLogLine);
+    q.Bind(row, line, ledger.now_ms(), Blob{text});
+    RETURN_IF_ERROR(q.Run());
+  }
+  if (line <= keep_lines) return Status::Ok();
+  Query q(ledger.connection(), sql::change::kTrimLog);
+  q.Bind(row, line - keep_lines);
+  return q.Run();
+}
+
+int64_t LinesKept(int32_t keep_logs) {
+  return keep_logs < 0 ? kLogLinesMax : std::min<int64_t>(keep_logs, kLogLinesMax);
+}
+
+void LogReady(Ledger& ledger, const Location& at) {
+  ledger.Log(at.queue_id,
+             {.type = EventType::kReady, .state = JobState::kReady, .prev = at.state, .job = &at.key});
+}
+
+}  // namespace
+
+Status CheckProgress(std::string_view json, int64_t max_payload_bytes) {
+  if (static_cast<int64_t>(json.size()) > max_payload_bytes) {
+    return TooLarge("progress", json.size(), max_payload_bytes);
+  }
+  if (IsJson(json, kProgressMaxDepth)) return Status::Ok();
+  return Status(Code::kInvalidArgument, "progress is " + Quoted(json) + "; JSON text of at most " +
+                                            std::to_string(kProgressMaxDepth) + " levels is accepted");
+}
+
+Status CheckLogLine(std::string_view text) { return CheckText(text, kLogLineMaxBytes, "line"); }
+
+Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason, CancelResult* result) {
+  RETURN_IF_ERROR(CheckText(reason, kReasonMaxBytes, "reason"));
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  if (at.state >= JobState::kCompleted) {
+    *result = CancelResult::kFinished;
+    return Status::Ok();
+  }
+  if (at.state == JobState::kActive) {
+    *result = CancelResult::kRequested;
+    return RequestCancel(ledger, at, reason);
+  }
+  OwnRules rules;
+  RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
+  RETURN_IF_ERROR(TakeWaiting(ledger, at));
+  RETURN_IF_ERROR(EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel, CancelError(reason),
+                             rules.keep_failed));
+  *result = CancelResult::kCancelled;
+  return CleanNoted(ledger);
+}
+
+Status RedriveAt(Ledger& ledger, const Location& at) {
+  if (at.state < JobState::kCompleted) {
+    return WrongState(at, "completed, failed and cancelled jobs can be redriven");
+  }
+  Place place = at.place;
+  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
+  if (place.run) {
+    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, place.row));
+    RETURN_IF_ERROR(RunOn(ledger, sql::change::kResetRun, place.row));
+    place.run = ledger.connection().changes() == 1;
+    if (!place.run) RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, place.row));
+  }
+  RETURN_IF_ERROR(RunOn(ledger, sql::change::kClearExpiry, place.row));
+  RETURN_IF_ERROR(PutReady(ledger, place, at.state, Cause::kRedrive));
+  LogReady(ledger, at);
+  return Status::Ok();
+}
+
+Status RedriveJob(Ledger& ledger, const JobRef& job) {
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  return RedriveAt(ledger, at);
+}
+
+Status PromoteAt(Ledger& ledger, const Location& at) {
+  if (at.state != JobState::kScheduled) return WrongState(at, "scheduled jobs can be promoted");
+  RETURN_IF_ERROR(TakeScheduled(ledger, at.place));
+  Place place = at.place;
+  place.due_at_ms = 0;
+  RETURN_IF_ERROR(PutReady(ledger, place, JobState::kScheduled, Cause::kPromote));
+  LogReady(ledger, at);
+  return Status::Ok();
+}
+
+Status PromoteJob(Ledger& ledger, const JobRef& job) {
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  return PromoteAt(ledger, at);
+}
+
+Status RemoveAt(Ledger& ledger, const Location& at) {
+  if (at.state == JobState::kActive) return WrongState(at, "jobs in any other state can be removed");
+  if (at.state >= JobState::kCompleted) return RemoveFinished(ledger, at.place, at.state);
+  RETURN_IF_ERROR(TakeWaiting(ledger, at));
+  ledger.Moved(at.queue_id, at.state, kNowhere, Cause::kRemove, at.place.priority);
+  return DeleteBody(ledger, at.queue_id, at.key.row, at.place.run);
+}
+
+Status RemoveJob(Ledger& ledger, const JobRef& job) {
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  RETURN_IF_ERROR(RemoveAt(ledger, at));
+  ledger.Log(at.queue_id,
+             {.type = EventType::kRemoved, .state = at.state, .prev = at.state, .job = &at.key});
+  return Status::Ok();
+}
+
+Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json, int64_t max_payload_bytes) {
+  RETURN_IF_ERROR(CheckProgress(json, max_payload_bytes));
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  RETURN_IF_ERROR(MarkRun(ledger, at));
+  return WriteProgress(ledger, at.key, at.queue_id, at.state, json);
+}
+
+Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
+  RETURN_IF_ERROR(CheckLogLine(text));
+  ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  OwnRules rules;
+  RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
+  if (LinesKept(rules.keep_logs) == 0) return Status::Ok();
+  RETURN_IF_ERROR(MarkRun(ledger, at));
+  return WriteLogLine(ledger, at.key.row, text, LinesKept(rules.keep_logs));
+}
+
+Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json) {
+  RETURN_IF_ERROR(MarkLeaseRun(ledger, lease));
+  return WriteProgress(ledger, lease.key, lease.place.queue_id, JobState::kActive, json);
+}
+
+Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs) {
+  if (LinesKept(keep_logs) == 0) return Status::Ok();
+  RETURN_IF_ERROR(MarkLeaseRun(ledger, lease));
+  return WriteLogLine(ledger, lease.key.row, text, LinesKept(keep_logs));
+}
+
+}  // namespace millrace::jobs

@@ -1,0 +1,130 @@
+// Reading the event log: pages in order, damaged rows passed by.
+#include <algorithm>
+#include <limits>
+
+#include "base/macros.h"
+#include "base/text.h"
+#include "jobs/event_log.h"
+#include "jobs/snapshot.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+namespace {
+
+using store::Connection;
+using store::Query;
+
+// Bounds of one call, so that it neither holds its snapshot long nor makes a page that fills the memory.
+constexpr int64_t kScanRows = 1'000;
+constexpr int64_t kPageBytes = 16 << 20;
+
+uint32_t MaskOf(const std::vector<EventType>& types) {
+  if (types.empty()) return std::numeric_limits<uint32_t>::max();
+  uint32_t mask = 0;
+  for (const EventType type : types) mask |= uint32_t{1} << static_cast<unsigned>(type);
+  return mask;
+}
+
+// Goes over the rows of a queue's log and gathers a page.
+class PageReader {
+ public:
+  PageReader(Connection& connection, const EventQuery& query, EventPosition from, std::vector<Status>* damaged)
+      : connection_(connection), query_(query), mask_(MaskOf(query.types)), position_(from), damaged_(damaged) {}
+
+  Status Read(int64_t queue_id) {
+    Query q(connection_, sql::read::kSelectEvents);
+    q.Bind(queue_id, position_.seq, kScanRows);
+    while (!full_) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) return Status::Ok();
+      RETURN_IF_ERROR(ReadRow({.seq = q.Int(0), .at_ms = q.Int(1), .n = q.Int(2), .body = q.BlobBytes(3)}));
+    }
+    return Status::Ok();
+  }
+
+  EventPage TakePage() {
+    page_.next = FormatEventId(position_.seq, position_.n < 0 ? 0 : position_.n);
+    return std::move(page_);
+  }
+
+ private:
+  struct Row {
+    int64_t seq;
+    int64_t at_ms;
+    int64_t n;
+    std::string_view body;
+  };
+
+  Status ReadRow(const Row& row) {
+    const int64_t first = row.seq == position_.seq ? position_.n + 1 : 0;
+    if (first >= row.n) return Status::Ok();
+    std::vector<Event> events;
+    std::vector<int64_t> jobs;
+    const Status decoded = DecodeEvents(row.body, row.seq, row.at_ms, query_.queue, &events, &jobs);
+    if (!decoded.ok() && damaged_) damaged_->push_back(decoded);
+    const auto count = static_cast<int64_t>(events.size());
+    for (int64_t n = first; n < count; ++n) {
+      const auto i = static_cast<size_t>(n);
+      position_ = {.seq = row.seq, .n = n};
+      if (Matches(events[i])) RETURN_IF_ERROR(Add(std::move(events[i]), jobs[i]));
+      if (full_) return Status::Ok();
+    }
+    position_ = {.seq = row.seq, .n = std::max(count, row.n) - 1};
+    return Status::Ok();
+  }
+
+  bool Matches(const Event& event) const {
+    if ((mask_ >> static_cast<unsigned>(event.type) & 1) == 0) return false;
+    return query_.job_id.empty() || query_.job_id == event.job_id;
+  }
+
+  Status Add(Event event, int64_t job) {
+    if (event.type == EventType::kCompleted && event.data.empty()) RETURN_IF_ERROR(AddResult(job, &event));
+    bytes_ += static_cast<int64_t>(event.data.size());
+    page_.events.push_back(std::move(event));
+    full_ = std::ssize(page_.events) >= query_.limit || bytes_ >= kPageBytes;
+    return Status::Ok();
+  }
+
+  // A result that is kept beside its job is not copied into the log. A job that has ended once more since has another.
+  Status AddResult(int64_t job, Event* event) {
+    Query q(connection_, sql::read::kSelectResult);
+    q.Bind(job, event->at_ms);
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (row) event->data = q.BlobBytes(0);
+    return Status::Ok();
+  }
+
+  Connection& connection_;
+  const EventQuery& query_;
+  const uint32_t mask_;
+  EventPosition position_;  // the last event that was looked at
+  std::vector<Status>* const damaged_;
+  EventPage page_;
+  int64_t bytes_ = 0;
+  bool full_ = false;
+};
+
+}  // namespace
+
+Result<EventPage> ReadEventPage(Connection& connection, int64_t queue_id, const EventQuery& query,
+                                EventPosition from, std::vector<Status>* damaged) {
+  const Snapshot snapshot(connection);
+  RETURN_IF_ERROR(snapshot.status());
+  PageReader reader(connection, query, from, damaged);
+  RETURN_IF_ERROR(reader.Read(queue_id));
+  return reader.TakePage();
+}
+
+Result<EventPosition> NewestEvent(Connection& connection, int64_t queue_id) {
+  Query q(connection, sql::read::kNewestEvents);
+  q.Bind(queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  if (!row) return EventPosition{};
+  return EventPosition{.seq = q.Int(0), .n = q.Int(1) - 1};
+}
+
+}  // namespace millrace::jobs
