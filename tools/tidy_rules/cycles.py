@@ -65,14 +65,20 @@ def python_graph(tree: Tree) -> Graph:
                 names = [alias.name for alias in node.names]
             else:
                 base = _absolute(node, path)
-                names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-                if node.level and node.module is None:
-                    names.remove(base)  # `from . import x`: the package is being loaded already
+                names = [f"{base}.{alias.name}" for alias in node.names]
+                if not all(_is_module(tree, name) for name in names):
+                    names.append(base)  # an attribute: that module must be loaded to its end
             for name in names:
                 stem = "python/" + name.replace(".", "/")
                 graph[path] |= {f"{stem}.py", f"{stem}/__init__.py"} & tree.path_set
         graph[path].discard(path)
     return graph
+
+
+def _is_module(tree: Tree, name: str) -> bool:
+    stem = "python/" + name.replace(".", "/")
+    is_extension = name.rsplit(".", 1)[-1] == "_core"
+    return is_extension or bool({f"{stem}.py", f"{stem}/__init__.py"} & tree.path_set)
 
 
 def _load_time(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:

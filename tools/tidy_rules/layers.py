@@ -55,7 +55,7 @@ def check_core(tree: Tree) -> Iterator[Finding]:
     """Includes inside core/src point down, and each system interface has one home."""
     for path in tree.under("core/src/", suffixes=(".h", ".cc")):
         parts = PurePosixPath(path).parts
-        folder = parts[2] if len(parts) > 3 else "engine"  # noqa: PLR2004 (core/src/FOLDER/file)
+        folder = parts[2] if len(parts) > 3 else "engine"  # noqa: PLR2004
         if folder not in MAY_INCLUDE:
             known = ", ".join(MAY_INCLUDE)
             yield Finding(path, 1, f"folder '{folder}' has no place in the layers ({known})")
