@@ -6,10 +6,10 @@
 #define MILLRACE_CONCAT(a, b) MILLRACE_CONCAT_(a, b)
 
 // Returns the Status of `expr` if it is an error.
-#define RETURN_IF_ERROR(expr)                               \
-  do {                                                      \
-    if (::millrace::Status status_ = (expr); !status_.ok()) \
-      return status_;                                       \
+#define RETURN_IF_ERROR(expr) RETURN_IF_ERROR_(MILLRACE_CONCAT(status_, __LINE__), expr)
+#define RETURN_IF_ERROR_(tmp, expr)                        \
+  do {                                                     \
+    if (::millrace::Status tmp = (expr); !tmp.ok()) return tmp; \
   } while (false)
 
 // Evaluates `expr` (a Result<T>); returns its Status if it is an error, else moves the value into `lhs`.

@@ -1,0 +1,149 @@
+// The engine: wires a store, its writer, the ledger, this process's presence and the pump together.
+#ifndef MILLRACE_ENGINE_ENGINE_IMPL_H_
+#define MILLRACE_ENGINE_ENGINE_IMPL_H_
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/macros.h"
+#include "engine/async_enqueue.h"
+#include "engine/operation.h"
+#include "engine/presence.h"
+#include "engine/pump.h"
+#include "engine/session.h"
+#include "engine/subscription.h"
+#include "jobs/admin.h"
+#include "jobs/bulk.h"
+#include "jobs/ledger.h"
+#include "millrace/engine.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+namespace millrace::engine {
+
+class EngineImpl : public Engine {
+ public:
+  explicit EngineImpl(OpenOptions options) : options_(std::move(options)) {}
+  ~EngineImpl() override { (void)Close(); }
+  Status Start();
+
+  Status Close() override;
+  const std::string& path() const override { return store_->path(); }
+  Durability durability() const override { return options_.durability; }
+  int64_t NowMs() override { return options_.clock->WallMs(); }
+
+  // engine.cc
+  Result<std::vector<EnqueueAck>> Enqueue(std::vector<JobSpec> jobs, const WriteOptions& options) override;
+  void EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options, EnqueueCallback done) override;
+  void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, const WriteOptions& options,
+                        EnqueueManyCallback done) override;
+
+  // engine_read.cc
+  Result<JobInfo> GetJob(const JobRef& job) override;
+  Result<JobOutcome> GetOutcome(const JobRef& job) override;
+  Result<std::vector<JobInfo>> ListJobs(const ListQuery& query) override;
+  Result<QueueCounts> Counts(const std::string& queue) override;
+  Result<std::vector<QueueCounts>> ListQueues() override;
+  Result<std::vector<WorkerInfo>> ListWorkers() override;
+  Result<std::vector<LogLine>> GetLogs(const JobRef& job, int64_t offset, int64_t limit) override;
+  Result<JobOutcome> WaitFinished(const JobRef& job, int64_t timeout_ms) override;
+  Result<EventPage> ReadEvents(const EventQuery& query) override;
+  Result<std::unique_ptr<Subscription>> Subscribe(SubscribeOptions options) override;
+  Result<std::string> InspectJson() override;
+  Result<std::string> JobJson(const JobRef& job) override;
+  Result<std::string> DeadJson(const std::string& queue, const std::string& name, int64_t limit) override;
+  Result<std::string> DoctorJson() override;
+  Result<BackupInfo> Backup(const std::string& destination) override;
+  Result<std::string> StatsJson() override;
+
+  // engine_work.cc
+  Result<std::unique_ptr<Session>> OpenSession(SessionOptions options) override;
+
+  // engine_change.cc
+  Result<CancelResult> Cancel(const JobRef& job, const std::string& reason, const WriteOptions& options) override;
+  Status Redrive(const JobRef& job, const WriteOptions& options) override;
+  Status Promote(const JobRef& job, const WriteOptions& options) override;
+  Status Remove(const JobRef& job, const WriteOptions& options) override;
+  Status SetProgress(const JobRef& job, const std::string& json, const WriteOptions& options) override;
+  Status AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) override;
+  Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) override;
+  Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) override;
+  Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) override;
+  Result<int64_t> Drain(const std::string& queue, bool scheduled, const WriteOptions& options) override;
+  Result<int64_t> Obliterate(const std::string& queue, bool force, const WriteOptions& options) override;
+  Status Pause(const std::string& queue, const WriteOptions& options) override;
+  Status Resume(const std::string& queue, const WriteOptions& options) override;
+  Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
+                      const WriteOptions& options) override;
+
+ private:
+  // kForkedChild or kClosed if the engine cannot be used.
+  Status Usable() const;
+  Durability Level(const std::optional<Durability>& asked) const;
+  Status CheckJobs(const std::vector<JobSpec>& jobs) const;
+  Durability LevelFor(const std::vector<JobSpec>& jobs, const WriteOptions& options) const;
+  std::vector<EnqueueAck> EnqueueUnwritten(std::vector<JobSpec> jobs, bool wait_if_full);
+  template <typename F>
+  Status Change(const WriteOptions& options, F apply) {
+    RETURN_IF_ERROR(Usable());
+    return RunChange(*writer_, *ledger_, Level(options.durability), options.wait_if_full, std::move(apply));
+  }
+  // Runs slices until none is left or `limit` (0: none) jobs are changed.
+  template <typename F>
+  Result<int64_t> ChangeMany(int64_t limit, const WriteOptions& options, F slice);
+  template <typename F>
+  auto WithReader(F read) -> decltype(read(std::declval<store::Connection&>()));
+  // The number of a queue, which is made if it is missing.
+  Result<int64_t> EnsureQueue(const std::string& queue);
+  Result<std::shared_ptr<Follower>> Follow(int64_t queue_id, std::function<void()> on_news);
+  jobs::StoreFacts Facts();
+  void ForgetSession(const SessionCore* session, int64_t session_id);
+
+  OpenOptions options_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Presence> presence_;
+  std::unique_ptr<jobs::Ledger> ledger_;
+  std::unique_ptr<store::Writer> writer_;
+  std::unique_ptr<Overflow> overflow_;
+  std::unique_ptr<Pump> pump_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<SessionCore>> sessions_;
+  std::vector<std::weak_ptr<Follower>> followers_;
+  std::atomic<bool> closed_{false};
+  std::mutex closing_;
+};
+
+template <typename F>
+auto EngineImpl::WithReader(F read) -> decltype(read(std::declval<store::Connection&>())) {
+  RETURN_IF_ERROR(Usable());
+  ASSIGN_OR_RETURN(store::Reader reader, store_->Read());
+  return read(*reader);
+}
+
+template <typename F>
+Result<int64_t> EngineImpl::ChangeMany(int64_t limit, const WriteOptions& options, F slice) {
+  jobs::BulkCursor cursor;
+  int64_t changed = 0;
+  for (;;) {
+    const int64_t most = limit == 0 ? jobs::kSliceMax : std::min(jobs::kSliceMax, limit - changed);
+    jobs::BulkCursor next;
+    jobs::SliceResult result;
+    RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
+      next = cursor;
+      result = {};
+      return slice(ledger, most, &next, &result);
+    }));
+    cursor = next;
+    changed += result.changed;
+    if (!result.more || (limit != 0 && changed >= limit)) return changed;
+  }
+}
+
+}  // namespace millrace::engine
+
+#endif  // MILLRACE_ENGINE_ENGINE_IMPL_H_

@@ -1,0 +1,214 @@
+#include "engine/pump.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/macros.h"
+#include "engine/operation.h"
+#include "jobs/claim.h"
+#include "jobs/event_log.h"
+#include "jobs/process.h"
+#include "jobs/retention.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr int64_t kNever = INT64_MAX;
+constexpr int64_t kSafetyCheckMs = 1'000;           // what a lost hint costs at most
+constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kCleanEveryNs = 60 * kSecondNs;   // retention by age where nothing finishes any more
+constexpr int64_t kCleanSlice = 500;
+constexpr int64_t kHungGraceMs = 1'000;             // the holder itself acts at the limit; others after this
+constexpr int64_t kHungSlice = 500;
+
+int64_t RealNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+template <typename T>
+void Erase(std::vector<std::shared_ptr<T>>* members, const T* member) {
+  std::erase_if(*members, [&](const std::shared_ptr<T>& m) { return m.get() == member; });
+}
+
+}  // namespace
+
+void Pump::Add(std::shared_ptr<PumpSession> session) {
+  const std::lock_guard lock(mutex_);
+  members_.sessions.push_back(std::move(session));
+  StartThread();
+}
+
+void Pump::Add(std::shared_ptr<PumpFollower> follower) {
+  const std::lock_guard lock(mutex_);
+  members_.followers.push_back(std::move(follower));
+  StartThread();
+}
+
+void Pump::Remove(const PumpSession* session) {
+  const std::lock_guard lock(mutex_);
+  Erase(&members_.sessions, session);
+}
+
+void Pump::Remove(const PumpFollower* follower) {
+  const std::lock_guard lock(mutex_);
+  Erase(&members_.followers, follower);
+}
+
+void Pump::StartThread() {
+  if (!thread_.joinable() && !stopping_) {
+    thread_ = std::thread([this] { Loop(); });
+  } else {
+    Nudge();
+  }
+}
+
+void Pump::Nudge() {
+  if (wake::Doorbell* bell = presence_.bell()) bell->RingSelf(wake::kLocal);
+}
+
+void Pump::Stop() {
+  stopping_ = true;
+  std::thread thread;
+  {
+    const std::lock_guard lock(mutex_);
+    thread = std::move(thread_);
+  }
+  if (!thread.joinable()) return;
+  Nudge();
+  thread.join();
+}
+
+Pump::Snapshot Pump::Members() {
+  const std::lock_guard lock(mutex_);
+  return members_;
+}
+
+void Pump::Loop() {
+  wake::Doorbell* const bell = presence_.bell();
+  while (!stopping_) {
+    const uint32_t seen = bell->Seen();
+    const Snapshot members = Members();
+    const int64_t now_ms = clock_.MonotonicMs();
+    int64_t wake_at_ms = kNever;
+    for (const auto& session : members.sessions) wake_at_ms = std::min(wake_at_ms, session->Tick(now_ms));
+    Arm(members);
+    wake_at_ms = std::min(wake_at_ms, Look(members));
+    EverySecond(members);
+    int64_t wait_ms = kSafetyCheckMs;
+    if (wake_at_ms != kNever) {
+      wait_ms = std::min(wait_ms, clock_.RealWaitMs(std::max<int64_t>(wake_at_ms - clock_.MonotonicMs(), 0)));
+    }
+    const uint32_t reasons = stopping_ ? 0 : bell->Wait(seen, wait_ms);
+    look_at_leases_ = (reasons & wake::kControl) != 0;
+  }
+}
+
+void Pump::Arm(const Snapshot& members) {
+  wake::Doorbell* const bell = presence_.bell();
+  job_queues_.clear();
+  int32_t hunger = 0;
+  for (const auto& session : members.sessions) hunger += session->Hunger(&job_queues_);
+  std::sort(job_queues_.begin(), job_queues_.end());
+  job_queues_.erase(std::unique(job_queues_.begin(), job_queues_.end()), job_queues_.end());
+  bell->ArmJobs(job_queues_, static_cast<uint32_t>(hunger));
+  std::vector<int64_t> event_queues;
+  for (const auto& follower : members.followers) {
+    if (follower->Listening()) event_queues.push_back(follower->queue_id());
+  }
+  std::sort(event_queues.begin(), event_queues.end());
+  event_queues.erase(std::unique(event_queues.begin(), event_queues.end()), event_queues.end());
+  bell->ArmEvents(event_queues);
+}
+
+int64_t Pump::Look(const Snapshot& members) {
+  int64_t due = kNever;
+  std::vector<std::shared_ptr<PumpSession>> to_feed;
+  {
+    auto reader = store_.Read();
+    if (!reader.ok()) {
+      for (const auto& session : members.sessions) session->Fail(reader.status());
+      return kNever;
+    }
+    LookForEvents(**reader, members);
+    if (look_at_leases_) LookAtLeases(**reader, members);
+    if (!job_queues_.empty()) due = LookForJobs(**reader, members);
+  }
+  if (due > 0) return due;
+  for (const auto& session : members.sessions) session->Feed();  // without a reader: it writes
+  return kNever;
+}
+
+// 0: something can be claimed now.
+int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members) {
+  const int64_t wall_ms = clock_.WallMs();
+  int64_t due = kNever;
+  for (const int64_t queue_id : job_queues_) {
+    auto claimable = jobs::HasClaimable(connection, queue_id, wall_ms);
+    auto earliest = jobs::EarliestDue(connection, queue_id);
+    if (!claimable.ok() || !earliest.ok()) {
+      for (const auto& session : members.sessions) {
+        session->Fail(claimable.ok() ? earliest.status() : claimable.status());
+      }
+      return kNever;
+    }
+    if (*claimable) return 0;
+    if (*earliest > wall_ms) due = std::min(due, clock_.MonotonicMs() + (*earliest - wall_ms));
+  }
+  return due;
+}
+
+void Pump::LookForEvents(store::Connection& connection, const Snapshot& members) {
+  for (const auto& follower : members.followers) {
+    if (!follower->Listening()) continue;
+    auto newest = jobs::NewestEvent(connection, follower->queue_id());
+    if (newest.ok()) follower->Newest(newest->seq);
+  }
+}
+
+void Pump::LookAtLeases(store::Connection& connection, const Snapshot& members) {
+  bool any = false;
+  for (const auto& session : members.sessions) any = session->HoldsLeases() || any;
+  if (!any) return;
+  auto leases = jobs::ReadLeases(connection, presence_.process_id());
+  if (!leases.ok()) return;
+  for (const auto& session : members.sessions) session->Hear(*leases);
+}
+
+void Pump::EverySecond(const Snapshot& members) {
+  const int64_t now_ns = RealNs();
+  if (now_ns < next_check_ns_) return;
+  next_check_ns_ = now_ns + kSecondNs;
+  if (const Status status = presence_.CheckFiles(); !status.ok()) {
+    for (const auto& session : members.sessions) session->Fail(status);
+  }
+  if (members.sessions.empty()) return;
+  if (auto reader = store_.Read(); reader.ok()) LookAtLeases(**reader, members);
+  TimeOutHung();
+  if (now_ns < next_clean_ns_) return;
+  next_clean_ns_ = now_ns + kCleanEveryNs;
+  CleanExpired();
+}
+
+void Pump::TimeOutHung() {
+  {
+    auto reader = store_.Read();
+    if (!reader.ok()) return;
+    auto any = jobs::AnyOverdue(**reader, clock_.MonotonicMs() - kHungGraceMs);
+    if (!any.ok() || !*any) return;
+  }
+  // A failure here is no loss: the next second tries again.
+  (void)RunChange(writer_, ledger_, Durability::kProcess, true, [](jobs::Ledger& ledger) {
+    return jobs::TimeOutOverdue(ledger, kHungGraceMs, kHungSlice);
+  });
+}
+
+void Pump::CleanExpired() {
+  for (const int64_t queue_id : std::vector<int64_t>(job_queues_)) {
+    (void)RunChange(writer_, ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
+      return jobs::CleanExpired(ledger, queue_id, kCleanSlice).status();
+    });
+  }
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,154 @@
+// The write operation of a session: what was said about its leases, then claims, in one commit.
+#include "base/macros.h"
+#include "engine/session.h"
+#include "jobs/change.h"
+#include "jobs/claim.h"
+#include "jobs/finish.h"
+#include "jobs/retention.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr int64_t kRetryStepMs = 100;  // after a disk or I/O error
+
+}  // namespace
+
+bool SessionCore::StartStep() {
+  const int32_t want = Want();
+  const bool to_write = !notes_.empty() || !step_notes_.empty();
+  if (step_under_way_ || !(to_write || (want > 0 && !hungry_))) return false;
+  step_under_way_ = true;
+  step_want_ = want;
+  step_committed_ = false;
+  step_notes_.insert(step_notes_.end(), std::make_move_iterator(notes_.begin()),
+                     std::make_move_iterator(notes_.end()));
+  notes_.clear();
+  gauge_.Add(std::exchange(settled_since_, 0));
+  // A claim alone promises nothing: only what settles is as durable as the session.
+  durability = step_notes_.empty() ? Durability::kProcess : context_.durability;
+  bytes = 0;
+  for (const Note& note : step_notes_) bytes += static_cast<int64_t>(note.outcome.body.size() + note.text.size());
+  return true;
+}
+
+// Never blocks: with a full writer queue the pump's thread waits for room instead.
+Status SessionCore::Kick(Lock lock) {
+  const bool start = StartStep();
+  lock.unlock();
+  if (!start) return Status::Ok();
+  const Status status = context_.writer->Submit(this, false);
+  if (status.ok()) return status;
+  if (status.code() != Code::kQueueFull) {
+    FinishStep(status);
+    return status;
+  }
+  lock = Lock(mutex_);
+  step_under_way_ = false;
+  lock.unlock();
+  context_.pump->Nudge();
+  return Status::Ok();
+}
+
+Status SessionCore::Apply(store::Connection&) {
+  step_settled_.clear();
+  step_claimed_.clear();
+  for (Note& note : step_notes_) RETURN_IF_ERROR(ApplyNote(note));
+  RETURN_IF_ERROR(jobs::CleanNoted(*context_.ledger));
+  return ClaimForQueues(step_want_);
+}
+
+Status SessionCore::ApplyNote(Note& note) {
+  const jobs::Lease& lease = note.running->lease;
+  if (note.kind == Note::Kind::kProgress || note.kind == Note::Kind::kLog) {
+    const Status status = note.kind == Note::Kind::kProgress
+                              ? jobs::SetLeaseProgress(*context_.ledger, lease, note.text)
+                              : jobs::AppendLeaseLog(*context_.ledger, lease, note.text, note.running->keep_logs);
+    return status.code() == Code::kLeaseLost ? Status::Ok() : status;  // its settle will say so
+  }
+  Settled settled{.token = lease.token, .id = {}, .queue = {}, .status = {}};
+  if (note.kind == Note::Kind::kSettle) {
+    RETURN_IF_ERROR(jobs::FinishJob(*context_.ledger, lease, note.outcome, &settled));
+  } else {
+    RETURN_IF_ERROR(jobs::TimeOutJob(*context_.ledger, lease, &settled));
+  }
+  step_settled_.push_back(std::move(settled));
+  return Status::Ok();
+}
+
+// Takes from each queue in turn, beginning with another one each time. A rolled-back step begins where it began.
+Status SessionCore::ClaimForQueues(int32_t want) {
+  const size_t count = context_.queues.size();
+  for (size_t i = 0; i < count && want > 0; ++i) {
+    const auto& [queue_id, name] = context_.queues[(next_queue_ + i) % count];
+    const size_t before = step_claimed_.size();
+    RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want, &step_claimed_));
+    want -= static_cast<int32_t>(step_claimed_.size() - before);
+  }
+  return Status::Ok();
+}
+
+void SessionCore::Committed() {
+  Lock lock(mutex_);
+  step_committed_ = true;
+  next_queue_ = (next_queue_ + 1) % context_.queues.size();
+  hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_;
+  if (waiting_.empty()) waiting_since_ms_ = context_.clock->MonotonicMs();
+  const bool came = !step_claimed_.empty();
+  for (jobs::Claimed& claimed : step_claimed_) waiting_.push_back(std::move(claimed));
+  step_claimed_.clear();
+  if (stopping_ || paused_) GiveBackWaiting();
+  Notify(std::move(lock), came, false);
+}
+
+void SessionCore::Done(const Status& status) { FinishStep(status); }
+
+// Turns what a committed step has written into notices; true if there are any. With mutex_ held.
+bool SessionCore::TellSettled(const Status& status) {
+  if (!step_committed_) return false;
+  bool news = false;
+  size_t next = 0;
+  for (Note& note : step_notes_) {
+    if (note.kind != Note::Kind::kSettle && note.kind != Note::Kind::kTimeOut) continue;
+    Settled& settled = step_settled_[next++];
+    const jobs::Lease& lease = note.running->lease;
+    if (note.kind == Note::Kind::kTimeOut) {
+      if (settled.status.ok()) Tell(*note.running, Signal::Kind::kHardLimit, "");
+      news = true;
+      continue;
+    }
+    if (note.quiet) continue;
+    settled.id = lease.key.PublicId();
+    settled.queue = QueueName(lease.place.queue_id);
+    if (!status.ok()) settled.status = status;
+    notices_.settled.push_back(std::move(settled));
+    news = true;
+  }
+  step_notes_.clear();
+  return news;
+}
+
+void SessionCore::FinishStep(const Status& status) {
+  const std::shared_ptr<SessionCore> self = shared_from_this();  // Close() may let go of it meanwhile
+  Lock lock(mutex_);
+  step_under_way_ = false;
+  bool news = TellSettled(status) || !status.ok();
+  if (!status.ok()) {
+    // What was not committed stays in step_notes_ and goes with the next step.
+    notices_.errors.push_back(status);
+    retry_at_ms_ = context_.clock->MonotonicMs() + kRetryStepMs;
+    hungry_ = true;
+  } else {
+    retry_at_ms_ = 0;
+  }
+  if (hungry_ && running_.empty() && waiting_.empty() && notes_.empty() && step_notes_.empty() && status.ok()) {
+    news = news || !notices_.drained;
+    notices_.drained = true;
+  }
+  jobs_changed_.notify_all();  // Close() waits for the end of a step
+  const bool hungry = hungry_;
+  Notify(std::move(lock), false, news);
+  if (status.ok()) (void)Kick(Lock(mutex_));
+  if (hungry) context_.pump->Nudge();
+}
+
+}  // namespace millrace::engine

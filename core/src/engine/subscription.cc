@@ -1,0 +1,99 @@
+#include "engine/subscription.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/macros.h"
+
+namespace millrace::engine {
+
+bool Follower::Listening() {
+  const std::lock_guard lock(mutex_);
+  return !news_ && !closed_;
+}
+
+void Follower::Newest(int64_t seq) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (seq <= seen_ || news_ || closed_) return;
+    news_ = true;
+  }
+  changed_.notify_all();
+  if (on_news_) on_news_();
+}
+
+void Follower::Seen(int64_t seq) {
+  const std::lock_guard lock(mutex_);
+  seen_ = std::max(seen_, seq);
+  news_ = false;
+}
+
+bool Follower::Wait(int64_t timeout_ms) {
+  std::unique_lock lock(mutex_);
+  auto ready = [&] { return news_ || closed_; };
+  if (timeout_ms < 0) {
+    changed_.wait(lock, ready);
+    return true;
+  }
+  return changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), ready);
+}
+
+void Follower::Close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+  }
+  changed_.notify_all();
+  if (on_news_) on_news_();
+}
+
+bool Follower::closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+EventSubscription::~EventSubscription() { Close(); }
+
+void EventSubscription::Close() {
+  follower_->Close();
+  pump_.Remove(follower_.get());
+}
+
+// Reads on from the position; a page without a matching event goes on as long as the log does.
+Result<EventPage> EventSubscription::ReadPage() {
+  for (;;) {
+    ASSIGN_OR_RETURN(store::Reader reader, store_.Read());
+    ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(*reader, follower_->queue_id()));
+    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(*reader, follower_->queue_id(), query_, position_));
+    ASSIGN_OR_RETURN(position_, jobs::ParseEventId(page.next, "next"));
+    if (!page.events.empty()) return page;
+    if (position_.seq >= newest.seq) {
+      follower_->Seen(newest.seq);
+      return page;
+    }
+  }
+}
+
+Result<EventPage> EventSubscription::Next(int64_t timeout_ms) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
+  const std::lock_guard lock(reading_);
+  for (;;) {
+    if (follower_->closed()) return Status(Code::kClosed, "the subscription was closed");
+    ASSIGN_OR_RETURN(EventPage page, ReadPage());
+    if (!page.events.empty() || timeout_ms == 0) {
+      if (page.events.empty()) pump_.Nudge();  // listens again
+      return page;
+    }
+    pump_.Nudge();
+    int64_t left_ms = -1;
+    if (timeout_ms > 0) {
+      left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+      if (left_ms <= 0) return page;
+    }
+    if (!follower_->Wait(left_ms)) return page;
+  }
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,66 @@
+// Following a queue's events: a position in the log, and the pump's word that there is more.
+#ifndef MILLRACE_ENGINE_SUBSCRIPTION_H_
+#define MILLRACE_ENGINE_SUBSCRIPTION_H_
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "engine/pump.h"
+#include "jobs/event_log.h"
+#include "millrace/events.h"
+#include "store/store.h"
+
+namespace millrace::engine {
+
+// Listens to one queue for the pump. Thread-safe.
+class Follower : public PumpFollower {
+ public:
+  Follower(int64_t queue_id, std::function<void()> on_news) : queue_id_(queue_id), on_news_(std::move(on_news)) {}
+
+  int64_t queue_id() const override { return queue_id_; }
+  bool Listening() override;
+  void Newest(int64_t seq) override;
+
+  // Says up to where the log has been read, and listens again. The answer: whether there was more already.
+  void Seen(int64_t seq);
+  // Waits for news, Close() or the time-out (-1: none). False: the time-out passed.
+  bool Wait(int64_t timeout_ms);
+  void Close();
+  bool closed();
+
+ private:
+  const int64_t queue_id_;
+  const std::function<void()> on_news_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t seen_ = 0;
+  bool news_ = false;
+  bool closed_ = false;
+};
+
+class EventSubscription : public Subscription {
+ public:
+  EventSubscription(store::Store& store, Pump& pump, std::shared_ptr<Follower> follower, EventQuery query,
+                    jobs::EventPosition from)
+      : store_(store), pump_(pump), follower_(std::move(follower)), query_(std::move(query)), position_(from) {}
+  ~EventSubscription() override;
+
+  Result<EventPage> Next(int64_t timeout_ms) override;
+  void Close() override;
+
+ private:
+  Result<EventPage> ReadPage();
+
+  store::Store& store_;
+  Pump& pump_;
+  const std::shared_ptr<Follower> follower_;
+  const EventQuery query_;
+  std::mutex reading_;  // one Next() at a time
+  jobs::EventPosition position_;
+};
+
+}  // namespace millrace::engine
+
+#endif  // MILLRACE_ENGINE_SUBSCRIPTION_H_
