@@ -277,10 +277,11 @@ struct CrashVfsMethods {
     return SQLITE_OK;
   }
 
-  static int Delete(sqlite3_vfs* vfs, const char* name, int) {
+  static int Delete(sqlite3_vfs* vfs, const char* name, int sync_directory) {
     CrashVfs& self = Of(vfs);
     if (!self.disk_.Exists(name)) return SQLITE_IOERR_DELETE_NOENT;
-    return self.disk_.Delete(name) == Failure::kNone ? SQLITE_OK : SQLITE_IOERR_DELETE;
+    return self.disk_.Delete(name, sync_directory != 0) == Failure::kNone ? SQLITE_OK
+                                                                          : SQLITE_IOERR_DELETE;
   }
 
   static int Access(sqlite3_vfs* vfs, const char* name, int, int* answer) {

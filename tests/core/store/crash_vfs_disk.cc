@@ -179,19 +179,22 @@ CrashDisk::Failure CrashDisk::Sync(File& file) {
   file.state.unsynced.clear();
   if (failure != Failure::kNone) return failure;
   ++synced_;
-  // As SQLite does for its journals and as file systems do for new files: the name becomes durable
-  // too.
-  if (file.listed) durable_files_[file.name] = files_[file.name];
+  // The first sync of a new file syncs the directory, as SQLite does for its journals and file
+  // systems do for new files: earlier creations and removals become durable with it.
+  const auto durable = durable_files_.find(file.name);
+  if (file.listed && (durable == durable_files_.end() || durable->second.get() != &file))
+    durable_files_ = files_;
   return Failure::kNone;
 }
 
-CrashDisk::Failure CrashDisk::Delete(const std::string& name) {
+CrashDisk::Failure CrashDisk::Delete(const std::string& name, bool sync_directory) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (const Failure failure = Count(kDelete); failure != Failure::kNone) return failure;
   const auto found = files_.find(name);
   if (found == files_.end()) return Failure::kNone;
   found->second->listed = false;
   files_.erase(found);
+  if (sync_directory) durable_files_ = files_;
   return Failure::kNone;
 }
 

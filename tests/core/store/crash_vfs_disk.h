@@ -72,7 +72,7 @@ class CrashDisk {
   Failure Write(File& file, int64_t offset, const char* from, int64_t bytes);
   Failure Truncate(File& file, int64_t size);
   Failure Sync(File& file);
-  Failure Delete(const std::string& name);
+  Failure Delete(const std::string& name, bool sync_directory);
   bool Exists(const std::string& name) const;
   int64_t Size(const File& file) const;
   // Counts as an operation that can be made to fail, nothing else.
