@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 
 namespace millrace::store {
 namespace {
@@ -28,7 +28,6 @@ struct Registry {
 // Neither constructed nor destroyed at run time: fork handlers and exit handlers may run at any
 // moment.
 constinit Registry registry{};
-constinit std::atomic<uint64_t> generation{0};
 
 // SQLite's static mutexes, in the order in which SQLite nests them. The forking thread holds them
 // across fork(), so that the child, which has only that thread, can use the library again.
@@ -65,7 +64,6 @@ void ReleaseAfterFork() {
 }
 
 void InChild() {
-  generation.fetch_add(1, std::memory_order_relaxed);
   for (size_t word = 0; word < registry.words_used; ++word) {
     for (uint64_t bits = registry.words[word]; bits != 0; bits &= bits - 1) {
       close(static_cast<int>(word * kBitsPerWord) + std::countr_zero(bits));
@@ -86,10 +84,6 @@ void InstallForkGuard() {
     return pthread_atfork(BeforeFork, ReleaseAfterFork, InChild) == 0;
   }();
   static_cast<void>(installed);
-}
-
-uint64_t ForkGeneration() {
-  return generation.load(std::memory_order_relaxed);
 }
 
 int OpenTracked(const char* path, int flags, mode_t mode) {
