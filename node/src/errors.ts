@@ -1,0 +1,155 @@
+// What goes wrong, as classes. Every error that comes from Millrace itself has a stable `code`.
+
+/** The stable names of the core's codes. */
+export type ErrorCode =
+  | "invalid_argument"
+  | "not_found"
+  | "wrong_state"
+  | "lease_lost"
+  | "too_large"
+  | "queue_full"
+  | "timeout"
+  | "closed"
+  | "forked_child"
+  | "busy"
+  | "disk_full"
+  | "io_error"
+  | "corrupt"
+  | "not_a_store"
+  | "newer_schema"
+  | "unsupported_filesystem"
+  | "permission_denied"
+  | "internal";
+
+/** An operation was refused or failed; `code` says why, and nothing was changed. */
+export class MillraceError extends Error {
+  override readonly name: string = "MillraceError";
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Throw it in a processor to fail the job for good, whatever attempts are left. */
+export class UnrecoverableError extends Error {
+  override readonly name: string = "UnrecoverableError";
+}
+
+/** The reason of an AbortSignal, and what a cancelled job fails with. */
+export class JobCancelledError extends Error {
+  override readonly name: string = "JobCancelled";
+}
+
+/** The reason of an AbortSignal when the job's `timeLimit` (hard) or `softTimeLimit` (soft) has passed. */
+export class TimeLimitError extends Error {
+  override readonly name: string;
+
+  constructor(
+    readonly kind: "soft" | "hard",
+    message: string,
+  ) {
+    super(message);
+    this.name = kind === "soft" ? "SoftTimeLimitExceeded" : "TimeLimitExceeded";
+  }
+}
+
+/** An error as it travels between languages. */
+export interface ErrorBody {
+  type: string;
+  message: string;
+  stack?: string;
+  data?: unknown;
+}
+
+/** A job failed somewhere, perhaps in another language: `type` is the name of the error's class there. */
+export class RemoteError extends Error {
+  override readonly name: string = "RemoteError";
+  readonly type: string;
+  /** The stack (or traceback) of the process that ran the job; empty if it sent none. */
+  readonly remoteStack: string;
+  readonly data: unknown;
+
+  constructor(
+    body: ErrorBody,
+    readonly jobId: string,
+  ) {
+    super(body.message);
+    this.type = body.type;
+    this.remoteStack = body.stack ?? "";
+    this.data = body.data;
+  }
+}
+
+export function invalidArgument(message: string): MillraceError {
+  return new MillraceError("invalid_argument", message);
+}
+
+/** An error of the addon as one of ours; anything else as it is. */
+export function toMillraceError(error: unknown): unknown {
+  if (error instanceof Error && !(error instanceof MillraceError) && "code" in error) {
+    return new MillraceError(error.code as ErrorCode, error.message);
+  }
+  return error;
+}
+
+/** Awaits a call of the addon, so that a failure is a MillraceError with the caller's stack. */
+export async function nativeCall<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw toMillraceError(error);
+  }
+}
+
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof MillraceError && error.code === code;
+}
+
+function typeOf(error: Error): string {
+  if (error.name !== "Error" && error.name !== "") return error.name;
+  const named = error.constructor?.name;
+  return typeof named === "string" && named !== "" ? named : "Error";
+}
+
+/** The JSON text of a thrown value, as every language reads it. */
+export function encodeError(thrown: unknown): string {
+  if (!(thrown instanceof Error)) {
+    return JSON.stringify({ type: "Error", message: String(thrown), stack: "" });
+  }
+  const body: ErrorBody = {
+    type: typeOf(thrown),
+    message: String(thrown.message),
+    stack: String(thrown.stack ?? ""),
+  };
+  const data: unknown = (thrown as { data?: unknown }).data;
+  if (data === undefined) return JSON.stringify(body);
+  try {
+    return JSON.stringify({ ...body, data });
+  } catch {
+    return JSON.stringify(body); // the data is no JSON: the error itself matters more
+  }
+}
+
+/** The inverse, for text that some other program may have written. */
+export function decodeError(json: string): ErrorBody {
+  try {
+    const value: unknown = JSON.parse(json);
+    if (typeof value === "object" && value !== null) {
+      const { type, message, stack, data } = value as Partial<Record<keyof ErrorBody, unknown>>;
+      const body: ErrorBody = {
+        type: typeof type === "string" ? type : "Error",
+        message: typeof message === "string" ? message : json,
+      };
+      if (typeof stack === "string") body.stack = stack;
+      if (data !== undefined) body.data = data;
+      return body;
+    }
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  return { type: "Error", message: json };
+}

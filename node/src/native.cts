@@ -1,0 +1,167 @@
+// Loads the addon, and says what it offers. CommonJS in both builds, so that one environment has one addon.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** Fields of text, numbers, and what travels apart: see wire.ts. */
+export type Packed = [text: string, numbers: Float64Array, apart?: (string | Buffer)[]];
+
+/** News from core threads, all of it at once. Must not throw. */
+export type Dispatch = (
+  ready: number[],
+  requests: number[],
+  ids: string,
+  flags: string,
+  errors: unknown[] | undefined,
+  lines: string[] | undefined,
+) => void;
+
+export interface NativeStoreOptions {
+  create?: boolean;
+  maxPayloadBytes?: number;
+  busyTimeout?: number;
+  walLimitBytes?: number;
+  keepEvents?: number;
+  keepCompleted?: { ageMs: number; count: number };
+  keepFailed?: { ageMs: number; count: number };
+}
+
+export interface NativeHub {
+  setReferenced(referenced: boolean): void;
+  open(path: string, options: NativeStoreOptions): Promise<NativeEngine>;
+}
+
+/** A negative durability means the store's. */
+export interface NativeEngine {
+  readonly path: string;
+  now(): number;
+  close(): Promise<void>;
+  enqueue(request: number, numbers: Float64Array, text: string, durability: number): void;
+  openSession(
+    source: number,
+    queue: string,
+    slots: number,
+    workerName: string,
+    durability: number,
+    paused: boolean,
+  ): Promise<NativeSession>;
+  subscribe(
+    source: number,
+    queue: string,
+    after: string,
+    jobId: string,
+    limit: number,
+  ): Promise<NativeSubscription>;
+
+  getJob(id: string, queue: string): Promise<Packed>;
+  getOutcome(id: string, queue: string): Promise<Packed>;
+  listJobs(
+    queue: string,
+    state: number,
+    name: string,
+    offset: number,
+    limit: number,
+    descending: boolean,
+  ): Promise<Packed>;
+  counts(queue: string): Promise<Packed>;
+  listQueues(): Promise<Packed>;
+  listWorkers(): Promise<Packed>;
+  getLogs(id: string, queue: string, offset: number, limit: number): Promise<Packed>;
+  readEvents(queue: string, after: string, jobId: string, limit: number): Promise<Packed>;
+  adminJson(
+    what: "inspect" | "job" | "dead" | "doctor" | "stats",
+    first: string,
+    second: string,
+    limit: number,
+  ): Promise<string>;
+  backup(destination: string): Promise<Packed>;
+
+  cancel(id: string, queue: string, reason: string, durability: number): Promise<number>;
+  changeJob(
+    action: "redrive" | "promote" | "remove",
+    id: string,
+    queue: string,
+    durability: number,
+  ): Promise<void>;
+  setProgress(id: string, queue: string, json: string, durability: number): Promise<void>;
+  addLog(id: string, queue: string, line: string, durability: number): Promise<void>;
+  changeMany(
+    action: "redrive" | "promote" | "remove",
+    queue: string,
+    state: number,
+    name: string,
+    beforeMs: number,
+    limit: number,
+    durability: number,
+  ): Promise<number>;
+  drain(queue: string, scheduledToo: boolean, durability: number): Promise<number>;
+  obliterate(queue: string, force: boolean, durability: number): Promise<number>;
+  setPaused(queue: string, paused: boolean, durability: number): Promise<void>;
+  setRetention(
+    queue: string,
+    completedAgeMs: number,
+    completedCount: number,
+    failedAgeMs: number,
+    failedCount: number,
+    durability: number,
+  ): Promise<void>;
+}
+
+export interface NativeSession {
+  take(max: number): Packed | undefined;
+  settle(numbers: Float64Array, text: string): [index: number, error: Error] | undefined;
+  drain(): Packed | undefined;
+  progress(token: number, json: string): void;
+  log(token: number, line: string): void;
+  setSlots(slots: number): void;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  stop(): void;
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface NativeSubscription {
+  next(): Promise<Packed>;
+  close(): Promise<void>;
+}
+
+export interface NativeAddon {
+  readonly version: string;
+  readonly sqliteVersion: string;
+  readonly Hub: new (dispatch: Dispatch) => NativeHub;
+}
+
+function* candidates(): Generator<string> {
+  const named = process.env["MILLRACE_NATIVE"];
+  if (named !== undefined && named !== "") {
+    yield named;
+    return;
+  }
+  const root = join(__dirname, "..", "..");
+  // Built in this tree, or by the package's install script.
+  yield join(root, "native", "millrace.node");
+  // Shipped inside the package.
+  yield join(root, "prebuilds", platformName(), "millrace.node");
+}
+
+/** As in node/prebuilds: linux-x64, linux-x64-musl, darwin-arm64. */
+function platformName(): string {
+  const report = process.report?.getReport() as
+    { header?: { glibcVersionRuntime?: string } } | undefined;
+  const musl = process.platform === "linux" && report?.header?.glibcVersionRuntime === undefined;
+  return `${process.platform}-${process.arch}${musl ? "-musl" : ""}`;
+}
+
+function load(): NativeAddon {
+  const tried: string[] = [];
+  for (const file of candidates()) {
+    // Not import(): Node keeps addons in the cache of require(), which ESM and CommonJS share.
+    if (existsSync(file)) return require(file) as NativeAddon;
+    tried.push(file);
+  }
+  throw new Error(
+    `millrace: no native addon for ${process.platform}-${process.arch}. Looked for ${tried.join(", ")}. ` +
+      "Run `npm rebuild millrace` (it needs CMake and a C++20 compiler).",
+  );
+}
+
+export const native: NativeAddon = load();

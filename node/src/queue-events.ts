@@ -1,0 +1,314 @@
+// QueueEvents: follows the durable, ordered log of what happened in one queue, in any process and language.
+import {
+  checkBoolean,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkString,
+  show,
+} from "./check.js";
+import { type Connection, closedError, connect } from "./connection.js";
+import { TypedEmitter } from "./emitter.js";
+import { decodeError, invalidArgument, nativeCall } from "./errors.js";
+import { hold, letGo, listen, newId, unlisten } from "./hub.js";
+import { type JobEnd, type OnEnd, endOfEvent } from "./job-wait.js";
+import type { NativeSubscription } from "./native.cjs";
+import { decodeJson } from "./serializer.js";
+import { stateName } from "./states.js";
+import type { JobProgress, QueueEventsOptions } from "./types.js";
+import { EventType, type NativeEvent, readPage } from "./wire-reports.js";
+import { NativeState, Reader } from "./wire.js";
+
+/** The second argument of each is the event's id: pass it as `lastEventId` to go on from there. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
+export interface QueueEventsListener<Result = any> {
+  added: (args: { jobId: string; name: string }, id: string) => void;
+  waiting: (args: { jobId: string; prev?: string }, id: string) => void;
+  "waiting-children": (args: { jobId: string }, id: string) => void;
+  /** `delay`: when it is due, in milliseconds UTC. */
+  delayed: (args: { jobId: string; delay: number }, id: string) => void;
+  active: (args: { jobId: string; prev?: string }, id: string) => void;
+  progress: (args: { jobId: string; data: JobProgress }, id: string) => void;
+  completed: (args: { jobId: string; returnvalue: Result; prev?: string }, id: string) => void;
+  /** For good: attempts that will be repeated show as `delayed` or `waiting`. */
+  failed: (args: { jobId: string; failedReason: string; prev?: string }, id: string) => void;
+  "retries-exhausted": (args: { jobId: string; attemptsMade: string }, id: string) => void;
+  /** Its worker died: it was taken away from it. */
+  stalled: (args: { jobId: string }, id: string) => void;
+  duplicated: (args: { jobId: string }, id: string) => void;
+  removed: (args: { jobId: string; prev: string }, id: string) => void;
+  /** Ours: cancelled, or not started before it expired. */
+  cancelled: (args: { jobId: string; reason: string; type: string }, id: string) => void;
+  cleaned: (args: { count: string }, id: string) => void;
+  drained: (id: string) => void;
+  paused: (args: object, id: string) => void;
+  resumed: (args: object, id: string) => void;
+  error: (error: Error) => void;
+}
+
+const KNOWN = new Set(["store", "autorun", "lastEventId", "blockingTimeout"]);
+const PAGE_EVENTS = 1000;
+const EVENT_ID = /^\d+-\d+$/;
+
+/** The core's name of a position for BullMQ's. */
+function startPosition(lastEventId: string | undefined): string {
+  if (lastEventId === undefined) return "$";
+  return lastEventId === "0" || lastEventId === "0-0" ? "" : lastEventId;
+}
+
+/** Keeps the process alive until close(). */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
+export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<Result>> {
+  readonly name: string;
+  readonly opts: QueueEventsOptions;
+  readonly #connection: Connection;
+  readonly #source = newId();
+  readonly #watched = new Map<string, Set<{ onEnd: OnEnd; onError: (error: unknown) => void }>>();
+  #running: Promise<void> | undefined;
+  #subscription: NativeSubscription | undefined;
+  #reading = false;
+  #more = false;
+  #closing: Promise<void> | undefined;
+  #stopped: (() => void) | undefined;
+  #opened: Promise<void> | undefined;
+
+  constructor(name: string, opts: QueueEventsOptions = {}) {
+    super();
+    checkName("new QueueEvents: name", name);
+    checkObject("new QueueEvents: options", opts);
+    checkKnownOptions("new QueueEvents", opts, KNOWN, {
+      connection: 'is BullMQ\'s; Millrace needs no server: pass { store: "jobs.db" }',
+    });
+    if (opts.autorun !== undefined) checkBoolean("new QueueEvents: autorun", opts.autorun);
+    if (opts.lastEventId !== undefined) {
+      checkString("new QueueEvents: lastEventId", opts.lastEventId);
+      if (!EVENT_ID.test(opts.lastEventId) && !["$", "0"].includes(opts.lastEventId)) {
+        throw startError(opts.lastEventId);
+      }
+    }
+    this.name = name;
+    this.opts = opts;
+    this.setMaxListeners(0);
+    this.#connection = connect("new QueueEvents", opts.store);
+    if (opts.autorun !== false)
+      this.run().catch((error: unknown) => this.emit("error", error as Error));
+  }
+
+  /** Resolves when every event from now on will be seen. */
+  async waitUntilReady(): Promise<void> {
+    if (this.#closing !== undefined) throw closedError(`QueueEvents ${show(this.name)}`);
+    if (this.#opened === undefined) await this.#connection.ready;
+    else await this.#opened;
+  }
+
+  /** Starts to follow; resolves when closed. Called by the constructor unless `autorun` is false. */
+  run(): Promise<void> {
+    if (this.#running !== undefined) {
+      return Promise.reject(new Error(`QueueEvents ${show(this.name)} are running already`));
+    }
+    if (this.#closing !== undefined)
+      return Promise.reject(closedError(`QueueEvents ${show(this.name)}`));
+    this.#opened = this.#open();
+    this.#running = this.#opened.then(
+      () =>
+        new Promise<void>((resolve) => {
+          if (this.#closing !== undefined) resolve();
+          else this.#stopped = resolve;
+        }),
+    );
+    return this.#running;
+  }
+
+  async #open(): Promise<void> {
+    hold();
+    try {
+      listen(this.#source, () => this.#onReady());
+      this.#subscription = await this.#connection.call((engine) =>
+        engine.subscribe(
+          this.#source,
+          this.name,
+          startPosition(this.opts.lastEventId),
+          "",
+          PAGE_EVENTS,
+        ),
+      );
+    } catch (error) {
+      unlisten(this.#source);
+      letGo();
+      this.#failWatchers(error);
+      throw error;
+    }
+    this.#onReady(); // there may be events before the first that is new
+  }
+
+  #onReady(): void {
+    this.#more = true;
+    if (!this.#reading) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (this.#more && this.#subscription !== undefined && this.#closing === undefined) {
+        this.#more = false;
+        for (;;) {
+          const page = readPage(new Reader(await nativeCall(this.#subscription.next())));
+          if (page.events.length === 0) break;
+          for (const event of page.events) this.#deliver(event);
+        }
+      }
+    } catch (error) {
+      if (this.#closing === undefined) this.emit("error", error as Error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** @internal Calls back once when the job ends, or when these events do. Answers how to stop. */
+  watchJob(id: string, onEnd: OnEnd, onError: (error: unknown) => void): () => void {
+    const watcher = { onEnd, onError };
+    const all = this.#watched.get(id) ?? new Set();
+    this.#watched.set(id, all.add(watcher));
+    return () => {
+      all.delete(watcher);
+      if (all.size === 0 && this.#watched.get(id) === all) this.#watched.delete(id);
+    };
+  }
+
+  #failWatchers(error: unknown): void {
+    for (const watchers of this.#watched.values())
+      for (const { onError } of watchers) onError(error);
+    this.#watched.clear();
+  }
+
+  #tellWatchers(event: NativeEvent): void {
+    const watchers = this.#watched.get(event.jobId);
+    if (watchers === undefined) return;
+    let end: JobEnd | undefined;
+    try {
+      end = endOfEvent(event);
+    } catch (error) {
+      for (const { onError } of watchers) onError(error);
+      return;
+    }
+    if (end !== undefined) for (const { onEnd } of watchers) onEnd(end);
+  }
+
+  #deliver(event: NativeEvent): void {
+    if (this.#watched.size > 0) this.#tellWatchers(event);
+    try {
+      this.#emitEvent(event);
+    } catch (error) {
+      this.emit("error", error as Error); // a body that is not JSON
+    }
+  }
+
+  #emitEvent(event: NativeEvent): void {
+    const { id, jobId } = event;
+    switch (event.type) {
+      case EventType.added:
+        this.emit("added", { jobId, name: event.name }, id);
+        this.#emitPlace(event);
+        break;
+      case EventType.ready:
+        this.emit("waiting", { jobId, prev: stateName(event.prev, 0) }, id);
+        break;
+      case EventType.scheduled:
+        this.emit("delayed", { jobId, delay: event.dueAt }, id);
+        break;
+      case EventType.active:
+        this.emit("active", { jobId, prev: "waiting" }, id);
+        break;
+      case EventType.progress:
+        this.emit(
+          "progress",
+          { jobId, data: decodeJson("progress", event.data) as JobProgress },
+          id,
+        );
+        break;
+      case EventType.completed:
+        this.emit(
+          "completed",
+          { jobId, returnvalue: decodeJson("returnvalue", event.data) as Result, prev: "active" },
+          id,
+        );
+        break;
+      case EventType.failed:
+        this.#emitFailed(event);
+        break;
+      case EventType.cancelled: {
+        const { message, type } = decodeError(event.data);
+        this.emit("cancelled", { jobId, reason: message, type }, id);
+        break;
+      }
+      case EventType.rescued:
+        this.emit("stalled", { jobId }, id);
+        break;
+      case EventType.removed:
+        this.emit("removed", { jobId, prev: stateName(event.prev, 0) }, id);
+        break;
+      case EventType.duplicate:
+        this.emit("duplicated", { jobId }, id);
+        break;
+      case EventType.paused:
+        this.emit("paused", {}, id);
+        break;
+      case EventType.resumed:
+        this.emit("resumed", {}, id);
+        break;
+      case EventType.drained:
+        this.emit("drained", id);
+        break;
+      case EventType.cleaned:
+        this.emit("cleaned", { count: String(event.count) }, id);
+        break;
+    }
+  }
+
+  #emitPlace({ id, jobId, state, dueAt }: NativeEvent): void {
+    if (state === NativeState.scheduled) this.emit("delayed", { jobId, delay: dueAt }, id);
+    else if (state === NativeState.blocked) this.emit("waiting-children", { jobId }, id);
+    else this.emit("waiting", { jobId }, id);
+  }
+
+  #emitFailed({ id, jobId, attempt, data }: NativeEvent): void {
+    const { message, type } = decodeError(data);
+    this.emit("failed", { jobId, failedReason: message, prev: "active" }, id);
+    if (type !== "UnrecoverableError")
+      this.emit("retries-exhausted", { jobId, attemptsMade: String(attempt) }, id);
+  }
+
+  /** Stops following. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#opened;
+    } catch {
+      this.#opened = undefined; // never opened: run() has said why
+    }
+    this.#failWatchers(closedError(`QueueEvents ${show(this.name)}`));
+    unlisten(this.#source);
+    const subscription = this.#subscription;
+    this.#subscription = undefined;
+    if (subscription !== undefined) {
+      await nativeCall(subscription.close());
+      letGo();
+    }
+    await this.#connection.release();
+    this.#stopped?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function startError(given: string): Error {
+  return invalidArgument(
+    `new QueueEvents: lastEventId must be an event's id, "0" or "$", not ${show(given)}`,
+  );
+}

@@ -1,0 +1,380 @@
+// Queue: adds jobs and manages them.
+import {
+  checkBoolean,
+  checkDuration,
+  checkInteger,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkOneOf,
+  checkString,
+  show,
+} from "./check.js";
+import { type Connection, closedError, connect } from "./connection.js";
+import type { Batch } from "./enqueuer.js";
+import { MillraceError, hasCode, invalidArgument } from "./errors.js";
+import { Job } from "./job.js";
+import {
+  type OptionSet,
+  checkDurability,
+  durabilityNumber,
+  keepNumbers,
+  packOptions,
+} from "./job-options.js";
+import { QueueGetters } from "./queue-getters.js";
+import { encodeJson } from "./serializer.js";
+import { CANCEL_RESULTS, nativeState } from "./states.js";
+import type {
+  BulkJobOptions,
+  CancelResult,
+  DefaultJobOptions,
+  FinishedStatus,
+  JobProgress,
+  JobType,
+  JobsOptions,
+  KeepJobs,
+  QueueOptions,
+} from "./types.js";
+import { SEPARATOR } from "./wire.js";
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
+export interface QueueListener<Data = any, Result = any, Name extends string = string> {
+  /** Of this object's own calls; see QueueEvents for those of all processes. */
+  waiting: (job: Job<Data, Result, Name>) => void;
+  progress: (jobId: string, progress: JobProgress) => void;
+  removed: (jobId: string) => void;
+  cleaned: (jobIds: string[], type: string) => void;
+  paused: () => void;
+  resumed: () => void;
+  error: (error: Error) => void;
+}
+
+const KNOWN = new Set(["store", "defaultJobOptions", "durability"]);
+const NOT_HERE = {
+  connection: 'is BullMQ\'s; Millrace needs no server: pass { store: "jobs.db" }',
+  prefix: "is BullMQ's; queues of one name in two stores do not meet",
+};
+const CLEAN_TYPES = [
+  "completed",
+  "failed",
+  "wait",
+  "waiting",
+  "prioritized",
+  "delayed",
+  "cancelled",
+] as const;
+const CLEAN_SLICE = 1000;
+
+/** Does not keep the process alive, except while an add is not acknowledged. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
+export class Queue<Data = any, Result = any, Name extends string = string> extends QueueGetters<
+  QueueListener<Data, Result, Name>,
+  Data,
+  Result,
+  Name
+> {
+  readonly opts: QueueOptions;
+  /** @internal */
+  readonly connection: Connection;
+  /** @internal */
+  readonly durability: number;
+  readonly #defaults: DefaultJobOptions;
+  readonly #defaultSet: OptionSet;
+  #addsUnderWay = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(name: string, opts: QueueOptions = {}) {
+    checkName("new Queue: name", name);
+    checkObject("new Queue: options", opts);
+    checkKnownOptions("new Queue", opts, KNOWN, NOT_HERE);
+    checkDurability("new Queue: durability", opts.durability);
+    super(name);
+    this.opts = opts;
+    this.durability = durabilityNumber(opts.durability);
+    this.#defaults = opts.defaultJobOptions ?? {};
+    checkObject("new Queue: defaultJobOptions", this.#defaults);
+    if ("jobId" in this.#defaults)
+      throw invalidArgument("new Queue: defaultJobOptions must not have a jobId");
+    this.#defaultSet = packOptions("new Queue: defaultJobOptions", name, this.#defaults);
+    this.connection = connect("new Queue", opts.store);
+    this.connection.ready.catch((error: unknown) => {
+      if (this.listenerCount("error") > 0) this.emit("error", error as Error);
+    });
+  }
+
+  get defaultJobOptions(): DefaultJobOptions {
+    return this.#defaults;
+  }
+
+  /** Resolves when the store is open; rejects with the reason if it cannot be opened. */
+  async waitUntilReady(): Promise<void> {
+    await this.connection.ready;
+  }
+
+  /**
+   * Adds a job. It is as durable as the queue's (or the job's) durability says when the promise resolves. Adds of one
+   * tick are sent together.
+   */
+  add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const batch = this.#newBatch([], reject);
+      const job = this.#addTo(batch, "queue.add", name, data, opts);
+      batch.resolve = () => {
+        this.#addsUnderWay--;
+        if (this.listenerCount("waiting") > 0) this.emit("waiting", job);
+        resolve(job);
+      };
+      const durability = job.opts.durability;
+      this.#send(batch, durability === undefined ? this.durability : durabilityNumber(durability));
+    });
+  }
+
+  /** Adds all jobs or, if one is refused, none. */
+  addBulk(
+    jobs: { name: Name; data: Data; opts?: BulkJobOptions }[],
+  ): Promise<Job<Data, Result, Name>[]> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      if (!Array.isArray(jobs))
+        throw invalidArgument(`queue.addBulk: jobs must be an array, not ${show(jobs)}`);
+      const added: Job<Data, Result, Name>[] = [];
+      const batch = this.#newBatch(added, reject);
+      for (let i = 0; i < jobs.length; i++) {
+        const job: unknown = jobs[i];
+        checkObject(`queue.addBulk: jobs[${i}]`, job);
+        const { name, data, opts } = job as { name: Name; data: Data; opts?: BulkJobOptions };
+        if (opts !== undefined && "durability" in opts) {
+          throw invalidArgument(
+            `queue.addBulk: jobs[${i}].opts must not have a durability: a bulk is one commit`,
+          );
+        }
+        this.#addTo(batch, `queue.addBulk: jobs[${i}]`, name, data, opts);
+      }
+      if (added.length === 0) {
+        resolve([]);
+        return;
+      }
+      batch.resolve = () => {
+        this.#addsUnderWay--;
+        if (this.listenerCount("waiting") > 0) for (const job of added) this.emit("waiting", job);
+        resolve(added);
+      };
+      this.#send(batch, this.durability);
+    });
+  }
+
+  #newBatch(jobs: Job<Data, Result, Name>[], reject: (error: unknown) => void): Batch {
+    const refused = (error: unknown): void => {
+      this.#addsUnderWay--;
+      reject(error);
+    };
+    return { jobs, sets: [], text: "", resolve: () => undefined, reject: refused };
+  }
+
+  #send(batch: Batch, durability: number): void {
+    this.#addsUnderWay++;
+    this.connection.enqueuer.push(batch, durability);
+  }
+
+  #addTo(
+    batch: Batch,
+    what: string,
+    name: Name,
+    data: Data,
+    opts?: JobsOptions,
+  ): Job<Data, Result, Name> {
+    checkName(`${what}: name`, name);
+    let merged: JobsOptions = this.#defaults;
+    let set = this.#defaultSet;
+    if (opts !== undefined) {
+      checkObject(`${what}: options`, opts);
+      merged = { ...this.#defaults, ...opts };
+      set = packOptions(`${what}: option`, this.name, merged);
+    }
+    const json = encodeJson(`${what}: data`, data, "{}");
+    if (merged.sizeLimit !== undefined && Buffer.byteLength(json) > merged.sizeLimit) {
+      const size = Buffer.byteLength(json);
+      throw new MillraceError(
+        "too_large",
+        `${what}: data has ${size} bytes, sizeLimit is ${merged.sizeLimit}`,
+      );
+    }
+    const job = Job.adding<Data, Result, Name>(this, name, this.name, data, merged);
+    batch.jobs.push(job);
+    batch.sets.push(set);
+    batch.text += name + SEPARATOR + json + SEPARATOR + job.id + SEPARATOR;
+    return job;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedError(`Queue ${show(this.name)}`);
+  }
+
+  /** No worker of any process starts another job of this queue. Running ones go on. */
+  async pause(): Promise<void> {
+    this.#checkOpen();
+    await this.connection.call((engine) => engine.setPaused(this.name, true, this.durability));
+    this.emit("paused");
+  }
+
+  async resume(): Promise<void> {
+    this.#checkOpen();
+    await this.connection.call((engine) => engine.setPaused(this.name, false, this.durability));
+    this.emit("resumed");
+  }
+
+  /** Removes all jobs that wait, and the delayed ones too if asked. */
+  async drain(delayed = false): Promise<void> {
+    this.#checkOpen();
+    checkBoolean("queue.drain: delayed", delayed);
+    await this.connection.call((engine) => engine.drain(this.name, delayed, this.durability));
+  }
+
+  /**
+   * Removes jobs of one state that finished (or were added) more than `grace` milliseconds ago, at most `limit`
+   * (0: all). Answers their ids.
+   */
+  async clean(grace: number, limit: number, type: JobType = "completed"): Promise<string[]> {
+    this.#checkOpen();
+    checkDuration("queue.clean: grace", grace);
+    checkInteger("queue.clean: limit", limit, 0, Number.MAX_SAFE_INTEGER);
+    checkOneOf("queue.clean: type", type, CLEAN_TYPES);
+    const before = (await this.connection.ready).now() - grace;
+    const ids: string[] = [];
+    while (limit === 0 || ids.length < limit) {
+      const slice = limit === 0 ? CLEAN_SLICE : Math.min(CLEAN_SLICE, limit - ids.length);
+      const old = (await this.listRange(type, 0, slice - 1, true)).filter(
+        (info) => (info.finishedAt || info.createdAt) < before,
+      );
+      const removed = await Promise.all(
+        old.map(async ({ id }) => ((await this.#removeOne(id)) ? [id] : [])),
+      );
+      ids.push(...removed.flat());
+      if (old.length < slice) break;
+    }
+    this.emit("cleaned", ids, type);
+    return ids;
+  }
+
+  /** Removes the queue with everything in it. Refused while jobs run, unless `force`. */
+  async obliterate(opts: { force?: boolean; count?: number } = {}): Promise<void> {
+    this.#checkOpen();
+    checkObject("queue.obliterate: options", opts);
+    checkKnownOptions("queue.obliterate", opts, new Set(["force", "count"]));
+    const force = opts.force ?? false;
+    checkBoolean("queue.obliterate: force", force);
+    await this.connection.call((engine) => engine.obliterate(this.name, force, this.durability));
+  }
+
+  /** Removes a job: 1, or 0 if there is none. Refused while a worker runs it. */
+  async remove(jobId: string): Promise<number> {
+    this.#checkOpen();
+    checkString("queue.remove: jobId", jobId);
+    if (!(await this.#removeOne(jobId))) return 0;
+    this.emit("removed", jobId);
+    return 1;
+  }
+
+  async #removeOne(jobId: string): Promise<boolean> {
+    try {
+      await this.connection.call((engine) =>
+        engine.changeJob("remove", jobId, this.name, this.durability),
+      );
+      return true;
+    } catch (error) {
+      if (hasCode(error, "not_found")) return false;
+      throw error;
+    }
+  }
+
+  /** Runs failed (or completed) jobs again, those that finished before `timestamp`. */
+  async retryJobs(
+    opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {},
+  ): Promise<void> {
+    this.#checkOpen();
+    checkObject("queue.retryJobs: options", opts);
+    checkKnownOptions("queue.retryJobs", opts, new Set(["count", "state", "timestamp"]));
+    const { state = "failed", timestamp = 0 } = opts;
+    checkOneOf("queue.retryJobs: state", state, ["completed", "failed"]);
+    checkDuration("queue.retryJobs: timestamp", timestamp);
+    await this.#changeMany("redrive", state, timestamp);
+  }
+
+  /** All delayed jobs may start now. */
+  async promoteJobs(opts: { count?: number } = {}): Promise<void> {
+    this.#checkOpen();
+    checkObject("queue.promoteJobs: options", opts);
+    checkKnownOptions("queue.promoteJobs", opts, new Set(["count"]));
+    await this.#changeMany("promote", "delayed", 0);
+  }
+
+  // BullMQ's `count` is the size of a step, not a bound: the core has steps of its own.
+  #changeMany(action: "redrive" | "promote", type: JobType, before: number): Promise<number> {
+    return this.connection.call((engine) =>
+      engine.changeMany(action, this.name, nativeState(type), "", before, 0, this.durability),
+    );
+  }
+
+  /** Ours: the job will not run; or if it runs, its AbortSignal fires ("requested"). */
+  async cancel(jobId: string, reason = ""): Promise<CancelResult> {
+    this.#checkOpen();
+    checkString("queue.cancel: jobId", jobId);
+    checkString("queue.cancel: reason", reason);
+    const result = await this.connection.call((engine) =>
+      engine.cancel(jobId, this.name, reason, this.durability),
+    );
+    return CANCEL_RESULTS[result] as CancelResult;
+  }
+
+  /** Ours: what is kept of this queue's finished jobs from now on, unless a job says otherwise. */
+  async setRetention(rules: {
+    removeOnComplete: boolean | number | KeepJobs;
+    removeOnFail: boolean | number | KeepJobs;
+  }): Promise<void> {
+    this.#checkOpen();
+    checkObject("queue.setRetention: rules", rules);
+    const completed = keepNumbers("queue.setRetention: removeOnComplete", rules.removeOnComplete);
+    const failed = keepNumbers("queue.setRetention: removeOnFail", rules.removeOnFail);
+    await this.connection.call((engine) =>
+      engine.setRetention(this.name, ...completed, ...failed, this.durability),
+    );
+  }
+
+  async updateJobProgress(jobId: string, progress: JobProgress): Promise<void> {
+    this.#checkOpen();
+    checkString("queue.updateJobProgress: jobId", jobId);
+    const json = encodeJson("queue.updateJobProgress: progress", progress, "null");
+    await this.connection.call((engine) =>
+      engine.setProgress(jobId, this.name, json, this.durability),
+    );
+    this.emit("progress", jobId, progress);
+  }
+
+  /** Adds a line to a job's log. Answers how many it has. */
+  async addJobLog(jobId: string, logRow: string): Promise<number> {
+    this.#checkOpen();
+    checkString("queue.addJobLog: jobId", jobId);
+    checkString("queue.addJobLog: logRow", logRow);
+    await this.connection.call((engine) =>
+      engine.addLog(jobId, this.name, logRow, this.durability),
+    );
+    return (await this.getJobLogs(jobId)).count;
+  }
+
+  /** Waits for adds under way, then lets the store go. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Adds of other queues on the store may go on for ever: wait only while there are some of ours.
+    while (this.#addsUnderWay > 0) await this.connection.enqueuer.nextAnswer();
+    await this.connection.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

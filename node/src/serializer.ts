@@ -1,0 +1,39 @@
+// Payloads: JSON text, the same in every language.
+import { MillraceError, invalidArgument } from "./errors.js";
+
+/** ContentType of the core. */
+export const CONTENT_JSON = 0;
+
+/** The JSON text of data, a result or progress. `undefined` as a whole travels as `absent`. */
+export function encodeJson(what: string, value: unknown, absent: "null" | "{}"): string {
+  if (value === undefined) return absent;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    throw new MillraceError(
+      "invalid_argument",
+      `${what} cannot be written as JSON: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (text === undefined) {
+    throw invalidArgument(`${what} cannot be written as JSON: a ${typeof value} has no JSON form`);
+  }
+  return text;
+}
+
+/** The inverse. Bodies of another content type arrive as a Buffer and are handed over as they are. */
+export function decodeJson(what: string, body: string | Buffer): unknown {
+  if (typeof body !== "string") return body;
+  if (body === "") return undefined;
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new MillraceError("corrupt", `${what} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,243 @@
+// Store: an open store as a whole, for administration. Queues and workers open theirs by themselves.
+import {
+  checkBoolean,
+  checkInteger,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkString,
+  show,
+} from "./check.js";
+import { type Connection, type HasConnection, closedError, connect } from "./connection.js";
+import { keepNumbers } from "./job-options.js";
+import type { NativeStoreOptions } from "./native.cjs";
+import { CANCEL_RESULTS, nativeState } from "./states.js";
+import type { CancelResult, KeepJobs } from "./types.js";
+import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
+import { Reader } from "./wire.js";
+
+/** Settings of the whole store. In one process all who open it must agree on those that they name. */
+export interface StoreOptions {
+  /** false: refused if there is no such file. Default true. */
+  create?: boolean;
+  /** Of data, of a result, of an error. Default 16 MiB. */
+  maxPayloadBytes?: number;
+  /** Milliseconds that a write waits for programs that are not Millrace. Default 10,000. */
+  busyTimeout?: number;
+  /** Default 16 MiB. */
+  walLimitBytes?: number;
+  /** Newest events kept per queue. Default 100,000. */
+  keepEvents?: number;
+  /** Default rule of queues. Default: a day. */
+  removeOnComplete?: boolean | number | KeepJobs;
+  /** Default rule of queues. Default: kept. */
+  removeOnFail?: boolean | number | KeepJobs;
+}
+
+export interface DeadLetters {
+  jobs: Record<string, unknown>[];
+  total: number;
+}
+
+export interface DoctorReport {
+  ok: boolean;
+  checks: { name: string; ok: boolean; detail: string }[];
+  versions: Record<string, string>;
+}
+
+const KNOWN = new Set([
+  ...["create", "maxPayloadBytes", "busyTimeout", "walLimitBytes", "keepEvents"],
+  ...["removeOnComplete", "removeOnFail"],
+]);
+
+function nativeOptions(options: StoreOptions): NativeStoreOptions {
+  const what = "openStore";
+  checkObject(`${what}: options`, options);
+  checkKnownOptions(what, options, KNOWN);
+  const out: NativeStoreOptions = {};
+  if (options.create !== undefined) {
+    checkBoolean(`${what}: create`, options.create);
+    out.create = options.create;
+  }
+  for (const name of ["maxPayloadBytes", "busyTimeout", "walLimitBytes", "keepEvents"] as const) {
+    const value = options[name];
+    if (value === undefined) continue;
+    checkInteger(`${what}: ${name}`, value, 0, Number.MAX_SAFE_INTEGER);
+    out[name] = value;
+  }
+  for (const [name, native] of [
+    ["removeOnComplete", "keepCompleted"],
+    ["removeOnFail", "keepFailed"],
+  ] as const) {
+    const value = options[name];
+    if (value === undefined) continue;
+    const [ageMs, count] = keepNumbers(`${what}: ${name}`, value);
+    out[native] = { ageMs, count };
+  }
+  return out;
+}
+
+/** Opens or creates a store; default path: the environment variable MILLRACE_STORE. */
+export async function openStore(path?: string, options: StoreOptions = {}): Promise<Store> {
+  const connection = connect("openStore", path, nativeOptions(options));
+  try {
+    await connection.ready;
+  } catch (error) {
+    await connection.release();
+    throw error;
+  }
+  return new Store(connection);
+}
+
+/** From openStore(). May be given as the option `store` of a Queue, Worker or QueueEvents. */
+export class Store implements HasConnection {
+  /** @internal */
+  readonly connection: Connection;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  get path(): string {
+    return this.connection.path;
+  }
+
+  #open(): Connection {
+    if (this.#closing !== undefined) throw closedError(`Store ${show(this.path)}`);
+    return this.connection;
+  }
+
+  async #report(
+    what: "inspect" | "job" | "dead" | "doctor" | "stats",
+    first = "",
+    second = "",
+    limit = 0,
+  ): Promise<unknown> {
+    return JSON.parse(
+      await this.#open().call((engine) => engine.adminJson(what, first, second, limit)),
+    );
+  }
+
+  /** The store, its queues with their counts, and the workers. */
+  async inspect(): Promise<Record<string, unknown>> {
+    return (await this.#report("inspect")) as Record<string, unknown>;
+  }
+
+  /** One job in full. Code "not_found". `queue` decides if two queues use one id. */
+  async job(id: string, queue = ""): Promise<Record<string, unknown>> {
+    checkString("store.job: id", id);
+    checkString("store.job: queue", queue);
+    return (await this.#report("job", id, queue)) as Record<string, unknown>;
+  }
+
+  /** The failed jobs of a queue, or of all. */
+  async deadLetters(
+    filter: { queue?: string; name?: string; limit?: number } = {},
+  ): Promise<DeadLetters> {
+    const { queue = "", name = "", limit = 100 } = filter;
+    checkKnownOptions("store.deadLetters", filter, new Set(["queue", "name", "limit"]));
+    checkString("store.deadLetters: queue", queue);
+    checkString("store.deadLetters: name", name);
+    checkInteger("store.deadLetters: limit", limit, 1, 10_000);
+    return (await this.#report("dead", queue, name, limit)) as DeadLetters;
+  }
+
+  /** Checks the file, its locks and its invariants. */
+  async doctor(): Promise<DoctorReport> {
+    return (await this.#report("doctor")) as DoctorReport;
+  }
+
+  /** Figures of this process's engine. */
+  async stats(): Promise<Record<string, number>> {
+    return (await this.#report("stats")) as Record<string, number>;
+  }
+
+  /** Writes a consistent copy while the store is in use. The destination must not exist. */
+  async backup(destination: string): Promise<{ bytes: number; pages: number }> {
+    checkString("store.backup: destination", destination);
+    const reader = new Reader(await this.#open().call((engine) => engine.backup(destination)));
+    return { bytes: reader.number(), pages: reader.number() };
+  }
+
+  async queues(): Promise<QueueCounts[]> {
+    return new Reader(await this.#open().call((engine) => engine.listQueues())).list(readCounts);
+  }
+
+  async workers(): Promise<WorkerInfo[]> {
+    return new Reader(await this.#open().call((engine) => engine.listWorkers())).list(readWorker);
+  }
+
+  async cancel(
+    id: string,
+    options: { queue?: string; reason?: string } = {},
+  ): Promise<CancelResult> {
+    const { queue = "", reason = "" } = options;
+    checkString("store.cancel: id", id);
+    checkString("store.cancel: queue", queue);
+    checkString("store.cancel: reason", reason);
+    const result = await this.#open().call((engine) => engine.cancel(id, queue, reason, -1));
+    return CANCEL_RESULTS[result] as CancelResult;
+  }
+
+  async pause(queue: string): Promise<void> {
+    checkName("store.pause: queue", queue);
+    await this.#open().call((engine) => engine.setPaused(queue, true, -1));
+  }
+
+  async resume(queue: string): Promise<void> {
+    checkName("store.resume: queue", queue);
+    await this.#open().call((engine) => engine.setPaused(queue, false, -1));
+  }
+
+  /** Runs one dead letter again. */
+  async retry(id: string, queue = ""): Promise<void> {
+    checkString("store.retry: id", id);
+    checkString("store.retry: queue", queue);
+    await this.#open().call((engine) => engine.changeJob("redrive", id, queue, -1));
+  }
+
+  /** Deletes one job. */
+  async remove(id: string, queue = ""): Promise<void> {
+    checkString("store.remove: id", id);
+    checkString("store.remove: queue", queue);
+    await this.#open().call((engine) => engine.changeJob("remove", id, queue, -1));
+  }
+
+  /** Runs the dead letters of a queue again, of one name if given. Answers how many. */
+  async retryDead(queue: string, name = ""): Promise<number> {
+    return this.#changeDead("redrive", queue, name);
+  }
+
+  /** Deletes the dead letters of a queue, of one name if given. Answers how many. */
+  async removeDead(queue: string, name = ""): Promise<number> {
+    return this.#changeDead("remove", queue, name);
+  }
+
+  async #changeDead(action: "redrive" | "remove", queue: string, name: string): Promise<number> {
+    checkName("store: queue", queue);
+    checkString("store: name", name);
+    return this.#open().call((engine) =>
+      engine.changeMany(action, queue, nativeState("failed"), name, 0, 0, -1),
+    );
+  }
+
+  /** Removes the waiting jobs of a queue, and the delayed ones too if asked. Answers how many. */
+  async purge(queue: string, options: { delayed?: boolean } = {}): Promise<number> {
+    checkName("store.purge: queue", queue);
+    const delayed = options.delayed ?? false;
+    checkBoolean("store.purge: delayed", delayed);
+    return this.#open().call((engine) => engine.drain(queue, delayed, -1));
+  }
+
+  /** Idempotent. The file is closed when nothing in this process uses it any more. */
+  close(): Promise<void> {
+    this.#closing ??= this.connection.release();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
