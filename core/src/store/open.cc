@@ -65,7 +65,8 @@ Status CheckOwner(const Header& header, const std::string& path) {
 
 Status SwitchToWal(Connection& connection, const std::string& path) {
   ASSIGN_OR_RETURN(const std::string mode, connection.QueryText("PRAGMA journal_mode=WAL"));
-  if (mode == "wal") return Status::Ok();
+  // The WAL itself is opened by the first read.
+  if (mode == "wal") return connection.QueryInt("PRAGMA schema_version").status();
   return Status(Code::kUnsupportedFilesystem,
                 path +
                     " cannot be put in WAL mode: its file system or VFS has no shared "
