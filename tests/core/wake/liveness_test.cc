@@ -85,7 +85,7 @@ class Watch {
     };
     options.on_death = [this](const Peer& peer) { OnDeath(peer); };
     liveness_ = Liveness::Start(std::move(options));
-    AwaitListings(1);
+    AwaitListings(0, 1);
   }
 
   void AddPeer(const Peer& peer) {
@@ -106,16 +106,24 @@ class Watch {
     std::unique_lock lock(mutex_);
     REQUIRE(changed_.wait_for(lock, kHung, [&] { return deaths_.size() >= count; }));
   }
-  // As many complete rounds of listing and probing as that.
-  void AwaitListings(int more) {
+  // Until there were `more` listings since there were `before`, and so a probe between each two.
+  void AwaitListings(int before, int more) {
     std::unique_lock lock(mutex_);
-    const int target = listings_ + more;
-    REQUIRE(changed_.wait_for(lock, kHung, [&] { return listings_ >= target; }));
+    REQUIRE(changed_.wait_for(lock, kHung, [&] { return listings_ >= before + more; }));
   }
-  void AwaitLooksAtHeldSlot(int more) {
+  void AwaitListings(int more) { AwaitListings(listings(), more); }
+  int listings() {
+    const std::lock_guard lock(mutex_);
+    return listings_;
+  }
+  // The same for looks at a slot that was held.
+  void AwaitHeldLooks(int before, int more) {
     std::unique_lock lock(mutex_);
-    const int target = held_looks_ + more;
-    REQUIRE(changed_.wait_for(lock, kHung, [&] { return held_looks_ >= target; }));
+    REQUIRE(changed_.wait_for(lock, kHung, [&] { return held_looks_ >= before + more; }));
+  }
+  int held_looks() {
+    const std::lock_guard lock(mutex_);
+    return held_looks_;
   }
   std::vector<Peer> deaths() {
     const std::lock_guard lock(mutex_);
@@ -235,9 +243,9 @@ TEST_CASE("a lock that outlives its process is looked at again soon", "[wake][li
   const auto child = watch.StartChild(3, "fork");
   watch.AddPeer({11, 3, child->pid()});
   watch.Start(true, kNeverMs);
-  watch.AwaitLooksAtHeldSlot(0);
+  watch.AwaitHeldLooks(0, 1);  // the first probe
   child->Signal(SIGKILL);
-  watch.AwaitLooksAtHeldSlot(2);  // by the news of its end; the grandchild holds the lock
+  watch.AwaitHeldLooks(1, 2);  // by the news of its end; the grandchild holds the lock
   CHECK(watch.deaths().empty());
   child->CloseInput();  // the grandchild ends
   watch.AwaitDeaths(1);
@@ -273,7 +281,7 @@ TEST_CASE("Refresh lists new peers at once", "[wake][liveness]") {
   const auto child = watch.StartChild(3);
   watch.AddPeer({11, 3, child->pid()});
   watch.liveness().Refresh();
-  watch.AwaitLooksAtHeldSlot(1);
+  watch.AwaitHeldLooks(0, 1);
   child->Signal(SIGKILL);
   watch.AwaitDeaths(1);
 }
