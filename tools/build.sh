@@ -14,7 +14,7 @@ place() {
 }
 
 [ -f build/release/build.ninja ] || cmake --preset release
-cmake --build --preset release
+cmake --build --preset release --target millrace_python millrace_node
 
 stage=build/release/stage
 rm -rf "$stage"

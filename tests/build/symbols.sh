@@ -15,6 +15,12 @@ for module in python/millrace/_core.*.so node/native/millrace.node; do
     printf '%s exports more than its entry point:\n%s\n' "$module" "$(head -20 <<<"$exported")" >&2
     failed=1
   fi
+  # A shared module links even when a function of ours was never defined; it would only fail when it is first called.
+  undefined=$(nm -D --undefined-only "$module" | grep millrace | c++filt || true)
+  if [ -n "$undefined" ]; then
+    printf '%s lacks functions of ours:\n%s\n' "$module" "$undefined" >&2
+    failed=1
+  fi
   # And it must not take SQLite from outside.
   if nm -D --undefined-only "$module" | grep -q ' sqlite3'; then
     printf '%s takes SQLite from another library\n' "$module" >&2
