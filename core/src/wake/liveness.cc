@@ -139,12 +139,17 @@ void LivenessImpl::List() {
   watched_ = std::move(next);
 }
 
-// Looks at every lock.
+// Looks at every lock. One that was free is announced at each probe while it is listed, and needs
+// no pidfd any more.
 void LivenessImpl::Probe() {
   for (size_t i = 0; i < watched_.size() && !stop_.load(); ++i) {
-    const Peer& peer = watched_[i].peer;
-    const bool superseded = i + 1 < watched_.size() && watched_[i + 1].peer.slot == peer.slot;
-    if (superseded || !options_.slot_held(peer.slot)) options_.on_death(peer);
+    Watched& watched = watched_[i];
+    const int slot = watched.peer.slot;
+    const bool superseded = i + 1 < watched_.size() && watched_[i + 1].peer.slot == slot;
+    if (!superseded && options_.slot_held(slot)) continue;
+    watched.pidfd = UniqueFd();
+    watched.ended = false;
+    options_.on_death(watched.peer);
   }
 }
 

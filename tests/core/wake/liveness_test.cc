@@ -176,6 +176,7 @@ TEST_CASE("a SIGKILL is noticed by the pidfd, without the probe", "[wake][livene
     const auto child = watch.StartChild(3);
     watch.AddPeer({11, 3, child->pid()});
     watch.Start(true, kNeverMs);
+    watch.AwaitHeldLooks(0, 1);  // the first probe is over: the next is in an hour
     const auto killed_at = SteadyClock::now();
     child->Signal(SIGKILL);
     watch.AwaitDeaths(1);
