@@ -21,7 +21,9 @@ test: setup ## run everything that must pass: build, tidy, lint, all tests, shor
 demo: build ## the demo: FastAPI and Express on one file, with a worker killed on the way (KEEP=1 leaves the servers up)
 	@KEEP="$(KEEP)" $(PY) examples/demo/run.py
 
-bench: build ## benchmark this engine alone; writes build/bench.json
+bench: build ## benchmark this engine alone, the core first; writes build/bench.json
+	@cmake --build --preset release --target millrace_core_bench
+	@build/release/tests/bench/millrace_core_bench
 	@.venv/bin/millrace bench --out build/bench.json
 
 bench-peers: build ## benchmark the peers beside this engine and print the ratios; writes build/bench-peers.json
