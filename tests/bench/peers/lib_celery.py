@@ -18,7 +18,7 @@ app.conf.update(
 
 
 @app.task
-def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002
     return True
 
 

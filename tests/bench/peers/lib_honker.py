@@ -13,7 +13,7 @@ queue = db.queue("bench")
 
 
 @queue.task()
-def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002
     return True
 
 

@@ -12,7 +12,7 @@ app = SqliteHuey("bench", filename=os.environ["BENCH_TARGET"])
 
 
 @app.task()
-def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002
     return True
 
 

@@ -17,7 +17,7 @@ app = Millrace(
 
 
 @app.task
-def noop(path, width, height, format, quality, callback, note):  # noqa: A002, PLR0917
+def noop(path, width, height, format, quality, callback, note):  # noqa: A002
     return True
 
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import core_bench
 import standing
 from disk import Disk
 from environment import BUILD, ROOT, WORK, Peers, install
@@ -27,13 +28,13 @@ from redis_servers import RedisServers
 from report import Line, line_of, table, write_json
 
 BUSY_LOAD = 0.7
-STANDING = ("memory", "recovery", "cpu")
+ALONE = ("memory", "recovery", "cpu", "core")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    names = [group.name for group in GROUPS] + list(STANDING)
+    names = [group.name for group in GROUPS] + list(ALONE)
     parser.add_argument("--only", nargs="+", choices=names, help="these parts instead of all")
     parser.add_argument("--runs", type=int, default=3, help="alternating runs per row (default: 3)")
     parser.add_argument("--no-ours", action="store_true", help="measure the peers alone")
@@ -48,7 +49,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
     """Run everything that was asked for."""
-    wanted = set(args.only or [*(group.name for group in GROUPS), *STANDING])
+    wanted = set(args.only or [*(group.name for group in GROUPS), *ALONE])
     skip = dict(peers.missing)
     if args.no_ours:
         skip["millrace"] = "left out by --no-ours"
@@ -69,6 +70,8 @@ def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
                 lines += standing.recovery(bench)
             if "cpu" in wanted:
                 lines += standing.idle_cpu(bench, redis, skip)
+            if "core" in wanted:
+                lines += core_bench.measure(args.runs)
     return lines
 
 
