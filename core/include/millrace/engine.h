@@ -26,9 +26,9 @@ const char* Version();
 const char* SqliteVersion();
 
 struct ListQuery {
-  std::string queue;      // required
+  std::string queue = {};      // required
   JobState state = JobState::kReady;
-  std::string name;       // only jobs of this name; empty: all
+  std::string name = {};       // only jobs of this name; empty: all
   int64_t offset = 0;     // skipping is linear in the offset
   int64_t limit = 100;    // 1 .. 10,000
   bool descending = false;  // default: in the order of claim, due time or finish; true: the reverse
@@ -36,9 +36,9 @@ struct ListQuery {
 
 // Selects finished or waiting jobs for a bulk change.
 struct BulkQuery {
-  std::string queue;            // required
+  std::string queue = {};            // required
   JobState state = JobState::kFailed;
-  std::string name;             // empty: all names
+  std::string name = {};             // empty: all names
   int64_t before_at_ms = 0;     // only jobs finished (or enqueued) before; 0: all
   int64_t limit = 0;            // 0: all, in slices of 1,000 a commit
 };

@@ -36,36 +36,36 @@ const char* EventTypeName(EventType type);
 
 struct Event {
   // Position in the store's log: "<sequence>-<n>", ordered, never reused. Resume by passing it as `after`.
-  std::string id;
+  std::string id = {};
   EventType type = EventType::kAdded;
   int64_t at_ms = 0;
-  std::string queue;
-  std::string job_id;  // empty for events of the queue itself
-  std::string name;    // kAdded only
+  std::string queue = {};
+  std::string job_id = {};  // empty for events of the queue itself
+  std::string name = {};    // kAdded only
   JobState state = JobState::kReady;  // after the event
   JobState prev = JobState::kReady;   // before it, where the type says so
   int32_t attempt = 0;                // attempts started, where it applies
   int64_t due_at_ms = 0;
   int64_t count = 0;
-  std::string data;  // JSON text, see the types; may be empty
+  std::string data = {};  // JSON text, see the types; may be empty
 };
 
 // True if a is before b. Both must be event ids.
 bool EventIdLess(const std::string& a, const std::string& b);
 
 struct EventQuery {
-  std::string queue;
+  std::string queue = {};
   // "": from the oldest kept. "$": only what comes after this call. Otherwise an event id (exclusive). An id older
   // than what retention has kept is not an error: the reader goes on at the oldest kept.
-  std::string after;
-  std::vector<EventType> types;  // empty: all
-  std::string job_id;            // empty: all jobs
+  std::string after = {};
+  std::vector<EventType> types = {};  // empty: all
+  std::string job_id = {};            // empty: all jobs
   int32_t limit = 1000;          // 1 .. 10,000 a call
 };
 
 struct EventPage {
-  std::vector<Event> events;
-  std::string next;  // pass as `after` to go on; set even when no event matched
+  std::vector<Event> events = {};
+  std::string next = {};  // pass as `after` to go on; set even when no event matched
 };
 
 // Follows one queue's events. Thread-safe. Ends with Close() or with the engine. From Engine::Subscribe.
@@ -80,10 +80,10 @@ class Subscription {
 };
 
 struct SubscribeOptions {
-  EventQuery query;
+  EventQuery query = {};
   // Called from a core thread once per change from "nothing new" to "something may be new". Must return quickly
   // and not call the subscription. Empty: use the blocking form.
-  std::function<void()> on_ready;
+  std::function<void()> on_ready = {};
 };
 
 }  // namespace millrace

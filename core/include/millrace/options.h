@@ -46,7 +46,7 @@ class ManualClock : public Clock {
 struct OpenOptions {
   // Path of the store's file, or ":memory:" for a store inside this process. A URL "sqlite:///relative.db" or
   // "sqlite:////absolute.db" is accepted too. Created (0600) if missing; its directory must exist.
-  std::string path;
+  std::string path = {};
   Durability durability = Durability::kPower;  // default of every write; always kMemory for ":memory:"
   bool create = true;                          // false: kNotFound if there is no such file
   int64_t max_payload_bytes = 16 << 20;        // of data, of a result, of an error; 1 KiB .. 512 MiB
@@ -57,35 +57,35 @@ struct OpenOptions {
   Keep keep_completed{.age_ms = 86'400'000, .count = -1};  // default rule of queues: one day
   Keep keep_failed{};                                      // default rule of queues: for ever
   int64_t keep_events = 100'000;               // newest events kept per queue (at least)
-  std::shared_ptr<Clock> clock;                // empty: RealClock()
+  std::shared_ptr<Clock> clock = {};                // empty: RealClock()
   // Called from core threads with one line about something a human should know (a quarantined record, a lost
   // write at durability memory). Must not call the engine. Empty: dropped.
-  std::function<void(const std::string& line)> on_log;
+  std::function<void(const std::string& line)> on_log = {};
   // Tests only: a registered sqlite3_vfs to use for a store that no other process opens.
-  std::string test_vfs;
+  std::string test_vfs = {};
   // Tests only: use the portable fallback of wake-ups (a 1 ms poll) in place of futexes.
   bool test_portable_wake = false;
 };
 
 struct WriteOptions {
-  std::optional<Durability> durability;  // empty: the store's
+  std::optional<Durability> durability = {};  // empty: the store's
   bool wait_if_full = true;              // false: kQueueFull in place of blocking on back-pressure
 };
 
 struct SessionOptions {
-  std::vector<std::string> queues;  // at least one, no name twice; served in turn, so that none starves
+  std::vector<std::string> queues = {};  // at least one, no name twice; served in turn, so that none starves
   int32_t slots = 1;                // jobs that may run at once; 1 .. 100,000
   // How many claimed jobs may wait in this process for a slot. -1: adaptive, as many as the session expects to
   // start within prefetch_ms, judged by the jobs' measured length: long jobs are never held back from others.
   int32_t prefetch = -1;
   int64_t prefetch_ms = 5;
-  std::string worker_name;  // shown in listings; empty: "host:pid"
+  std::string worker_name = {};  // shown in listings; empty: "host:pid"
   std::string language = "c++";
-  std::optional<Durability> durability;  // of finishes; empty: the store's
+  std::optional<Durability> durability = {};  // of finishes; empty: the store's
   bool paused = false;                   // start without claiming
   // Called from a core thread when Take() or Drain() has something new (edge-triggered: once per change from
   // empty to not empty). Must return quickly and not call the session. Empty: use the blocking forms.
-  std::function<void()> on_ready;
+  std::function<void()> on_ready = {};
 };
 
 }  // namespace millrace

@@ -17,12 +17,12 @@ namespace millrace {
 // A job in the hands of this process. `token` is the lease's fencing token: unique for ever, grows with time.
 struct LeasedJob {
   int64_t token = 0;
-  JobSpec spec;              // as enqueued, id filled in
+  JobSpec spec = {};              // as enqueued, id filled in
   int32_t attempt = 1;       // this attempt, counting from 1; retries so far = attempt - 1
   int32_t crashes = 0;       // earlier attempts whose worker died
   int64_t created_at_ms = 0;
   int64_t started_at_ms = 0;
-  std::string progress;      // of an earlier attempt; empty: none
+  std::string progress = {};      // of an earlier attempt; empty: none
 };
 
 // How an attempt ended.
@@ -35,23 +35,23 @@ struct Outcome {
   // kCancelled  the handler honoured a cancel request (or gave up by itself); body is the error's JSON.
   enum class Kind : uint8_t { kCompleted, kFailed, kRetry, kReleased, kCancelled };
   Kind kind = Kind::kCompleted;
-  std::string body;
+  std::string body = {};
   ContentType content_type = ContentType::kJson;
   bool retryable = true;
-  std::optional<int64_t> delay_ms;    // kFailed with custom back-off, kRetry, kReleased
-  std::optional<RetryPolicy> policy;  // the handler's own policy instead of the job's
+  std::optional<int64_t> delay_ms = {};    // kFailed with custom back-off, kRetry, kReleased
+  std::optional<RetryPolicy> policy = {};  // the handler's own policy instead of the job's
 };
 
 // What became of a settled attempt. Sent when it is durable as the session's durability says.
 struct Settled {
   int64_t token = 0;
-  std::string id;
-  std::string queue;
+  std::string id = {};
+  std::string queue = {};
   JobState state = JobState::kCompleted;  // where the job stands now (kReady/kScheduled: will be retried)
   int64_t due_at_ms = 0;                  // kScheduled only
   // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not written, the job
   // stays active and the session tries again with the next commit.
-  Status status;
+  Status status = {};
 };
 
 // Something that the handler of a running job must be told.
@@ -64,17 +64,17 @@ struct Signal {
   enum class Kind : uint8_t { kCancel, kSoftLimit, kHardLimit, kLeaseLost };
   Kind kind = Kind::kCancel;
   int64_t token = 0;
-  std::string id;
-  std::string reason;  // of a cancel; may be empty
+  std::string id = {};
+  std::string reason = {};  // of a cancel; may be empty
 };
 
 // Everything that happened beside new jobs.
 struct Notices {
-  std::vector<Settled> settled;
-  std::vector<Signal> signals;
+  std::vector<Settled> settled = {};
+  std::vector<Signal> signals = {};
   bool drained = false;         // since the last Drain(): no job left to claim and none running here
-  std::vector<std::string> rescued;  // ids of jobs that this process took back from dead workers
-  std::vector<Status> errors;   // the engine could not claim or write; it goes on trying
+  std::vector<std::string> rescued = {};  // ids of jobs that this process took back from dead workers
+  std::vector<Status> errors = {};   // the engine could not claim or write; it goes on trying
 };
 
 // Thread-safe. From Engine::OpenSession; must be closed (or destroyed) before its engine.

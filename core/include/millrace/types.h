@@ -53,7 +53,7 @@ struct Backoff {
 // Which attempts a job has. max_attempts counts the first one: 1 means no retry.
 struct RetryPolicy {
   int32_t max_attempts = 1;
-  Backoff backoff;
+  Backoff backoff = {};
 };
 
 // What is kept of finished jobs. A negative number means no bound; count 0 means remove at once.
@@ -64,33 +64,33 @@ struct Keep {
 
 // One job to enqueue. Strings are UTF-8. Everything but queue and name has a usable default.
 struct JobSpec {
-  std::string queue;    // 1..255 bytes, no control characters
-  std::string name;     // the task's name; 1..255 bytes, no control characters
-  std::string data;     // the payload, at most the store's max_payload_bytes
+  std::string queue = {};    // 1..255 bytes, no control characters
+  std::string name = {};     // the task's name; 1..255 bytes, no control characters
+  std::string data = {};     // the payload, at most the store's max_payload_bytes
   ContentType content_type = ContentType::kJson;
-  std::string headers;  // empty, or the JSON text of an object whose values are strings; <= 64 KiB
+  std::string headers = {};  // empty, or the JSON text of an object whose values are strings; <= 64 KiB
 
   // Empty: the engine makes one (UUIDv7). Otherwise 1..255 bytes, unique within its queue: enqueueing an id
   // that exists changes nothing and returns the existing job.
-  std::string id;
+  std::string id = {};
   int64_t due_at_ms = 0;          // absolute time before which it is not started; 0: none
   int64_t delay_ms = 0;           // the same, relative to the store's clock; not with due_at_ms
   int64_t expires_at_ms = 0;      // not started by then: cancelled with error type JobExpired; 0: never
   int64_t expires_in_ms = 0;      // the same, relative; not with expires_at_ms
   int32_t priority = 0;           // lower first; -2,097,152 .. 2,097,152; FIFO within one
   bool lifo = false;              // before the older jobs of its priority
-  RetryPolicy retry;              // max_attempts 1 .. 1,000,000
+  RetryPolicy retry = {};              // max_attempts 1 .. 1,000,000
   int32_t max_crashes = 3;        // how often its worker may die under it before it fails as WorkerLost; >= 0
   int64_t time_limit_ms = 0;      // hard limit of one attempt; 0: none
   int64_t soft_time_limit_ms = 0; // the handler is told; must be < time_limit_ms if both are set; 0: none
   int32_t keep_logs = -1;         // newest log lines kept; negative: all up to the store's bound
-  std::optional<Keep> keep_completed;  // instead of the queue's rule
-  std::optional<Keep> keep_failed;     // instead of the queue's rule
+  std::optional<Keep> keep_completed = {};  // instead of the queue's rule
+  std::optional<Keep> keep_failed = {};     // instead of the queue's rule
 };
 
 // What an enqueue answers for one job.
 struct EnqueueAck {
-  std::string id;
+  std::string id = {};
   bool existing = false;  // the id was there already; nothing was written for it
   JobState state = JobState::kReady;
   Durability durability = Durability::kPower;  // what was really reached
@@ -98,13 +98,13 @@ struct EnqueueAck {
 
 // A job is named by its id; two queues may use the same custom id, then `queue` decides (empty: the newest).
 struct JobRef {
-  std::string id;
-  std::string queue;
+  std::string id = {};
+  std::string queue = {};
 };
 
 // Everything about one job at one moment.
 struct JobInfo {
-  JobSpec spec;  // as enqueued, with the id filled in; priority as it is now
+  JobSpec spec = {};  // as enqueued, with the id filled in; priority as it is now
   JobState state = JobState::kReady;
   int64_t created_at_ms = 0;
   int64_t due_at_ms = 0;       // scheduled only, else 0
@@ -114,12 +114,12 @@ struct JobInfo {
   int32_t attempts_made = 0;  // attempts that ended by themselves (not released, not lost)
   int32_t crashes = 0;        // attempts whose worker died
   bool cancel_requested = false;
-  std::string worker;             // "name" of the worker that runs or last ran it; empty: none
-  std::string progress;           // JSON text; empty: none
-  std::optional<std::string> result;  // completed only
+  std::string worker = {};             // "name" of the worker that runs or last ran it; empty: none
+  std::string progress = {};           // JSON text; empty: none
+  std::optional<std::string> result = {};  // completed only
   ContentType result_type = ContentType::kJson;
-  std::string error;                        // failed, cancelled: JSON {type, message, stack, data?}
-  std::vector<std::string> attempt_errors;  // of earlier attempts, oldest first, newest 10 kept
+  std::string error = {};                        // failed, cancelled: JSON {type, message, stack, data?}
+  std::vector<std::string> attempt_errors = {};  // of earlier attempts, oldest first, newest 10 kept
 };
 
 // The part of a JobInfo that a waiting caller needs; costs no read of the payload.
@@ -127,15 +127,15 @@ struct JobOutcome {
   JobState state = JobState::kReady;
   int64_t finished_at_ms = 0;
   int32_t attempts_made = 0;
-  std::string progress;
-  std::optional<std::string> result;
+  std::string progress = {};
+  std::optional<std::string> result = {};
   ContentType result_type = ContentType::kJson;
-  std::string error;
+  std::string error = {};
 };
 
 // Jobs per state of one queue; read in constant time.
 struct QueueCounts {
-  std::string queue;
+  std::string queue = {};
   bool paused = false;
   int64_t ready = 0;  // all that may be claimed, prioritized ones included
   int64_t prioritized = 0;  // of these, priority != 0
@@ -150,20 +150,20 @@ struct QueueCounts {
 // A process that has a session open on the store.
 struct WorkerInfo {
   int64_t process_id = 0;  // unique in the store for ever; leases name it
-  std::string name;        // as given in SessionOptions
-  std::string language;    // "python", "node", "c++"
-  std::string host;
+  std::string name = {};        // as given in SessionOptions
+  std::string language = {};    // "python", "node", "c++"
+  std::string host = {};
   int64_t pid = 0;
   int64_t started_at_ms = 0;
   bool alive = false;
-  std::vector<std::string> queues;
+  std::vector<std::string> queues = {};
   int32_t slots = 0;
   int64_t active = 0;  // jobs that it holds now
 };
 
 struct LogLine {
   int64_t at_ms = 0;
-  std::string text;
+  std::string text = {};
 };
 
 }  // namespace millrace
