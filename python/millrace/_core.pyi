@@ -1,0 +1,815 @@
+"""The native core of Millrace: `core/include/millrace/engine.h`, one to one.
+
+Times are integer milliseconds since the Unix epoch, UTC (`*_at_ms`); durations end in `_ms`. Calls release the GIL
+while they wait for the disk or for another process. Errors are the exception classes below, each with the core's `code`.
+This module may change between versions: use the package `millrace`.
+"""
+
+# ruff: noqa: A002 - arguments are named as the core names them
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Literal, final
+
+VERSION: str
+SQLITE_VERSION: str
+
+_State = Literal["scheduled", "ready", "blocked", "active", "completed", "failed", "cancelled"]
+_Durability = Literal["memory", "process", "power"]
+_ContentType = Literal["json", "msgpack", "bytes"]
+_Backoff = Literal["none", "fixed", "exponential", "custom"]
+_OutcomeKind = Literal["completed", "failed", "retry", "released", "cancelled"]
+_SignalKind = Literal["cancel", "soft_limit", "hard_limit", "lease_lost"]
+_EventType = Literal[
+    "added",
+    "ready",
+    "scheduled",
+    "active",
+    "progress",
+    "completed",
+    "failed",
+    "cancelled",
+    "rescued",
+    "removed",
+    "duplicate",
+    "paused",
+    "resumed",
+    "drained",
+    "cleaned",
+]
+_Ack = tuple[str, bool, _State, _Durability]
+"""(id, existing, state, durability): `existing` if the id was in the queue already and nothing was written."""
+_Keep = tuple[int, int]
+"""(age_ms, count) of finished jobs that are kept; a negative number is no bound, count 0 keeps none."""
+
+# --- Errors -----------------------------------------------------------------------------------------------------------
+
+class MillraceError(Exception):
+    """Base of all errors that Millrace itself raises."""
+
+    code: ClassVar[str]
+    """The core's stable name of the error, such as "lease_lost"."""
+
+class InvalidArgument(MillraceError, ValueError):
+    """A value was refused before anything was written; the message names it."""
+
+class NotFound(MillraceError, LookupError):
+    """No such job, queue or event position."""
+
+class WrongState(MillraceError):
+    """The job is not in a state in which this is possible."""
+
+class LeaseLost(MillraceError):
+    """Somebody else owns the job by now: nothing was changed."""
+
+class TooLarge(MillraceError, ValueError):
+    """A payload is over the store's limit."""
+
+class QueueFull(MillraceError):
+    """The writer's queue is full and the caller asked not to wait."""
+
+class Timeout(MillraceError, TimeoutError):
+    """The caller's own time-out passed."""
+
+class Closed(MillraceError):
+    """The engine or session was closed."""
+
+class ForkedChild(MillraceError):
+    """The engine was opened before fork(): open a new one in the child."""
+
+class Busy(MillraceError):
+    """A writer that is not Millrace held SQLite's lock for longer than the time-out."""
+
+class DiskFull(MillraceError, OSError):
+    """No space is left, or a size limit was met; the operation was rolled back."""
+
+class IoError(MillraceError, OSError):
+    """The operating system reported an error."""
+
+class Corrupt(MillraceError):
+    """The file, or a record in it, is damaged."""
+
+class NotAStore(MillraceError):
+    """The file exists and is not a Millrace store."""
+
+class NewerSchema(MillraceError):
+    """The file was written by a newer Millrace."""
+
+class UnsupportedFilesystem(MillraceError, OSError):
+    """The file system cannot hold a write-ahead log (network, 9p, virtiofs, ...)."""
+
+class PermissionDenied(MillraceError, PermissionError):
+    """The file or directory cannot be read or written by this user."""
+
+class InternalError(MillraceError):
+    """A broken invariant: please report it."""
+
+# --- Helpers ----------------------------------------------------------------------------------------------------------
+
+def dumps(value: object, /) -> str:
+    """The JSON text of a value of None, bool, int, float, str, list, tuple and dict with str keys.
+
+    Other types are given to the fallback. Raises TypeError (a type that cannot travel) or ValueError (NaN, a lone
+    surrogate, nesting beyond 500 levels); the message names where in the value the trouble is.
+    """
+
+def set_json_fallback(fallback: Callable[[object], object] | None, /) -> None:
+    """Sets what is asked for values that JSON does not know; it answers one that it knows, or NotImplemented."""
+
+def raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> int:
+    """Raises an exception in another thread at its next bytecode; None takes a pending one back.
+
+    Returns:
+        How many threads were concerned: 1, or 0 if there is none of this id.
+    """
+
+def event_id_less(a: str, b: str) -> bool:
+    """Whether event id `a` comes before `b`."""
+
+@final
+class Notifier:
+    """A file descriptor that the core makes readable when there is news. Thread-safe."""
+
+    def __init__(self) -> None: ...
+    def fileno(self) -> int:
+        """The descriptor, for `select` or an event loop's `add_reader`."""
+
+    def signal(self) -> None:
+        """Makes it readable."""
+
+    def clear(self) -> None:
+        """Makes it unreadable; call this before looking for the news."""
+
+@final
+class ManualClock:
+    """A clock that stands still until it is advanced. For tests. Thread-safe."""
+
+    def __init__(self, wall_ms: int) -> None: ...
+    def wall_ms(self) -> int:
+        """Its wall time."""
+
+    def advance(self, ms: int) -> None:
+        """Moves both its wall and its monotonic time."""
+
+    def jump_wall(self, ms: int) -> None:
+        """Moves the wall time alone, also backwards."""
+
+# --- Jobs -------------------------------------------------------------------------------------------------------------
+
+@final
+class RetryPolicy:
+    """Which attempts a job has, and the time between them. Immutable.
+
+    The delay after attempt n is `delay_ms` ("fixed") or min(delay_ms * 2 ** (n - 1), max_ms) ("exponential"); jitter j
+    draws it from [delay * (1 - j), delay]. max_attempts counts the first one.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_attempts: int = 1,
+        backoff: _Backoff = "none",
+        delay_ms: int = 0,
+        max_ms: int = 0,
+        jitter: float = 0.0,
+    ) -> None: ...
+    @property
+    def max_attempts(self) -> int: ...
+    @property
+    def backoff(self) -> _Backoff: ...
+    @property
+    def delay_ms(self) -> int: ...
+    @property
+    def max_ms(self) -> int: ...
+    @property
+    def jitter(self) -> float: ...
+
+@final
+class JobSpec:
+    """One job to enqueue. Immutable, so one may be the template of many.
+
+    Options: `value` (any JSON value, encoded into `data`), `data` (JSON text, or bytes with another `content_type`),
+    `id`, `delay_ms` or `due_at_ms`, `expires_in_ms` or `expires_at_ms`, `priority` (lower first), `headers` (JSON text
+    of an object of strings), `content_type`, `lifo`, `retry`, `max_crashes`, `time_limit_ms`, `soft_time_limit_ms`,
+    `keep_logs`, `keep_completed`, `keep_failed`. They are checked when the job is enqueued.
+    """
+
+    def __init__(self, queue: str, name: str, **options: Any) -> None: ...
+    def replace(self, **options: Any) -> JobSpec:
+        """A copy with other options."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def data(self) -> str | bytes: ...
+    @property
+    def content_type(self) -> _ContentType: ...
+    @property
+    def headers(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def due_at_ms(self) -> int: ...
+    @property
+    def delay_ms(self) -> int: ...
+    @property
+    def expires_at_ms(self) -> int: ...
+    @property
+    def expires_in_ms(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def lifo(self) -> bool: ...
+    @property
+    def retry(self) -> RetryPolicy: ...
+    @property
+    def max_crashes(self) -> int: ...
+    @property
+    def time_limit_ms(self) -> int: ...
+    @property
+    def soft_time_limit_ms(self) -> int: ...
+    @property
+    def keep_logs(self) -> int: ...
+    @property
+    def keep_completed(self) -> _Keep | None: ...
+    @property
+    def keep_failed(self) -> _Keep | None: ...
+
+@final
+class Acks:
+    """The answers to an enqueue, in the order of its jobs. Elements are made when they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> _Ack: ...
+    def ids(self) -> list[str]:
+        """The ids alone."""
+
+@final
+class Completions:
+    """Answers of `Engine.enqueue_async`; its notifier is signalled when one comes. Thread-safe."""
+
+    def __init__(self, notifier: Notifier) -> None: ...
+    def take(self) -> list[tuple[int, Acks | MillraceError]]:
+        """(tag, answer) of all that came since the last call."""
+
+@final
+class JobInfo:
+    """Everything about one job at one moment. A time that does not apply is 0, a text None."""
+
+    @property
+    def spec(self) -> JobSpec: ...
+    @property
+    def state(self) -> _State: ...
+    @property
+    def created_at_ms(self) -> int: ...
+    @property
+    def due_at_ms(self) -> int: ...
+    @property
+    def started_at_ms(self) -> int: ...
+    @property
+    def finished_at_ms(self) -> int: ...
+    @property
+    def attempts_started(self) -> int: ...
+    @property
+    def attempts_made(self) -> int: ...
+    @property
+    def crashes(self) -> int: ...
+    @property
+    def cancel_requested(self) -> bool: ...
+    @property
+    def worker(self) -> str | None: ...
+    @property
+    def progress(self) -> str | None: ...
+    @property
+    def result(self) -> str | bytes | None: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def attempt_errors(self) -> list[str]: ...
+
+@final
+class JobOutcome:
+    """The part of a `JobInfo` that a waiting caller needs."""
+
+    @property
+    def state(self) -> _State: ...
+    @property
+    def finished_at_ms(self) -> int: ...
+    @property
+    def attempts_made(self) -> int: ...
+    @property
+    def progress(self) -> str | None: ...
+    @property
+    def result(self) -> str | bytes | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+@final
+class LogLine:
+    """A line of a job's own log."""
+
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+@final
+class QueueCounts:
+    """Jobs per state of one queue. `ready` includes `prioritized`, those whose priority is not 0."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def ready(self) -> int: ...
+    @property
+    def prioritized(self) -> int: ...
+    @property
+    def scheduled(self) -> int: ...
+    @property
+    def blocked(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def completed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def cancelled(self) -> int: ...
+
+@final
+class WorkerInfo:
+    """A process that has a session open on the store."""
+
+    @property
+    def process_id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def started_at_ms(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def queues(self) -> list[str]: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+
+# --- Events -----------------------------------------------------------------------------------------------------------
+
+@final
+class Event:
+    """One entry of the durable log. `id` resumes behind it; `data` is JSON text or None."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> _EventType: ...
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> _State: ...
+    @property
+    def prev(self) -> _State: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def due_at_ms(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def data(self) -> str | None: ...
+
+@final
+class Subscription:
+    """Follows one queue's events. Made by `Engine.subscribe`. Thread-safe."""
+
+    def next(self, timeout_ms: int = -1) -> tuple[list[Event], str]:
+        """The next events and the position behind them; no events after the time-out (0: does not wait, -1: never)."""
+
+    def close(self) -> None:
+        """Wakes a waiting `next`, which then raises Closed. Idempotent."""
+
+# --- Work -------------------------------------------------------------------------------------------------------------
+
+@final
+class LeasedJob:
+    """A job in the hands of this process. Attributes are converted when they are read. Immutable."""
+
+    @property
+    def token(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def data(self) -> Any:
+        """Str for JSON, bytes for other content types. Raises UnicodeDecodeError if JSON text is not UTF-8."""
+
+    @property
+    def content_type(self) -> _ContentType: ...
+    @property
+    def headers(self) -> str: ...
+    @property
+    def progress(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def crashes(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def max_attempts(self) -> int: ...
+    @property
+    def created_at_ms(self) -> int: ...
+    @property
+    def started_at_ms(self) -> int: ...
+    @property
+    def due_at_ms(self) -> int: ...
+    @property
+    def expires_at_ms(self) -> int: ...
+    @property
+    def time_limit_ms(self) -> int: ...
+    @property
+    def soft_time_limit_ms(self) -> int: ...
+
+@final
+class Outcome:
+    """How an attempt ended. `body` is the result's or the error's JSON text, or bytes. `policy` replaces the job's."""
+
+    def __init__(
+        self,
+        token: int,
+        kind: _OutcomeKind,
+        body: str | bytes = "",
+        *,
+        content_type: _ContentType = "json",
+        retryable: bool = True,
+        delay_ms: int | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> None: ...
+    @property
+    def token(self) -> int: ...
+
+@final
+class Settled:
+    """What became of a settled attempt; `error` is None if it was written."""
+
+    @property
+    def token(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def state(self) -> _State: ...
+    @property
+    def due_at_ms(self) -> int: ...
+    @property
+    def error(self) -> MillraceError | None: ...
+
+@final
+class Signal:
+    """Something that the handler of a running job must be told."""
+
+    @property
+    def kind(self) -> _SignalKind: ...
+    @property
+    def token(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+@final
+class Notices:
+    """Everything that happened in a session beside new jobs."""
+
+    @property
+    def settled(self) -> list[Settled]: ...
+    @property
+    def signals(self) -> list[Signal]: ...
+    @property
+    def drained(self) -> bool: ...
+    @property
+    def rescued(self) -> list[str]: ...
+    @property
+    def errors(self) -> list[MillraceError]: ...
+
+@final
+class Session:
+    """Leases jobs and settles them. Made by `Engine.open_session`. Thread-safe."""
+
+    def take(
+        self, max: int = 1, timeout_ms: int = -1, interruptible: bool = True
+    ) -> list[LeasedJob]:
+        """Up to `max` jobs to run now; each takes a slot until it is settled.
+
+        Waits up to timeout_ms for the first (0: does not wait, -1: without end). Empty after the time-out or while
+        paused; Closed when stopped and nothing is left to take. `interruptible` notices Ctrl-C once a second.
+        """
+
+    def settle(self, outcome: Outcome) -> None:
+        """Ends an attempt. Returns before it is written; `drain` tells. Raises NotFound for a token not held."""
+
+    def settle_many(self, outcomes: Iterable[Outcome]) -> None:
+        """The same for many; stops at the first error, whose message names the index."""
+
+    def complete(self, token: int, value: object, /) -> None:
+        """Ends an attempt with a result, encoded as `dumps` does it."""
+
+    def drain(
+        self, timeout_ms: int = -1, *, settled: bool = True, hard_limit_exit_code: int = -1
+    ) -> Notices:
+        """What happened since the last call; waits as `take` does.
+
+        Without `settled`, attempts that were settled well are dropped and do not end the wait. A hard_limit_exit_code
+        from 0 ends this process with that status as soon as a job passes its hard time limit, even if its handler holds
+        the GIL. A closed session shows as a Closed among the errors.
+        """
+
+    def progress(self, token: int, json: str) -> None:
+        """Stores a running job's progress, with the next commit."""
+
+    def log(self, token: int, line: str) -> None:
+        """Adds a line to a running job's log, with the next commit."""
+
+    def set_slots(self, slots: int) -> None:
+        """How many jobs may run at once."""
+
+    def pause(self) -> None:
+        """Stops claiming."""
+
+    def resume(self) -> None:
+        """Claims again."""
+
+    @property
+    def active(self) -> int:
+        """Jobs taken and not settled."""
+
+    def stop(self) -> None:
+        """Stops claiming, gives untaken jobs back, wakes takers. Does not block."""
+
+    def close(self, timeout_ms: int = -1) -> None:
+        """Stops, waits until all taken jobs are settled and written, and releases what is not by then."""
+
+# --- The store --------------------------------------------------------------------------------------------------------
+
+@final
+class Engine:
+    """An open store. Thread-safe.
+
+    A write is as durable as asked for when the call returns, and has changed nothing when it raises.
+
+    Args:
+        path: The store's file, or ":memory:".
+        durability: Default of every write.
+        create: If false, NotFound if there is no such file.
+        max_payload_bytes: Bound of one payload, result or error.
+        busy_timeout_ms: Wait for writers that are not Millrace.
+        wal_limit_bytes: Size of the write-ahead log at which it must be checkpointed.
+        keep_completed: Default rule of what is kept of completed jobs.
+        keep_failed: The same for failed ones.
+        keep_events: Newest events kept per queue.
+        clock: In place of the system's.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        durability: _Durability = "power",
+        create: bool = True,
+        max_payload_bytes: int = 16777216,
+        busy_timeout_ms: int = 10000,
+        wal_limit_bytes: int = 16777216,
+        keep_completed: _Keep | None = None,
+        keep_failed: _Keep | None = None,
+        keep_events: int = 100000,
+        clock: ManualClock | None = None,
+    ) -> None: ...
+    def close(self) -> None:
+        """Ends sessions and subscriptions and writes what is queued. Idempotent."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def durability(self) -> _Durability: ...
+    def now_ms(self) -> int:
+        """The store's clock."""
+
+    def enqueue(
+        self,
+        specs: Iterable[JobSpec],
+        *,
+        durability: _Durability | None = None,
+        wait_if_full: bool = True,
+    ) -> Acks:
+        """Adds all jobs or none."""
+
+    def enqueue_value(self, like: JobSpec, value: object, /) -> _Ack:
+        """Adds one job like a template with another payload."""
+
+    def enqueue_values(
+        self, like: JobSpec, values: Iterable[object], *, durability: _Durability | None = None
+    ) -> Acks:
+        """Adds jobs like a template with these payloads: all or none."""
+
+    def enqueue_async(
+        self,
+        specs: Iterable[JobSpec],
+        tag: int,
+        completions: Completions,
+        *,
+        durability: _Durability | None = None,
+        wait_if_full: bool = True,
+    ) -> None:
+        """Adds all jobs or none without waiting; the answer comes through `completions` under the tag."""
+
+    def get_job(self, id: str, queue: str = "") -> JobInfo:
+        """One job in full. An empty queue means the newest job of this id. Raises NotFound."""
+
+    def get_outcome(self, id: str, queue: str = "") -> JobOutcome:
+        """Where a job stands. Raises NotFound."""
+
+    def wait_finished(self, id: str, queue: str = "", timeout_ms: int = -1) -> JobOutcome:
+        """Waits until a job is completed, failed or cancelled. Raises Timeout, NotFound."""
+
+    def list_jobs(
+        self,
+        queue: str,
+        state: _State,
+        *,
+        name: str = "",
+        offset: int = 0,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> list[JobInfo]:
+        """Jobs in the order of claim, due time or finish, or in the reverse."""
+
+    def counts(self, queue: str) -> QueueCounts:
+        """Jobs per state; zeros for an unknown queue."""
+
+    def list_queues(self) -> list[QueueCounts]:
+        """All queues."""
+
+    def list_workers(self) -> list[WorkerInfo]:
+        """All processes with a session."""
+
+    def get_logs(
+        self, id: str, queue: str = "", *, offset: int = 0, limit: int = 1000
+    ) -> list[LogLine]:
+        """A job's log, oldest line first."""
+
+    def inspect_json(self) -> str:
+        """`{"store", "queues", "workers"}` as JSON text."""
+
+    def job_json(self, id: str, queue: str = "") -> str:
+        """One job in full as JSON text."""
+
+    def dead_json(self, *, queue: str = "", name: str = "", limit: int = 100) -> str:
+        """The dead letters as JSON text; of all queues if `queue` is empty."""
+
+    def doctor_json(self) -> str:
+        """The checks of file, locks and invariants as JSON text."""
+
+    def stats_json(self) -> str:
+        """Figures of this engine as JSON text."""
+
+    def backup(self, destination: str) -> tuple[int, int]:
+        """Writes a consistent copy while the store is in use; (bytes, pages). The destination must not exist."""
+
+    def cancel(
+        self, id: str, queue: str = "", *, reason: str = "", durability: _Durability | None = None
+    ) -> str:
+        """Cancels a waiting job ("cancelled"), tells a running one ("requested"), or is too late ("finished")."""
+
+    def redrive(self, id: str, queue: str = "", *, durability: _Durability | None = None) -> None:
+        """Runs a finished job again, from its first attempt."""
+
+    def promote(self, id: str, queue: str = "", *, durability: _Durability | None = None) -> None:
+        """Makes a scheduled job ready now."""
+
+    def remove(self, id: str, queue: str = "", *, durability: _Durability | None = None) -> None:
+        """Deletes a job. Raises WrongState if it is active."""
+
+    def set_progress(
+        self, id: str, json: str, queue: str = "", *, durability: _Durability | None = None
+    ) -> None:
+        """Stores a job's progress from outside its worker."""
+
+    def add_log(
+        self, id: str, line: str, queue: str = "", *, durability: _Durability | None = None
+    ) -> None:
+        """Adds a line to a job's log from outside its worker."""
+
+    def redrive_many(
+        self,
+        queue: str,
+        *,
+        state: _State = "failed",
+        name: str = "",
+        before_at_ms: int = 0,
+        limit: int = 0,
+        durability: _Durability | None = None,
+    ) -> int:
+        """Runs finished jobs again; answers how many."""
+
+    def promote_many(
+        self,
+        queue: str,
+        *,
+        state: _State = "scheduled",
+        name: str = "",
+        before_at_ms: int = 0,
+        limit: int = 0,
+        durability: _Durability | None = None,
+    ) -> int:
+        """Makes scheduled jobs ready; answers how many."""
+
+    def remove_many(
+        self,
+        queue: str,
+        *,
+        state: _State = "failed",
+        name: str = "",
+        before_at_ms: int = 0,
+        limit: int = 0,
+        durability: _Durability | None = None,
+    ) -> int:
+        """Deletes jobs; answers how many."""
+
+    def drain(
+        self, queue: str, *, scheduled: bool = False, durability: _Durability | None = None
+    ) -> int:
+        """Removes all ready jobs, and scheduled ones too if asked; answers how many."""
+
+    def obliterate(
+        self, queue: str, *, force: bool = False, durability: _Durability | None = None
+    ) -> int:
+        """Removes a queue with all that is in it. Raises WrongState if jobs are active, unless forced."""
+
+    def pause(self, queue: str, *, durability: _Durability | None = None) -> None:
+        """No job of the queue is claimed until `resume`."""
+
+    def resume(self, queue: str, *, durability: _Durability | None = None) -> None:
+        """Undoes `pause`."""
+
+    def set_retention(
+        self, queue: str, *, completed: _Keep, failed: _Keep, durability: _Durability | None = None
+    ) -> None:
+        """Replaces the queue's rules of what is kept."""
+
+    def read_events(
+        self,
+        queue: str,
+        *,
+        after: str = "",
+        types: Iterable[str] = (),
+        job_id: str = "",
+        limit: int = 1000,
+    ) -> tuple[list[Event], str]:
+        """Events after a position ("": oldest kept, "$": now) and the position behind them."""
+
+    def subscribe(
+        self,
+        queue: str,
+        *,
+        after: str = "$",
+        types: Iterable[str] = (),
+        job_id: str = "",
+        limit: int = 1000,
+        notifier: Notifier | None = None,
+    ) -> Subscription:
+        """Follows events. With a notifier, call `next(0)` when it is signalled until nothing comes."""
+
+    def open_session(
+        self,
+        queues: list[str],
+        *,
+        slots: int = 1,
+        prefetch: int = -1,
+        prefetch_ms: int = 5,
+        worker_name: str = "",
+        durability: _Durability | None = None,
+        paused: bool = False,
+        notifier: Notifier | None = None,
+    ) -> Session:
+        """Opens a worker's session. With a notifier, `take` and `drain` with time-out 0 when it is signalled."""

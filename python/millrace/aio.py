@@ -1,0 +1,192 @@
+"""The awaitable twins of tasks, results and the application. None of them ever blocks the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from millrace import _core, options
+from millrace.errors import NotFound, Timeout
+from millrace.loop import bridge
+from millrace.result import TERMINATE, AsyncResult, ResultSet, _state, refuse_inside_task
+
+if TYPE_CHECKING:
+    from millrace.app import Millrace
+    from millrace.options import DurabilityName, Seconds
+    from millrace.task import PreparedJob, Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def _enqueue(
+    app: Millrace, specs: list[_core.JobSpec], durability: DurabilityName | None
+) -> ResultSet[Any]:
+    if durability is not None:
+        options.check_durability(durability)
+    if not specs:
+        return ResultSet(app, [])
+    acks = await bridge(app).enqueue(specs, durability)
+    return ResultSet(app, acks, [spec.queue for spec in specs])
+
+
+class TaskCalls(Generic[P, R]):
+    """`task.aio`: the calls of a task, to be awaited."""
+
+    def __init__(self, task: Task[P, R]) -> None:
+        self._task = task
+
+    async def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+        """As `Task.delay`."""
+        spec = self._task.prepare(args, kwargs).spec
+        acks = await bridge(self._task.app).enqueue([spec], None)
+        ack = acks[0]
+        return AsyncResult(ack[0], self._task.app, self._task.queue, ack)
+
+    async def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        durability: DurabilityName | None = None,
+        **job_options: Any,
+    ) -> AsyncResult[R]:
+        """As `Task.apply_async`, with the same options."""
+        spec = self._task.prepare(args, kwargs, **job_options).spec
+        return (await _enqueue(self._task.app, [spec], durability))[0]
+
+    async def delay_many(
+        self,
+        calls: Iterable[Sequence[Any] | Mapping[str, Any]],
+        *,
+        durability: DurabilityName | None = None,
+    ) -> ResultSet[R]:
+        """As `Task.delay_many`. The arguments are encoded in the loop's thread; the commit is awaited."""
+        task = self._task
+        specs = []
+        for call in calls:
+            if isinstance(call, tuple | list):
+                specs.append(task.prepare(call).spec)
+            elif isinstance(call, Mapping):
+                specs.append(task.prepare((), call).spec)
+            else:
+                raise options.wrong_type(
+                    f"calls[{len(specs)}]", "a tuple, a list or a mapping", call
+                )
+        return await _enqueue(task.app, specs, durability)
+
+
+class ResultCalls(Generic[R]):
+    """`result.aio`: the calls of a result, to be awaited."""
+
+    def __init__(self, result: AsyncResult[R]) -> None:
+        self._result = result
+
+    async def get(
+        self,
+        timeout: Seconds | None = None,
+        *,
+        propagate: bool = True,
+        disable_sync_subtasks: bool = True,
+    ) -> R:
+        """As `AsyncResult.get`."""
+        if disable_sync_subtasks:
+            refuse_inside_task()
+        result = self._result
+        timeout_ms = options.to_wait_ms("timeout", timeout)
+        if result._final is None:
+            waiting = bridge(result.app).wait_finished(result.id, result.queue)
+            try:
+                result._final = await asyncio.wait_for(
+                    waiting, None if timeout_ms < 0 else timeout_ms / 1000
+                )
+            except asyncio.TimeoutError:
+                raise Timeout(f"job {result.id} has not ended within {timeout} s") from None
+        return result._answer(result._final, propagate=propagate)  # type: ignore[no-any-return]
+
+    async def _outcome(self) -> _core.JobOutcome | None:
+        return await asyncio.to_thread(self._result._outcome)
+
+    async def state(self) -> str:
+        """As `AsyncResult.state`."""
+        return _state(await self._outcome())
+
+    async def info(self) -> Any:
+        """As `AsyncResult.info`."""
+        return self._result._info(await self._outcome())
+
+    async def ready(self) -> bool:
+        """As `AsyncResult.ready`."""
+        return await asyncio.to_thread(self._result.ready)
+
+    async def details(self) -> _core.JobInfo:
+        """As `AsyncResult.details`."""
+        return await asyncio.to_thread(self._result.details)
+
+    async def logs(self, *, offset: int = 0, limit: int = 1000) -> list[str]:
+        """As `AsyncResult.logs`."""
+        return await asyncio.to_thread(lambda: self._result.logs(offset=offset, limit=limit))
+
+    async def revoke(self, *, terminate: bool = False, reason: str = "revoked") -> str:
+        """As `AsyncResult.revoke`."""
+        options.check_flag("terminate", terminate)
+        options.check_text("reason", reason)
+        result, why = self._result, TERMINATE if terminate else reason
+        answer: str = await bridge(result.app).call(
+            lambda engine: engine.cancel(result.id, result.queue, reason=why)
+        )
+        return answer
+
+    async def forget(self) -> None:
+        """As `AsyncResult.forget`."""
+        await asyncio.to_thread(self._result.forget)
+
+
+class AppCalls:
+    """`app.aio`: the calls of an application, to be awaited."""
+
+    def __init__(self, app: Millrace) -> None:
+        self._app = app
+
+    async def open(self) -> None:
+        """Opens the store now instead of with the first call."""
+        await bridge(self._app).engine()
+
+    async def close(self) -> None:
+        """As `Millrace.close`."""
+        await asyncio.to_thread(self._app.close)
+
+    async def send_task(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        queue: str | None = None,
+        durability: DurabilityName | None = None,
+        **job_options: Any,
+    ) -> AsyncResult[Any]:
+        """As `Millrace.send_task`."""
+        spec = self._app.named_job(name, args, kwargs, queue=queue, **job_options)
+        return (await _enqueue(self._app, [spec], durability))[0]
+
+    async def enqueue_many(
+        self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
+    ) -> ResultSet[Any]:
+        """As `Millrace.enqueue_many`."""
+        from millrace.app import job_specs
+
+        return await _enqueue(self._app, job_specs(jobs), durability)
+
+    async def counts(self, queue: str | None = None) -> _core.QueueCounts:
+        """As `Millrace.counts`."""
+        return await asyncio.to_thread(self._app.counts, queue)
+
+    async def exists(self, task_id: str, *, queue: str = "") -> bool:
+        """Whether the store knows a job of this id."""
+        try:
+            await bridge(self._app).call(lambda engine: engine.get_outcome(task_id, queue))
+        except NotFound:
+            return False
+        return True

@@ -1,0 +1,440 @@
+"""The application: a store, and the tasks that run on it."""
+
+from __future__ import annotations
+
+import atexit
+import datetime as dt
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from millrace import _core, options, serializer
+from millrace.errors import AlreadyRegistered, ForkedChild, InvalidArgument
+from millrace.result import AsyncResult, ResultSet
+from millrace.signature import is_coroutine_function
+from millrace.task import CoroutineTask, FunctionTask, PreparedJob, Task, encode_named
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from millrace.aio import AppCalls
+    from millrace.events import Events
+    from millrace.options import DurabilityName, Seconds
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound=type[Exception])
+
+_MEMORY = ":memory:"
+
+
+class Millrace:
+    """A task queue in one file.
+
+    Making it opens nothing: the store is opened (and created) by the first call that needs it, and afresh after a fork.
+    Thread-safe.
+
+    Args:
+        name: Names the application in listings and logs.
+        store: Path of the store's file, a `sqlite:///` URL, or ":memory:" for a store inside this process. Without it
+            the environment variable MILLRACE_STORE decides. A relative path counts from the directory that is current
+            now.
+        durability: What an enqueue and a result promise when they return: "power" (the default) survives a power cut,
+            "process" the crash of any process, "memory" is written within milliseconds. MILLRACE_DURABILITY sets the
+            default.
+        default_queue: Where tasks go that name no queue.
+        max_payload_bytes: Bound of one payload or result.
+        result_expires: How long the result of a succeeded job is kept; None keeps it for ever.
+        clock: For tests: a `_core.ManualClock` in place of the system's clock.
+    """
+
+    def __init__(
+        self,
+        name: str = "millrace",
+        *,
+        store: str | os.PathLike[str] | None = None,
+        durability: DurabilityName | None = None,
+        default_queue: str = "default",
+        max_payload_bytes: int = 16 << 20,
+        result_expires: Seconds | None = 86_400,
+        clock: _core.ManualClock | None = None,
+    ) -> None:
+        self.name = options.check_text("name", name)
+        self.default_queue = options.check_text("default_queue", default_queue)
+        self._store = _store_path(store)
+        self._durability = options.check_durability(
+            durability or os.environ.get("MILLRACE_DURABILITY") or "power"
+        )
+        self._max_payload_bytes = options.check_int(
+            "max_payload_bytes", max_payload_bytes, least=1024
+        )
+        self._keep_ms = (
+            -1 if result_expires is None else options.to_ms("result_expires", result_expires)
+        )
+        self._clock = clock
+        self.tasks: dict[str, Task[..., Any]] = {}
+        self.registered_errors: dict[str, type[Exception]] = {}
+        self._engine: _core.Engine | None = None
+        self._lock = threading.Lock()
+        self._aio: AppCalls | None = None
+        _apps.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Millrace {self.name} on {self._store}>"
+
+    # --- The store --------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> str:
+        """Path of the store's file. Raises InvalidArgument if none was given."""
+        if self._store is None:
+            raise InvalidArgument(
+                "no store: pass Millrace(..., store='path/to/file.db') or set the environment variable MILLRACE_STORE"
+            )
+        return self._store
+
+    @property
+    def durability(self) -> DurabilityName:
+        """The default durability of this application's writes."""
+        return self._durability
+
+    @property
+    def engine(self) -> _core.Engine:
+        """The open store. Opened on first use; see `_core.Engine` for what it can do beyond this class."""
+        engine = self._engine
+        if engine is not None:
+            return engine
+        with self._lock:
+            if self._engine is None:
+                self._engine = _core.Engine(
+                    self.store,
+                    durability="memory" if self.store == _MEMORY else self._durability,
+                    max_payload_bytes=self._max_payload_bytes,
+                    keep_completed=(self._keep_ms, -1),
+                    clock=self._clock,
+                )
+            return self._engine
+
+    def reopened(self) -> _core.Engine:
+        """The store, opened afresh in this process: what a child must do after fork() in native code."""
+        self._engine = None
+        return self.engine
+
+    def close(self) -> None:
+        """Closes the store; the next use opens it again. Results of this application stay usable."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            with suppress(ForkedChild):  # it was the parent's
+                engine.close()
+
+    def __enter__(self) -> Millrace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- Tasks ------------------------------------------------------------------------------------
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def task(self, function: Callable[P, R], /) -> FunctionTask[P, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        bind: Literal[True],
+        name: str | None = None,
+        queue: str | None = None,
+        priority: int = 0,
+        max_retries: int | None = 3,
+        default_retry_delay: Seconds = 180,
+        autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        dont_autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        retry_backoff: bool | float = False,
+        retry_backoff_max: Seconds = 600,
+        retry_jitter: bool = True,
+        ignore_result: bool = False,
+        expires: Seconds | dt.datetime | None = None,
+        time_limit: Seconds | None = None,
+        soft_time_limit: Seconds | None = None,
+    ) -> _BoundDecorator: ...
+    @overload
+    def task(
+        self,
+        *,
+        bind: Literal[False] = False,
+        name: str | None = None,
+        queue: str | None = None,
+        priority: int = 0,
+        max_retries: int | None = 3,
+        default_retry_delay: Seconds = 180,
+        autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        dont_autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        retry_backoff: bool | float = False,
+        retry_backoff_max: Seconds = 600,
+        retry_jitter: bool = True,
+        ignore_result: bool = False,
+        expires: Seconds | dt.datetime | None = None,
+        time_limit: Seconds | None = None,
+        soft_time_limit: Seconds | None = None,
+    ) -> _Decorator: ...
+    def task(  # type: ignore[misc]
+        self, function: Callable[..., Any] | None = None, /, **task_options: Any
+    ) -> Any:
+        """Makes a function a task: `@app.task` or `@app.task(max_retries=5)`. `async def` functions are welcome.
+
+        Args:
+            function: The function, when used without parentheses.
+            **task_options: See below.
+
+        Options:
+            bind: Pass the task itself as the first argument, for `self.retry`, `self.request` and so on.
+            name: How producers name it; default "module.function".
+            queue: Where its jobs go; default the application's.
+            priority: Lower comes first; default 0.
+            max_retries: How often a failed job is run again; None without bound.
+            default_retry_delay: Seconds between attempts.
+            autoretry_for: Exceptions that are retried without the task asking. Any other ends the job at once.
+            dont_autoretry_for: Exceptions among these that are not.
+            retry_backoff: True doubles the delay with each retry, from 1 s; a number is the factor in seconds.
+            retry_backoff_max: Bound of that delay in seconds.
+            retry_jitter: Whether that delay is drawn at random between 0 and its value.
+            ignore_result: Do not store what it returns.
+            expires: Jobs not started within so many seconds, or by this datetime, end as REVOKED.
+            time_limit: Seconds after which the attempt is failed, and its process killed where the pool can.
+            soft_time_limit: Seconds after which SoftTimeLimitExceeded is raised inside the task.
+        """
+        if function is not None and not callable(function):
+            raise options.wrong_type(
+                "function", "callable (options are keywords: @app.task(name=...))", function
+            )
+
+        def decorate(inner: Callable[..., Any]) -> Task[..., Any]:
+            if not callable(inner):
+                raise options.wrong_type("function", "callable", inner)
+            return self._register(inner, **task_options)
+
+        return decorate if function is None else decorate(function)
+
+    def _register(
+        self, function: Callable[..., Any], *, name: str | None = None, **task_options: Any
+    ) -> Task[..., Any]:
+        if name is None:
+            name = self.task_name(function)
+        kind: type[Task[..., Any]] = (
+            CoroutineTask if is_coroutine_function(function) else FunctionTask
+        )
+        made = kind(self, function, name=name, **task_options)
+        known = self.tasks.get(name)
+        # The same function again is the same module loaded twice, as `python -m tasks` does.
+        if known is not None and known.__wrapped__.__qualname__ != getattr(
+            function, "__qualname__", None
+        ):
+            raise AlreadyRegistered(
+                f"there is a task {name!r} already: {known.__wrapped__!r}; give one of them a name="
+            )
+        self.tasks[name] = made
+        for error in made.autoretry_for:
+            if issubclass(error, Exception):
+                self.register_error(error)
+        return made
+
+    def task_name(self, function: Callable[..., Any]) -> str:
+        """The name of a task that was given none: "module.function"."""
+        module = getattr(function, "__module__", None) or "__main__"
+        if module == "__main__":
+            from pathlib import Path
+
+            # The name that a worker gets when it imports the same file.
+            main = sys.modules["__main__"]
+            spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+            module = spec.name if spec else Path(file).stem if file else self.name
+        return f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+    def register_error(self, error: E) -> E:
+        """Has `AsyncResult.get` raise this exception class where a task raised it. Usable as a decorator."""
+        if not (isinstance(error, type) and issubclass(error, Exception)):
+            raise options.wrong_type("error", "an exception class", error)
+        self.registered_errors[serializer.error_type(error)] = error
+        self.registered_errors.setdefault(error.__qualname__, error)
+        return error
+
+    # --- Enqueue ----------------------------------------------------------------------------------
+
+    def send_task(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        queue: str | None = None,
+        durability: DurabilityName | None = None,
+        **job_options: Any,
+    ) -> AsyncResult[Any]:
+        """Enqueues a job of a task by name, known here or not, with the options of `Task.apply_async`.
+
+        For a task that is not known here the keyword arguments are the payload; positional ones travel as `$args`.
+        """
+        spec = self.named_job(name, args, kwargs, queue=queue, **job_options)
+        return self._enqueue([spec], durability)[0]
+
+    def named_job(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        *,
+        queue: str | None,
+        **job_options: Any,
+    ) -> _core.JobSpec:
+        """The job that `send_task` enqueues."""
+        options.check_text("name", name)
+        known = self.tasks.get(name)
+        if known is not None:
+            return known.prepare(args, kwargs, queue=queue, **job_options).spec
+        if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+            raise options.wrong_type("args", "a tuple or a list", args)
+        if kwargs is not None and not isinstance(kwargs, Mapping):
+            raise options.wrong_type("kwargs", "a mapping", kwargs)
+        where = self.default_queue if queue is None else options.check_text("queue", queue)
+        fields = options.write_options(**job_options)
+        return encode_named(name, args, kwargs or {}, where).replace(**fields)
+
+    def enqueue_many(
+        self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
+    ) -> ResultSet[Any]:
+        """Enqueues jobs of any tasks, made by `task.prepare(...)`: all of them, or none."""
+        return self._enqueue(job_specs(jobs), durability)
+
+    def _enqueue(
+        self, specs: list[_core.JobSpec], durability: DurabilityName | None
+    ) -> ResultSet[Any]:
+        if durability is not None:
+            options.check_durability(durability)
+        if not specs:
+            return ResultSet(self, [])
+        try:
+            acks = self.engine.enqueue(specs, durability=durability)
+        except ForkedChild:
+            acks = self.reopened().enqueue(specs, durability=durability)
+        return ResultSet(self, acks, [spec.queue for spec in specs])
+
+    def AsyncResult(self, task_id: str, *, queue: str = "") -> AsyncResult[Any]:  # noqa: N802 - Celery's name
+        """The result of a job by its id. Name the queue if you use the same ids of your own in several."""
+        return AsyncResult(options.check_text("task_id", task_id), self, queue)
+
+    @property
+    def aio(self) -> AppCalls:
+        """`send_task`, `enqueue_many` and others, to be awaited. They never block the event loop."""
+        if self._aio is None:
+            from millrace.aio import AppCalls
+
+            self._aio = AppCalls(self)
+        return self._aio
+
+    # --- Queues -----------------------------------------------------------------------------------
+
+    def events(
+        self,
+        queue: str | None = None,
+        *,
+        after: str = "$",
+        types: Iterable[str] = (),
+        job_id: str = "",
+    ) -> Events:
+        """Follows what happens to jobs, with `for` or `async for`. See `millrace.events.Events`."""
+        from millrace.events import Events
+
+        return Events(self, queue or self.default_queue, after=after, types=types, job_id=job_id)
+
+    def counts(self, queue: str | None = None) -> _core.QueueCounts:
+        """Jobs per state of a queue."""
+        return self.engine.counts(queue or self.default_queue)
+
+    def pause(self, queue: str | None = None) -> None:
+        """No job of the queue is started, by any worker, until `resume`."""
+        self.engine.pause(queue or self.default_queue)
+
+    def resume(self, queue: str | None = None) -> None:
+        """Undoes `pause`."""
+        self.engine.resume(queue or self.default_queue)
+
+    def purge(self, queue: str | None = None, *, scheduled: bool = False) -> int:
+        """Removes the jobs that wait in a queue, those with a later due time too if asked; answers how many."""
+        return self.engine.drain(queue or self.default_queue, scheduled=scheduled)
+
+
+class _Decorator(Protocol):
+    """What `app.task(...)` answers."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> FunctionTask[P, R]: ...
+
+
+class _BoundDecorator(Protocol):
+    """What `app.task(bind=True, ...)` answers; the task's first parameter is not its callers'."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+    ) -> CoroutineTask[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> FunctionTask[P, R]: ...
+
+
+def job_specs(jobs: Iterable[PreparedJob[Any]]) -> list[_core.JobSpec]:
+    """The specs of prepared jobs; a TypeError names the element that is none."""
+    specs = []
+    for index, job in enumerate(jobs):
+        if not isinstance(job, PreparedJob):
+            raise options.wrong_type(f"jobs[{index}]", "made by task.prepare()", job)
+        specs.append(job.spec)
+    return specs
+
+
+def _store_path(store: object) -> str | None:
+    if store is None:
+        store = os.environ.get("MILLRACE_STORE") or None
+        if store is None:
+            return None
+    if not isinstance(store, str | os.PathLike):
+        raise options.wrong_type("store", "a str or a path", store)
+    path = os.fspath(store)
+    if not isinstance(path, str):
+        raise options.wrong_type("store", "a str or a path", path)
+    options.check_text("store", path)
+    if path == _MEMORY or "://" in path:
+        return path
+    return os.path.abspath(path)  # noqa: PTH100 - pathlib would cost an import
+
+
+_apps: weakref.WeakSet[Millrace] = weakref.WeakSet()
+
+
+def _forget_engines() -> None:
+    """In the child of a fork: the engine's threads are not here."""
+    for app in list(_apps):
+        app._engine = None
+        app._lock = threading.Lock()
+
+
+def _close_engines() -> None:
+    for app in list(_apps):
+        app.close()
+
+
+os.register_at_fork(after_in_child=_forget_engines)
+atexit.register(_close_engines)

@@ -1,0 +1,45 @@
+"""Logging of workers and tasks, by the standard `logging` module."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from millrace.request import current_request
+
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+FORMAT: Final = "[%(asctime)s: %(levelname)s/%(process)d] %(message)s"
+
+logger: Final = logging.getLogger("millrace")
+
+
+class JobLogHandler(logging.Handler):
+    """Copies what a task logs to its job's own log, which `AsyncResult.logs()` and the command line show."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Adds the record to the job that the current code runs for, if there is one."""
+        request = current_request.get()
+        if request is None:
+            return
+        try:
+            request.log(self.format(record))
+        except Exception:  # noqa: BLE001 - logging must not break the task
+            self.handleError(record)
+
+
+def get_task_logger(name: str) -> logging.Logger:
+    """A logger whose lines also go to the log of the job that runs."""
+    task_logger = logging.getLogger(name)
+    if not any(isinstance(handler, JobLogHandler) for handler in task_logger.handlers):
+        handler = JobLogHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        task_logger.addHandler(handler)
+    return task_logger
+
+
+def configure(level: str) -> None:
+    """Sets up the worker's own log on standard error, unless the application has set up logging itself."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(format=FORMAT, level=level.upper())
+    logger.setLevel(level.upper())

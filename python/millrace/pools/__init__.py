@@ -1,0 +1,1 @@
+"""How a worker runs its jobs: in processes, threads, one event loop, or just here."""

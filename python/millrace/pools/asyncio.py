@@ -1,0 +1,148 @@
+"""Jobs as coroutines on one event loop: thousands at once. Plain functions run in the loop's threads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from millrace import serializer
+from millrace.errors import Closed
+from millrace.log import logger
+from millrace.loop import Watched
+from millrace.pools.base import open_session
+from millrace.request import Request, current_request
+from millrace.worker.mailbox import DONE
+from millrace.worker.monitor import deliver, log_notices
+from millrace.worker.outcomes import WorkerAbort
+from millrace.worker.runner import INFO, Runner
+
+if TYPE_CHECKING:
+    from millrace import _core
+    from millrace.app import Millrace
+    from millrace.task import Task
+    from millrace.worker.mailbox import Mailbox
+    from millrace.worker.options import WorkerOptions
+
+_BATCH = 256
+
+
+class AsyncioPool:
+    """One loop in the calling thread."""
+
+    def __init__(self, app: Millrace, options: WorkerOptions, mailbox: Mailbox) -> None:
+        self._app = app
+        self._options = options
+        self._mailbox = mailbox
+        self._coroutines: dict[int, asyncio.Task[None]] = {}
+        self._wanted: dict[int, type[BaseException]] = {}
+        self._closed = False
+
+    def run(self) -> int:
+        """Works until it is stopped; answers the exit status."""
+        return asyncio.run(self._main())
+
+    async def _main(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        watched = Watched(loop, self._news)
+        self._session = open_session(
+            self._app, self._options, self._options.concurrency, watched.notifier
+        )
+        self._runner = Runner(self._app, self._session)
+        self._verbose = logger.isEnabledFor(INFO)
+        self._done: asyncio.Future[int] = loop.create_future()
+        loop.add_reader(self._mailbox.fileno(), self._mail)
+        self._news()
+        try:
+            status = await self._done
+        finally:
+            loop.remove_reader(self._mailbox.fileno())
+            await asyncio.to_thread(self._session.close, self._options.grace_ms)
+            watched.close()
+        return status
+
+    def _news(self) -> None:
+        """The core has jobs, signals, or both."""
+        notices = self._session.drain(0)
+        if log_notices(notices):
+            for signal in notices.signals:
+                deliver(signal, self._runner.running, None)
+        self._fill()
+
+    def _fill(self) -> None:
+        while not self._closed:
+            try:
+                jobs = self._session.take(_BATCH, 0)
+            except Closed:
+                self._closed = True
+                break
+            if not jobs:
+                return
+            for job in jobs:
+                self._start(job)
+        if not self._coroutines and not self._done.done():
+            self._done.set_result(0)
+
+    def _start(self, job: _core.LeasedJob) -> None:
+        task = self._app.tasks.get(job.name)
+        if task is None:
+            self._runner.refuse(job)
+            return
+        token = job.token
+        request = Request(task, job, self._session)
+        request.interrupt = self._interrupt
+        self._runner.running[token] = request
+        self._coroutines[token] = self._loop.create_task(self._run(job, token, task, request))
+
+    async def _run(
+        self, job: _core.LeasedJob, token: int, task: Task[..., Any], request: Request
+    ) -> None:
+        current_request.set(request)
+        began = time.perf_counter() if self._verbose else 0.0
+        try:
+            request.kwargs = payload = serializer.loads(job.data)
+            if task.is_async:
+                value = await task.invoke(payload)
+            else:
+                value = await asyncio.to_thread(task.invoke, payload)
+        except asyncio.CancelledError as error:
+            wanted = self._wanted.pop(token, None)
+            self._runner.fail(wanted() if wanted is not None else error, task, request, token)
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises ends that job, not the worker
+            self._runner.fail(error, task, request, token)
+        else:
+            self._runner.complete(token, task, value, began)
+        finally:
+            self._wanted.pop(token, None)
+            self._runner.running.pop(token, None)
+            self._coroutines.pop(token, None)
+            if self._closed and not self._coroutines and not self._done.done():
+                self._done.set_result(0)
+
+    def _interrupt(self, token: int, error: type[BaseException]) -> None:
+        coroutine = self._coroutines.get(token)
+        if coroutine is not None:
+            self._wanted[token] = error
+            coroutine.cancel()
+
+    def _mail(self) -> None:
+        for message in self._mailbox.read():
+            if message == DONE or not self._mailbox.advance(message):
+                continue
+            if self._mailbox.stage == 1:
+                logger.info("Stopping: %d running jobs may finish", len(self._coroutines))
+                self._session.stop()
+                self._fill()
+            elif self._mailbox.stage == 2:  # noqa: PLR2004 - the stage that cancels
+                logger.warning("Cancelling %d running jobs", len(self._coroutines))
+                for token in list(self._coroutines):
+                    self._interrupt(token, WorkerAbort)
+                self._loop.call_later(self._options.grace_ms / 1000, self._give_up)
+            elif not self._done.done():
+                self._done.set_result(1)
+
+    def _give_up(self) -> None:
+        if not self._done.done():
+            logger.error("%d jobs did not end; their leases are released", len(self._coroutines))
+            self._done.set_result(1)

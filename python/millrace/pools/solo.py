@@ -1,0 +1,64 @@
+"""One job at a time, in the calling thread. Also what each child of the process pool runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from millrace.errors import Closed
+from millrace.pools.base import ThreadedPool
+from millrace.worker.mailbox import DONE
+from millrace.worker.slot import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from millrace.app import Millrace
+    from millrace.worker.mailbox import Mailbox
+    from millrace.worker.options import WorkerOptions
+
+_BATCH = (
+    64  # how many short jobs are asked for in one crossing; the session decides how many it gives
+)
+
+
+class SoloPool(ThreadedPool):
+    """Runs jobs in the calling thread, while two others wait for signals and for the core."""
+
+    def __init__(
+        self,
+        app: Millrace,
+        options: WorkerOptions,
+        mailbox: Mailbox,
+        *,
+        terminate: Callable[[int], None] | None = None,
+        hard_limit_exit_code: int = -1,
+    ) -> None:
+        super().__init__(
+            app,
+            options,
+            mailbox,
+            slots=1,
+            terminate=terminate,
+            hard_limit_exit_code=hard_limit_exit_code,
+        )
+
+    def run(self) -> int:
+        """Works until it is stopped; answers the exit status."""
+        slot = Slot(use_signal=threading.current_thread() is threading.main_thread())
+        watcher = threading.Thread(target=self.watch_mailbox, name="millrace-mailbox", daemon=True)
+        self.monitor.start()
+        watcher.start()
+        run, take = self.runner.run, self.session.take
+        try:
+            while True:
+                for job in take(_BATCH, -1, False):
+                    run(job, slot)
+        except Closed:
+            pass
+        finally:
+            self.mailbox.post(DONE)
+            watcher.join()
+            self.close()
+            slot.close()
+        return 0

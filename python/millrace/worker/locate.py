@@ -1,0 +1,86 @@
+"""Finding an application by name, and the name by which another process finds it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import ModuleType
+
+from millrace.app import Millrace
+from millrace.errors import InvalidArgument
+
+
+def load_app(location: str) -> Millrace:
+    """The application at "module:attribute", "module" (if it has exactly one) or "path/to/file.py[:attribute]".
+
+    Raises InvalidArgument if there is none, and whatever importing the module raises.
+    """
+    where, _, attribute = location.partition(":")
+    if not where:
+        raise InvalidArgument(
+            f"{location!r} names no module; write module:attribute, such as tasks:app"
+        )
+    module = _load_file(where) if where.endswith(".py") else _load_module(where)
+    if attribute:
+        found = getattr(module, attribute, None)
+        if found is None:
+            raise InvalidArgument(f"module {where!r} has no attribute {attribute!r}")
+        if not isinstance(found, Millrace):
+            raise InvalidArgument(
+                f"{location!r} is a {type(found).__name__}, not a Millrace application"
+            )
+        return found
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, Millrace)}
+    if len(apps) != 1:
+        raise InvalidArgument(
+            f"module {where!r} has {len(apps)} Millrace applications; write {where}:attribute"
+        )
+    return apps.popitem()[1]
+
+
+def _load_module(name: str) -> ModuleType:
+    current = os.getcwd()  # noqa: PTH109 - as `python -m` does it
+    if current not in sys.path and "" not in sys.path:
+        sys.path.insert(0, current)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise InvalidArgument(
+                f"there is no module {name!r} in {current} or on the path"
+            ) from None
+        raise
+
+
+def _load_file(path: str) -> ModuleType:
+    if not os.path.isfile(path):  # noqa: PTH113
+        raise InvalidArgument(f"there is no file {path!r}")
+    directory, file = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    return importlib.import_module(file.removesuffix(".py"))
+
+
+def location_of(app: Millrace) -> str:
+    """Where another process finds the application. Raises InvalidArgument if it is in no module."""
+    modules: list[tuple[str, object]] = list(
+        sys.modules.items()
+    )  # anything may have been put there
+    for name, module in modules:
+        if not isinstance(module, ModuleType):
+            continue
+        for attribute, value in list(vars(module).items()):
+            if value is not app:
+                continue
+            if name != "__main__":
+                return f"{name}:{attribute}"
+            spec, file = module.__spec__, getattr(module, "__file__", None)
+            if spec is not None:
+                return f"{spec.name}:{attribute}"
+            if file:
+                return f"{os.path.abspath(file)}:{attribute}"  # noqa: PTH100
+    raise InvalidArgument(
+        f"{app!r} is not a variable of any module, so the processes of the pool could not find it; "
+        "make it one, or use another pool"
+    )

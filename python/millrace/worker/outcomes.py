@@ -1,0 +1,63 @@
+"""From what a task raised to what becomes of its job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from millrace import _core, serializer
+from millrace.errors import Ignore, Reject, Retry, TaskRevokedError
+
+if TYPE_CHECKING:
+    from millrace.request import Request
+    from millrace.task import Task
+
+
+class WorkerAbort(BaseException):
+    """Raised inside running tasks when the worker must leave: the job goes back to its queue."""
+
+
+def outcome_of(
+    error: BaseException, task: Task[..., Any], request: Request, token: int
+) -> _core.Outcome:
+    """The outcome of an attempt that ended with this exception."""
+    if isinstance(error, WorkerAbort):
+        return _core.Outcome(token, "released")
+    if isinstance(error, Ignore):
+        return _core.Outcome(token, "completed", "null")
+    if isinstance(error, Retry):
+        return _core.Outcome(
+            token,
+            "retry",
+            serializer.encode_error(error.exc or error),
+            delay_ms=error.delay_ms,
+            policy=task.retry_policy(error.max_retries),
+        )
+    if isinstance(error, Reject) and error.requeue:
+        return _core.Outcome(token, "released")
+    if isinstance(error, TaskRevokedError) and request.cancelled:
+        return _core.Outcome(token, "cancelled", serializer.encode_error(error))
+    return _core.Outcome(
+        token,
+        "failed",
+        serializer.encode_error(error, skip_frames=2),
+        retryable=not isinstance(error, Reject) and task.is_retryable(error),
+        policy=task.policy,
+    )
+
+
+def revoked(token: int, reason: str) -> _core.Outcome:
+    """The outcome of an attempt that was cancelled from outside."""
+    return _core.Outcome(
+        token, "cancelled", serializer.encode_error(TaskRevokedError(reason or "revoked"))
+    )
+
+
+def unknown_task(token: int, name: str, known: int) -> _core.Outcome:
+    """The outcome of a job whose task this worker does not know. Another worker may: a redrive gives it the chance."""
+    from millrace.errors import NotRegistered
+
+    error = NotRegistered(
+        f"no task {name!r} is registered in this worker, which knows {known}; import its module, or serve its queue "
+        "with a worker that knows it"
+    )
+    return _core.Outcome(token, "failed", serializer.encode_error(error), retryable=False)
