@@ -113,12 +113,15 @@ class DoorbellImpl : public Doorbell {
     {
       const auto sidecar = Current();
       Slot* own = Own(sidecar->layout());
+      // Another id: a successor has taken the slot already. It must not be disturbed, and has
+      // passed the rings on.
+      int64_t expected = options_.process_id;
+      if (!own->process_id.compare_exchange_strong(expected, 0)) return;
       const uint64_t word = own->jobs.word.exchange(0, std::memory_order_seq_cst);
-      Reset(sidecar->layout(), own);
-      own->process_id.store(0, std::memory_order_relaxed);
+      Clear(sidecar->layout(), own);
       if (armed_for_jobs_ && word == 0) missed = job_queues_;
     }
-    for (const int64_t queue_id : missed) RingJobs(queue_id, armed_slots_);
+    for (const int64_t queue_id : missed) RingJobs(queue_id, 1);  // whoever finds more rings on
   }
 
   uint32_t Seen() const override {
@@ -133,7 +136,6 @@ class DoorbellImpl : public Doorbell {
     Layout* layout = sidecar->layout();
     Slot* own = Own(layout);
     armed_for_jobs_ = free_slots > 0 && !queue_ids.empty();
-    armed_slots_ = free_slots;
     job_queues_.assign(queue_ids.begin(), queue_ids.end());
     Arm(&own->jobs, own->job_queues, queue_ids, armed_for_jobs_ ? free_slots : 0);
     SetBit(layout->jobs_armed, options_.slot, armed_for_jobs_);
@@ -221,6 +223,7 @@ class DoorbellImpl : public Doorbell {
 
   void Forget(int slot, int64_t process_id);
   void Remap();
+  void Clear(Layout* layout, Slot* own);
   void Reset(Layout* layout, Slot* own);
   void Arm(Arming* arming, std::atomic<uint32_t>* list, std::span<const int64_t> queue_ids,
            uint32_t free_slots);
@@ -246,21 +249,25 @@ class DoorbellImpl : public Doorbell {
   // The waiting thread's own.
   std::atomic<uint32_t> generation_;
   bool armed_for_jobs_ = false;
-  uint32_t armed_slots_ = 0;
   std::vector<int64_t> job_queues_;
 
   std::atomic<uint32_t>
       next_slot_;  // where the next pass begins, so that the low slots are not always first
 };
 
-// Empties this process's slot, whoever had it before. The bell keeps its count.
-void DoorbellImpl::Reset(Layout* layout, Slot* own) {
+// The bell keeps its count.
+void DoorbellImpl::Clear(Layout* layout, Slot* own) {
   own->jobs.word.store(0, std::memory_order_seq_cst);
   own->events.word.store(0, std::memory_order_seq_cst);
   SetBit(layout->jobs_armed, options_.slot, false);
   SetBit(layout->events_armed, options_.slot, false);
   own->sleeping.store(0, std::memory_order_relaxed);
   own->reasons.store(0, std::memory_order_relaxed);
+}
+
+// Makes the slot this process's own, empty, whoever had it before.
+void DoorbellImpl::Reset(Layout* layout, Slot* own) {
+  Clear(layout, own);
   own->process_id.store(options_.process_id, std::memory_order_seq_cst);
 }
 

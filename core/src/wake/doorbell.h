@@ -48,6 +48,9 @@ class Doorbell {
   // free_slots > 0: ring me for up to that many new jobs in these queues. 0 or no queues: do not.
   // The list is exact up to 24 queues; beyond that the process is rung for every queue in addition
   // to the exact ones.
+  // Say so at once when slots fill up: an armed process that cannot take a job swallows the ring
+  // that another could have used. So: arm, look, claim, arm anew with what is left; with nothing
+  // left, look once more and ring for what is still ready.
   virtual void ArmJobs(std::span<const int64_t> queue_ids, uint32_t free_slots) = 0;
   // Ring me for new events in these queues (consumed by the ring as well). Empty: do not.
   virtual void ArmEvents(std::span<const int64_t> queue_ids) = 0;

@@ -273,6 +273,22 @@ TEST_CASE("whoever takes a dead process's slot passes its ring on", "[wake][door
   CHECK(street.Rung() == Indexes{1});
 }
 
+TEST_CASE("closing late leaves the slot's next owner alone", "[wake][doorbell]") {
+  Street street(1);
+  Doorbell::Options options;
+  options.sidecar_path = street.path();
+  options.slot = 0;
+  options.process_id = 77;
+  auto successor = Doorbell::Open(options);
+  REQUIRE(successor.ok());
+  (*successor)->ArmJobs(std::array<int64_t, 1>{7}, 1);
+  const uint32_t seen = (*successor)->Seen();
+  street.Close(0);
+  CHECK((*successor)->Seen() == seen);
+  (*successor)->RingJobs(7, 1);
+  CHECK((*successor)->Wait(seen, 60'000) == kJobs);
+}
+
 TEST_CASE("closing passes on what the process was rung for", "[wake][doorbell]") {
   Street street(2);
   street[0].ArmJobs(std::array<int64_t, 1>{7}, 3);
