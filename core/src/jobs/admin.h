@@ -6,12 +6,20 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "millrace/status.h"
 #include "millrace/types.h"
 #include "store/connection.h"
 
 namespace millrace::jobs {
+
+// One thing that `doctor` looked at.
+struct DoctorCheck {
+  std::string name;    // lower_snake_case
+  bool ok = true;
+  std::string detail;  // for humans: what was found
+};
 
 // What the answers say of the store beside its tables. From the engine.
 struct StoreFacts {
@@ -20,7 +28,8 @@ struct StoreFacts {
   bool in_memory = false;
   int64_t now_ms = 0;
   int64_t schema_version = 0;               // the newest that this build knows
-  std::function<bool(int64_t slot)> alive;  // whether a process's slot is held
+  std::function<bool(int slot)> alive;      // whether a process's slot is held
+  std::vector<DoctorCheck> checks;          // of files and locks: put before what DoctorJson finds in the tables
 };
 
 // {"store":{...},"queues":[...],"workers":[...]}

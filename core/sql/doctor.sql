@@ -1,0 +1,108 @@
+-- What `doctor` looks at. Long checks go in slices by job number, each a statement of its own.
+
+-- name: file_marks
+-- in: none; out: application_id, user_version, journal_mode, SQLite's version
+SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+  (SELECT journal_mode FROM pragma_journal_mode), sqlite_version();
+
+-- name: list_tables
+-- in: none; out: name
+SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name;
+
+-- name: check_table
+-- Structure, indexes and constraints of one table. in: name, limit; out: what is wrong, 'ok' if nothing
+SELECT integrity_check FROM pragma_integrity_check(?1) LIMIT ?2;
+
+-- name: check_references
+-- Rows of one table that refer to nothing. in: name, limit; out: rowid (NULL without one), the table that they refer to
+SELECT "rowid", parent FROM pragma_foreign_key_check(?1) LIMIT ?2;
+
+-- name: slice_end
+-- in: job, how many; out: the last of the jobs that follow, NULL if none does; index: rowid
+SELECT max(job) FROM (SELECT job FROM jobs WHERE job > ?1 ORDER BY job LIMIT ?2);
+
+-- name: misplaced_jobs
+-- Jobs of a slice that do not stand in exactly one place. in: first job (exclusive), last job, limit; out: job, places;
+-- index: rowids, primary keys
+SELECT job, places FROM (
+  SELECT j.job,
+    (SELECT count(*) FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
+      AND p.seq = iif(j.lifo, -j.job, j.job))
+    + (SELECT count(*) FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
+      AND p.seq = iif(j.lifo, -j.job, j.job))
+    + (SELECT count(*) FROM active p WHERE p.job = j.job)
+    + (SELECT count(*) FROM finished p WHERE p.job = j.job) AS places
+  FROM jobs j LEFT JOIN job_runs r ON r.job = j.job WHERE j.job > ?1 AND j.job <= ?2)
+WHERE places <> 1 LIMIT ?3;
+
+-- name: unmarked_runs
+-- Jobs of a slice that have gathered something of which their place does not know: it would be left behind.
+-- in: first job (exclusive), last job, limit; out: job; index: rowids, primary keys
+SELECT r.job FROM job_runs r JOIN jobs j ON j.job = r.job
+WHERE r.job > ?1 AND r.job <= ?2 AND coalesce(
+  (SELECT run FROM active p WHERE p.job = r.job), (SELECT run FROM finished p WHERE p.job = r.job),
+  (SELECT run FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
+    AND p.seq = iif(j.lifo, -j.job, j.job)),
+  (SELECT run FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
+    AND p.seq = iif(j.lifo, -j.job, j.job))) = 0
+LIMIT ?3;
+
+-- name: wrong_keys
+-- Jobs of a slice with an id of their own under which they are not found.
+-- in: first job (exclusive), last job, limit; out: job; index: rowid, primary key
+SELECT j.job FROM jobs j
+WHERE j.job > ?1 AND j.job <= ?2 AND j.custom_id IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM job_keys k WHERE k.custom_id = j.custom_id AND k.queue_id = j.queue_id AND k.job = j.job)
+LIMIT ?3;
+
+-- name: totals
+-- At one moment. in: none; out: jobs, places of jobs, jobs with an id of their own, ids
+SELECT (SELECT count(*) FROM jobs),
+  (SELECT count(*) FROM ready) + (SELECT count(*) FROM scheduled) + (SELECT count(*) FROM active)
+    + (SELECT count(*) FROM finished),
+  (SELECT count(custom_id) FROM jobs), (SELECT count(*) FROM job_keys);
+
+-- name: wrong_counts
+-- Counts that do not agree with the tables, at one moment. in: limit; out: queue, what, stored, counted
+WITH counted (queue_id, what, n) AS (
+  SELECT queue_id, 'ready', count(*) FROM ready GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'prioritized', count(*) FROM ready WHERE priority <> 0 GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'scheduled', count(*) FROM scheduled GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'active', count(*) FROM active GROUP BY queue_id
+  UNION ALL SELECT queue_id, CASE state WHEN 5 THEN 'completed' WHEN 6 THEN 'failed' ELSE 'cancelled' END, count(*)
+    FROM finished GROUP BY queue_id, state
+  UNION ALL SELECT queue_id, 'events', sum(n) FROM events GROUP BY queue_id),
+stored (queue_id, what, n) AS (
+  SELECT queue_id, 'ready', ready FROM queue_counts
+  UNION ALL SELECT queue_id, 'prioritized', prioritized FROM queue_counts
+  UNION ALL SELECT queue_id, 'scheduled', scheduled FROM queue_counts
+  UNION ALL SELECT queue_id, 'blocked', blocked FROM queue_counts
+  UNION ALL SELECT queue_id, 'active', active FROM queue_counts
+  UNION ALL SELECT queue_id, 'completed', completed FROM queue_counts
+  UNION ALL SELECT queue_id, 'failed', failed FROM queue_counts
+  UNION ALL SELECT queue_id, 'cancelled', cancelled FROM queue_counts
+  UNION ALL SELECT queue_id, 'events', events FROM queue_counts)
+SELECT ifnull((SELECT name FROM queues q WHERE q.queue_id = both.queue_id), 'number ' || queue_id), what, sum(s), sum(c)
+FROM (SELECT queue_id, what, n AS s, 0 AS c FROM stored UNION ALL SELECT queue_id, what, 0, n FROM counted) AS both
+GROUP BY queue_id, what HAVING sum(s) <> sum(c) LIMIT ?1;
+
+-- name: holders
+-- Who holds leases, and the slot of each (NULL: not registered). in: none; out: process_id, slot, leases
+SELECT a.process_id, p.slot, count(*) FROM active a LEFT JOIN processes p ON p.process_id = a.process_id
+GROUP BY a.process_id;
+
+-- name: sequence_state
+-- in: none; out: the next number, the largest that is in use; index: rowids
+SELECT ifnull((SELECT next FROM sequence WHERE id = 1), 0),
+  max(ifnull((SELECT max(job) FROM jobs), 0), ifnull((SELECT max(token) FROM active), 0),
+    ifnull((SELECT max(process_id) FROM processes), 0), ifnull((SELECT max(session_id) FROM sessions), 0),
+    ifnull((SELECT max(newest) FROM (SELECT (SELECT max(seq) FROM events e WHERE e.queue_id = q.queue_id) AS newest
+      FROM queues q)), 0));
+
+-- name: quarantined
+-- in: none; out: how many, the newest's job and what it is
+SELECT (SELECT count(*) FROM quarantine), job, what FROM quarantine ORDER BY id DESC LIMIT 1;
+
+-- name: list_queues
+-- in: none; out: queue_id, name
+SELECT queue_id, name FROM queues ORDER BY queue_id;
