@@ -1,7 +1,8 @@
 """The native core of Millrace: `core/include/millrace/engine.h`, one to one.
 
 Times are integer milliseconds since the Unix epoch, UTC (`*_at_ms`); durations end in `_ms`. Calls release the GIL
-while they wait for the disk or for another process. Errors are the exception classes below, each with the core's `code`.
+while they wait for the disk or for another process. Errors are the exception classes below, each with the core's
+`code`.
 This module may change between versions: use the package `millrace`.
 """
 

@@ -30,6 +30,13 @@ R = TypeVar("R")
 E = TypeVar("E", bound=type[Exception])
 
 _MEMORY = ":memory:"
+_RETRY_OPTIONS = (
+    "max_retries",
+    "default_retry_delay",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+)
 
 
 class Millrace:
@@ -282,9 +289,17 @@ class Millrace:
         durability: DurabilityName | None = None,
         **job_options: Any,
     ) -> AsyncResult[Any]:
-        """Enqueues a job of a task by name, known here or not, with the options of `Task.apply_async`.
+        """Enqueues a job of a task by name, known here or not.
 
-        For a task that is not known here the keyword arguments are the payload; positional ones travel as `$args`.
+        Args:
+            name: The task's name.
+            args: Positional arguments; for a task that is not known here they travel as `$args`.
+            kwargs: Keyword arguments; for a task that is not known here they are the payload.
+            queue: Where to; default the task's queue, or the application's.
+            durability: Instead of the store's.
+            **job_options: As for `Task.apply_async`. For a task that is not known here also `max_retries` (0),
+                `default_retry_delay` (180), `retry_backoff`, `retry_backoff_max`, `retry_jitter`, as for `@app.task`:
+                the policy for workers whose handlers have none of their own, such as those in Node.
         """
         spec = self.named_job(name, args, kwargs, queue=queue, **job_options)
         return self._enqueue([spec], durability)[0]
@@ -308,7 +323,10 @@ class Millrace:
         if kwargs is not None and not isinstance(kwargs, Mapping):
             raise options.wrong_type("kwargs", "a mapping", kwargs)
         where = self.default_queue if queue is None else options.check_text("queue", queue)
+        policy = {key: job_options.pop(key) for key in _RETRY_OPTIONS if key in job_options}
         fields = options.write_options(**job_options)
+        if policy:
+            fields["retry"] = options.retry_policy(**policy)
         return encode_named(name, args, kwargs or {}, where).replace(**fields)
 
     def enqueue_many(

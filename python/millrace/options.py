@@ -164,11 +164,11 @@ def expiry(expires: object) -> dict[str, int]:
 
 def retry_policy(
     *,
-    max_retries: int | None,
-    default_retry_delay: Seconds,
-    retry_backoff: bool | float,
-    retry_backoff_max: Seconds,
-    retry_jitter: bool,
+    max_retries: int | None = 0,
+    default_retry_delay: Seconds = 180,
+    retry_backoff: bool | float = False,
+    retry_backoff_max: Seconds = 600,
+    retry_jitter: bool = True,
 ) -> _core.RetryPolicy:
     """A task's retry options as the core's policy."""
     attempts = UNLIMITED_ATTEMPTS

@@ -128,8 +128,8 @@ def _compile(
     """A function with the same parameters that answers its arguments as a dict.
 
     Made by the compiler rather than by inspect.Signature.bind(): it costs what a call costs (0.1 instead of 5
-    microseconds), and its errors are Python's own. A parameter that was not given is left out, so that the default in force is the one
-    where the task runs.
+    microseconds), and its errors are Python's own. A parameter that was not given is left out, so that the default in
+    force is the one where the task runs.
     """
     taken = {*positional, *keyword, extra}
     unset, payload = (

@@ -7,7 +7,13 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from millrace import _core, options, serializer
-from millrace.errors import ForkedChild, InvalidArgument, MaxRetriesExceededError, Retry
+from millrace.errors import (
+    ForkedChild,
+    InvalidArgument,
+    MaxRetriesExceededError,
+    Retry,
+    TimeLimitExceeded,
+)
 from millrace.request import Request, current_request
 from millrace.result import AsyncResult, ResultSet
 from millrace.signature import Payload, Signature
@@ -82,6 +88,11 @@ class Task(Generic[P, R]):
         self.time_limit = time_limit
         self.soft_time_limit = soft_time_limit
         self.policy = self._policy(max_retries)
+        # A hard time limit and the like are found by the store itself, which then goes by the job's own policy; after
+        # all other failures the worker tells the task's.
+        self._unattended = (
+            self.policy if self.is_retryable(TimeLimitExceeded()) else _core.RetryPolicy()
+        )
         self.signature = Signature(function, skip_first=bind)
         self.spec = self._template()
         self.__name__: str = getattr(function, "__name__", name)
@@ -120,7 +131,7 @@ class Task(Generic[P, R]):
             self.queue,
             self.name,
             priority=self.priority,
-            retry=self.policy,
+            retry=self._unattended,
             time_limit_ms=hard_ms,
             soft_time_limit_ms=soft_ms,
             **expiry,
@@ -386,14 +397,7 @@ def encode_named(
 ) -> _core.JobSpec:
     """The job of a task that is not known here: by names if there are only names."""
     payload: Payload = {"$args": list(args), "$kwargs": dict(kwargs)} if args else dict(kwargs)
-    policy = options.retry_policy(
-        max_retries=3,
-        default_retry_delay=180,
-        retry_backoff=False,
-        retry_backoff_max=600,
-        retry_jitter=True,
-    )
     try:
-        return _core.JobSpec(queue, name, data=serializer.dumps(payload), retry=policy)
+        return _core.JobSpec(queue, name, data=serializer.dumps(payload))
     except TypeError as error:
         raise TypeError(f"{name}(): argument {error}") from None

@@ -10,7 +10,7 @@ from millrace import serializer
 from millrace.errors import Closed
 from millrace.log import logger
 from millrace.loop import Watched
-from millrace.pools.base import open_session
+from millrace.pools.base import _WRITE_MS, open_session
 from millrace.request import Request, current_request
 from millrace.worker.mailbox import DONE
 from millrace.worker.monitor import deliver, log_notices
@@ -40,7 +40,13 @@ class AsyncioPool:
 
     def run(self) -> int:
         """Works until it is stopped; answers the exit status."""
-        return asyncio.run(self._main())
+        loop = asyncio.new_event_loop()
+        try:
+            # Not asyncio.run(): that waits for threads, also for those of jobs that were left behind.
+            return loop.run_until_complete(self._main())
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
 
     async def _main(self) -> int:
         loop = asyncio.get_running_loop()
@@ -58,7 +64,8 @@ class AsyncioPool:
             status = await self._done
         finally:
             loop.remove_reader(self._mailbox.fileno())
-            await asyncio.to_thread(self._session.close, self._options.grace_ms)
+            session_ms = self._options.grace_ms if self._mailbox.stage < 2 else _WRITE_MS  # noqa: PLR2004
+            self._session.close(session_ms)
             watched.close()
         return status
 

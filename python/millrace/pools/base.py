@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
 
+_WRITE_MS = 1000  # what the last commits may take once no job is waited for any more
+
 
 def open_session(
     app: Millrace, options: WorkerOptions, slots: int, notifier: _core.Notifier | None = None
@@ -90,6 +92,6 @@ class ThreadedPool:
 
     def close(self) -> None:
         """Writes what is settled, releases what is not, ends the monitor."""
-        self.session.close(self.options.grace_ms)
+        self.session.close(self.options.grace_ms if self.mailbox.stage < 2 else _WRITE_MS)  # noqa: PLR2004
         if self.monitor.is_alive():
             self.monitor.join(self.options.grace_ms / 1000)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 from millrace import log
@@ -93,7 +96,16 @@ class Worker:
 def run_worker(
     app: Millrace, options: WorkerOptions | None = None, *, location: str | None = None
 ) -> int:
-    """Sets up the worker's log and runs it in the calling thread: the body of `millrace worker`."""
+    """Sets up the worker's log and runs it in the calling thread: the body of `millrace worker`.
+
+    Ends the process if jobs had to be left behind.
+    """
     worker = Worker(app, options, location=location)
     log.configure(worker.options.loglevel)
-    return worker.run()
+    status = worker.run()
+    if status != 0:
+        # Threads of jobs that would not end are still there; the interpreter would wait for them.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    return status

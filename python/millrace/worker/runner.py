@@ -9,7 +9,7 @@ from millrace import _core, serializer
 from millrace.errors import Closed, LeaseLost, MillraceError, NotFound
 from millrace.log import logger
 from millrace.request import Request, current_request
-from millrace.worker.outcomes import outcome_of, revoked, unknown_task
+from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
@@ -81,7 +81,7 @@ class Runner:
         self, error: BaseException, task: Task[..., Any], request: Request, token: int
     ) -> None:
         """Settles a job whose task raised."""
-        if request.cancelled and type(error).__name__ == "CancelledError":
+        if request.cancelled and (type(error).__name__ == "CancelledError" or not error.args):
             outcome = revoked(token, request.cancel_reason or "")
         else:
             outcome = outcome_of(error, task, request, token)
@@ -111,7 +111,8 @@ class Runner:
         """Logs how a task ended that did not return."""
         from millrace.errors import TaskPredicate
 
-        if isinstance(error, TaskPredicate) or request.cancelled or task.is_retryable(error):
+        expected = (TaskPredicate, WorkerAbort)
+        if isinstance(error, expected) or request.cancelled or task.is_retryable(error):
             logger.info(
                 "Task %s[%s] ended with %s: %s", task.name, request.id, type(error).__name__, error
             )
