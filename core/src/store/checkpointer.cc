@@ -266,6 +266,8 @@ bool ThreadedCheckpointer::SyncDatabase() {
 }
 
 void ThreadedCheckpointer::Report(const Status& status) {
+  // The lock was not to be had now, or the store is closing: nothing is wrong.
+  if (status.code() == Code::kBusy || status.code() == Code::kClosed) return;
   if (status.message() == reported_) return;
   reported_ = status.message();
   if (options_.log) options_.log("checkpoint failed: " + status.ToString());

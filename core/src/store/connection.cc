@@ -3,9 +3,9 @@
 #include <sqlite3.h>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "base/macros.h"
 #include "store/errors.h"
-#include "store/fork_guard.h"
 #include "store/ofd_locks.h"
 
 namespace millrace::store {
@@ -90,7 +90,9 @@ Status Connection::FirstRow(const char* sql, const std::function<void(sqlite3_st
   } else {
     status = LastError(result, sql);
   }
-  sqlite3_finalize(statement);
+  // A statement that writes commits only now (PRAGMA journal_mode answers before): its failure counts too.
+  const int finalized = sqlite3_finalize(statement);
+  if (status.ok() && finalized != SQLITE_OK) status = LastError(finalized, sql);
   return status;
 }
 

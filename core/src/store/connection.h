@@ -63,7 +63,7 @@ class Connection {
   Status Prepare(const char* sql, sqlite3_stmt** statement);
 
   sqlite3* db_;
-  const uint64_t fork_generation_;  // in a forked child every call answers kForkedChild
+  const uint32_t fork_generation_;  // in a forked child every call answers kForkedChild
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };
 

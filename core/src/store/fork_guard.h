@@ -7,18 +7,12 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
 #include <mutex>
 
 namespace millrace::store {
 
 // Installs the fork handlers, once per process. Call after sqlite3_initialize(). Thread-safe.
 void InstallForkGuard();
-
-// How many forks lie between the first process and this one. What was made in another generation
-// must not be used or destroyed: its descriptors are closed, its mutexes may be locked for ever.
-// Cheap.
-uint64_t ForkGeneration();
 
 // open(2) with O_CLOEXEC, and the descriptor registered; -1 with errno. The descriptor is never
 // registered late: a fork cannot come between.

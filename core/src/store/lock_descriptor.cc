@@ -5,10 +5,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "store/errors.h"
 #include "store/fork_guard.h"
 #include "store/ofd_locks.h"
@@ -29,8 +29,7 @@ struct Kept {
 };
 
 struct KeptDescriptors {
-  std::mutex mutex;
-  uint64_t generation = 0;
+  uint32_t generation = 0;
   std::vector<Kept> list;
 };
 
@@ -44,7 +43,7 @@ int TakeKept(const std::string& path) {
   struct stat file = {};
   if (stat(path.c_str(), &file) != 0) return -1;
   KeptDescriptors& kept = AllKept();
-  const std::lock_guard lock(kept.mutex);
+  const auto lock = HoldForks();
   if (kept.generation != ForkGeneration()) kept.list.clear();  // the fork guard has closed them
   kept.generation = ForkGeneration();
   for (size_t i = 0; i < kept.list.size(); ++i) {
@@ -65,7 +64,7 @@ void Keep(int descriptor) {
   const bool known = fstat(descriptor, &file) == 0;
   MILLRACE_CHECK(unlocked && known);
   KeptDescriptors& kept = AllKept();
-  const std::lock_guard lock(kept.mutex);
+  const auto lock = HoldForks();
   kept.list.push_back({file.st_dev, file.st_ino, descriptor});
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "store/fork_guard.h"
 
 namespace millrace::store {
@@ -83,7 +84,7 @@ void* ShimMmap(void* address, size_t length, int protection, int flags, int desc
 // SQLite finds what it knows of a file by device and inode, and never looks at the device for
 // anything else.
 void MarkGeneration(struct stat* buffer) {
-  buffer->st_dev ^= static_cast<dev_t>(ForkGeneration() << 40);
+  buffer->st_dev ^= static_cast<dev_t>(uint64_t{ForkGeneration()} << 40);
 }
 
 int ShimStat(const char* path, struct stat* buffer) {

@@ -24,6 +24,10 @@ struct flock OneByte(int64_t offset, short type) {
   return lock;
 }
 
+Status WriterBusy() {
+  return Status(Code::kBusy, "somebody else has the writer lock of the store");
+}
+
 }  // namespace
 
 void ProcessLocks::Close() {
@@ -42,21 +46,33 @@ Status ProcessLocks::LockWriterUnless(const std::function<bool()>& give_up) {
     if (give_up()) return Status(Code::kClosed, "waiting for the writer lock was given up");
     writer_held_ = true;  // from here on, Close() keeps away from the descriptor
   }
-  const Status status = LockWriterByte();
-  if (status.ok()) return status;
+  return FinishLockWriter(/*wait=*/true);
+}
+
+Status ProcessLocks::TryLockWriter() {
+  {
+    const std::lock_guard lock(writer_mutex_);
+    if (closed_) return Status(Code::kClosed, "the store is closed");
+    if (writer_held_) return WriterBusy();
+    writer_held_ = true;
+  }
+  return FinishLockWriter(/*wait=*/false);
+}
+
+Status ProcessLocks::FinishLockWriter(bool wait) {
+  if (descriptor_ < 0) return Status::Ok();
+  struct flock range = OneByte(kWriterLockOffset, F_WRLCK);
+  if ((wait ? LockWait(descriptor_, &range) : LockNoWait(descriptor_, &range)) == 0) {
+    return Status::Ok();
+  }
+  const int error = errno;
   {
     const std::lock_guard lock(writer_mutex_);
     writer_held_ = false;
   }
   writer_free_.notify_one();
-  return status;
-}
-
-Status ProcessLocks::LockWriterByte() const {
-  if (descriptor_ < 0) return Status::Ok();
-  struct flock range = OneByte(kWriterLockOffset, F_WRLCK);
-  if (LockWait(descriptor_, &range) == 0) return Status::Ok();
-  return ErrnoStatus(errno, "locking the store for writing");
+  if (!wait && (error == EAGAIN || error == EACCES)) return WriterBusy();
+  return ErrnoStatus(error, "locking the store for writing");
 }
 
 void ProcessLocks::UnlockWriter() {

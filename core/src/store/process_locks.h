@@ -38,6 +38,8 @@ class ProcessLocks {
   // The same, but gives up with kClosed when `give_up` answers true; it is asked again after each
   // WakeWaiters().
   Status LockWriterUnless(const std::function<bool()>& give_up);
+  // kBusy if it is not free at this moment.
+  Status TryLockWriter();
   void UnlockWriter();
   void WakeWaiters();
 
@@ -46,7 +48,7 @@ class ProcessLocks {
   bool SlotHeld(int slot) const;
 
  private:
-  Status LockWriterByte() const;
+  Status FinishLockWriter(bool wait);
 
   int descriptor_;  // changed by Close() alone, with both mutexes held
   bool closed_ = false;

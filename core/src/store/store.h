@@ -67,7 +67,9 @@ class Store {
   // becomes failed (see failed()) and is reopened by Recover(); it never syncs again and acknowledges.
   virtual Status Sync() = 0;
   // After a failed sync or a corrupt-WAL error: closes all connections, opens them afresh, forces a full checkpoint with
-  // syncs, verifies (quick_check). Call with the writer lock held and no reader out. Ok: the store works again.
+  // syncs, verifies (quick_check). Call with the writer lock held and no reader out in this thread (it waits for those of
+  // others). Ok: the store works again, and writer() is another object. Otherwise writer() must not be used before
+  // a later Recover() succeeds.
   virtual Status Recover() = 0;
   virtual Status failed() const = 0;
 

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "base/macros.h"
 #include "store/backup.h"
 #include "store/file_format.h"
-#include "store/fork_guard.h"
 #include "store/recover.h"
 
 namespace millrace::store {
@@ -80,7 +80,9 @@ Status StoreImpl::StartCheckpointer() {
   options.page_bytes = kPageBytes;
   options.wal_limit_bytes = parts_.wal_limit_bytes;
   // Recover() waits for the thread with the lock held: then the thread must not wait for the lock.
+  // And closing must not wait for a process that was stopped with it.
   options.lock_writer = [this] {
+    if (closed_.load(std::memory_order_acquire)) return parts_.locks->TryLockWriter();
     return parts_.locks->LockWriterUnless(
         [this] { return recovering_.load(std::memory_order_acquire); });
   };

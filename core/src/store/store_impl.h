@@ -65,7 +65,7 @@ class StoreImpl final : public Store {
   Status ReopenAndVerify();
 
   StoreParts parts_;
-  const uint64_t fork_generation_;
+  const uint32_t fork_generation_;
   std::atomic<bool> closed_{false};
   std::atomic<bool> recovering_{false};
   std::mutex close_mutex_;

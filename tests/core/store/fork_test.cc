@@ -21,10 +21,19 @@ namespace {
 class Forked {
  public:
   explicit Forked(const std::function<int(const std::function<void()>& wait)>& body) {
+    int born[2] = {-1, -1};
     REQUIRE(pipe2(pipe_, O_CLOEXEC) == 0);
+    REQUIRE(pipe2(born, O_CLOEXEC) == 0);
     pid_ = fork();
     REQUIRE(pid_ >= 0);
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      close(born[1]);
+      char byte = 0;
+      REQUIRE(read(born[0], &byte, 1) == 0);  // the child's fork handlers have run
+      close(born[0]);
+      return;
+    }
+    close(born[1]);
     alarm(60);
     close(pipe_[1]);
     const int answer = body([this] {

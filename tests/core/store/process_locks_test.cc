@@ -188,6 +188,9 @@ TEST_CASE("a wait for the writer lock can be given up", "[store][locks]") {
   locks.WakeWaiters();
   waiter.join();
   RequireError(status, Code::kClosed, "given up");
+  RequireError(locks.TryLockWriter(), Code::kBusy, "writer lock");
+  locks.UnlockWriter();
+  RequireOk(locks.TryLockWriter());
   locks.UnlockWriter();
   RequireOk(locks.LockWriter());
   locks.UnlockWriter();
@@ -245,6 +248,7 @@ TEST_CASE("the kernel releases what a killed process held", "[store][locks]") {
   ChildProcess child("child: holds a slot and the writer lock", {path});
   REQUIRE(child.ReadLine() == "0");
   CHECK(store->SlotHeld(0));
+  RequireOk(OpenStore(path)->Close());  // neither opening nor closing waits for it
   CHECK(SeenByOther(path, kWriterLockOffset) == "taken");
   child.Signal(SIGKILL);
   child.Join();

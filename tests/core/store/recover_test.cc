@@ -79,7 +79,6 @@ TEST_CASE("a failed sync is final until the store is recovered", "[store][sync]"
   CHECK(lines.empty());
 
   RequireOk(Recover(*store));
-  for (auto& [n,f] : vfs.disk().Snapshot().files) { printf("FILE %s durable %zu unsynced %zu\n", n.c_str(), f.durable? f.durable->size():0, f.unsynced.size()); }
   RequireOk(store->failed());
   CHECK(ReadInt(*store, "SELECT count(*) FROM notes") == 1);
   REQUIRE(lines.size() == 1);
@@ -88,11 +87,8 @@ TEST_CASE("a failed sync is final until the store is recovered", "[store][sync]"
   // And what the failed sync had not written is on the disk now.
   RequireOk(Write(*store, "INSERT INTO notes VALUES (2)"));
   RequireOk(store->Sync());
-  for (auto& [n,f] : vfs.disk().Snapshot().files) { printf("FILE %s durable %zu unsynced %zu\n", n.c_str(), f.durable? f.durable->size():0, f.unsynced.size()); }
-  for (auto& [n,f] : vfs.disk().Snapshot().durable_files) { printf("DUR %s durable %zu unsynced %zu\n", n.c_str(), f.durable? f.durable->size():0, f.unsynced.size()); }
   for (uint64_t seed = 0; seed < 50; ++seed) {
     CrashVfs after(AfterPowerCut(vfs.disk().Snapshot(), seed));
-    for (auto&[n,t] : AfterPowerCut(vfs.disk().Snapshot(), seed)) { printf("after %s %zu notes@%zd\n", n.c_str(), t.size(), (ssize_t)t.find("TABLE notes")); FILE*f=fopen(("/tmp/mill/after"+(n.substr(1))).c_str(),"w"); fwrite(t.data(),1,t.size(),f); fclose(f);}
     auto again = RequireOk(Store::Open(OptionsOn(after)));
     INFO("seed " << seed);
     CHECK(ReadInt(*again, "SELECT count(*) FROM notes") == 2);
