@@ -10,7 +10,9 @@
 namespace millrace {
 namespace {
 
-using Catch::Matchers::Contains;
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 std::string RandomBytes(size_t length) {
   std::string bytes(length, '\0');
@@ -221,13 +223,13 @@ TEST_CASE("names are checked with a message that says everything", "[base][text]
         std::string("\xed\xa0\x80")}) {
     const Status status = CheckName(bad, "queue");
     CHECK(status.code() == Code::kInvalidArgument);
-    CHECK_THAT(status.message(), Contains("queue "));
-    CHECK_THAT(status.message(), Contains("1 to 255 bytes"));
+    CHECK(Has(status.message(), "queue "));
+    CHECK(Has(status.message(), "1 to 255 bytes"));
     CHECK(status.message().size() < 300);
     CHECK(IsValidUtf8(status.message()));
   }
-  CHECK_THAT(CheckName("a\nb", "name").message(), Contains("\"a\\nb\""));
-  CHECK_THAT(CheckName(std::string(300, 'x'), "name").message(), Contains("(300 bytes)"));
+  CHECK(Has(CheckName("a\nb", "name").message(), "\"a\\nb\""));
+  CHECK(Has(CheckName(std::string(300, 'x'), "name").message(), "(300 bytes)"));
 }
 
 TEST_CASE("a long text is quoted without cutting a character", "[base][text]") {
@@ -249,14 +251,14 @@ TEST_CASE("headers are an object of strings", "[base][text]") {
     INFO(bad);
     const Status status = CheckHeaders(bad);
     CHECK(status.code() == Code::kInvalidArgument);
-    CHECK_THAT(status.message(), Contains("headers "));
+    CHECK(Has(status.message(), "headers "));
   }
   const std::string full = "{\"a\":\"" + std::string(kHeadersMaxBytes - 8, 'x') + "\"}";
   CHECK(full.size() == kHeadersMaxBytes);
   CHECK(CheckHeaders(full).ok());
   const Status status = CheckHeaders(full + " ");
   CHECK(status.code() == Code::kTooLarge);
-  CHECK_THAT(status.message(), Contains("65537"));
+  CHECK(Has(status.message(), "65537"));
 }
 
 }  // namespace
