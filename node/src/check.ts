@@ -1,7 +1,7 @@
 // Checks of arguments. Every message names the argument, what was given and what is accepted.
 import { invalidArgument } from "./errors.js";
 
-const CONTROL = /[\u0000-\u001f\u007f]/; // eslint-disable-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** A value as a message shows it: short, and never the whole payload. */
 export function show(value: unknown): string {

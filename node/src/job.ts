@@ -308,7 +308,7 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   }
 
   [inspect.custom](): object {
-    return { ...this, data: this.data, opts: this.opts };
+    return this.toJSON();
   }
 
   /** @internal The acknowledgement of add(). */

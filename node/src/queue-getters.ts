@@ -1,26 +1,19 @@
-// What Queue and its getters share.
-import { checkString } from "./check.js";
+// What a queue can tell.
+import { checkInteger, checkOneOf, checkString, show } from "./check.js";
 import type { Connection } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
+import { invalidArgument } from "./errors.js";
 import { Job, type JobHost, readJob } from "./job.js";
 import { JOB_TYPES, nativeState, stateName } from "./states.js";
 import type { JobState, JobType } from "./types.js";
 import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
 import { type JobInfo, NativeState, Option, Reader, readInfo } from "./wire.js";
-import { checkInteger, checkOneOf, show } from "./check.js";
-import { invalidArgument } from "./errors.js";
 
 const PAGE_JOBS = 1000;
 const LOG_LINES_MAX = 10_000;
 
 /** The reading half of a queue. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
-export abstract class QueueGetters<
-  Listeners extends object,
-  Data = any,
-  Result = any,
-  Name extends string = string,
->
+export abstract class QueueGetters<Listeners extends object, Data, Result, Name extends string>
   extends TypedEmitter<Listeners>
   implements JobHost
 {

@@ -251,7 +251,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
           (error: unknown) => this.#failed(active, error),
         );
       } else {
-        this.#completed(active, result as Result);
+        this.#completed(active, result);
       }
     } catch (error) {
       this.#failed(active, error);
