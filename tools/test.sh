@@ -18,6 +18,7 @@ step() {
 # The Node tests: compiled from tests/**/*.test.ts, or written as modules. No file is a failure.
 node_tests() {
   local files
+  node tools/build_ts.mjs --tests
   mapfile -t files < <(find build/node-tests tests/node -name '*.test.js' -o -name '*.test.mjs' -o -name '*.test.cjs' | sort)
   [ ${#files[@]} -gt 0 ] || { echo "no Node tests were found" >&2; return 1; }
   node --enable-source-maps --test --test-timeout=300000 --test-reporter=spec "${files[@]}"
