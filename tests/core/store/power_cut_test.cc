@@ -26,7 +26,7 @@ struct Plan {
   uint64_t seed = 1;
   int rounds = 3;       // opened, written and closed so often
   int operations = 60;  // of each author and round
-  double cut_chance = 0.02;
+  double cut_chance = 0.02 / kStride;
   int disks_per_cut = 4;
   Durability durability = Durability::kPower;
 };
@@ -152,7 +152,7 @@ TEST_CASE("what was acknowledged at power survives a power cut at any moment", "
   Print("power cut", tally, first, last);
   INFO(tally.first_failure);
   CHECK(tally.failures == 0);
-  CHECK(tally.cuts > 20);
+  CHECK(tally.cuts > 20 / kStride);
 }
 
 TEST_CASE("a second power cut while the first one is being recovered loses nothing either",
@@ -164,7 +164,7 @@ TEST_CASE("a second power cut while the first one is being recovered loses nothi
     Plan plan;
     plan.seed = seed;
     plan.rounds = 1;
-    plan.cut_chance = 0.01;
+    plan.cut_chance = 0.01 / kStride;
     for (const Cut& cut : WriteAndCut(plan, &tally)) {
       std::vector<Cut> second;
       {
@@ -186,7 +186,7 @@ TEST_CASE("a second power cut while the first one is being recovered loses nothi
   Print("second power cut", tally, first, last);
   INFO(tally.first_failure);
   CHECK(tally.failures == 0);
-  CHECK(tally.cuts > 10);
+  CHECK(tally.cuts > 10 / kStride);
 }
 
 TEST_CASE("the power-cut test finds losses: process durability does not survive", "[power_cut]") {

@@ -15,6 +15,13 @@
 
 namespace millrace::store {
 
+// Tests that try everything in turn take strides under ThreadSanitizer, which is ten times slower.
+#if defined(__SANITIZE_THREAD__)
+constexpr int kStride = 7;
+#else
+constexpr int kStride = 1;
+#endif
+
 // True if the long forms of the tests were asked for (MILLRACE_TORTURE=1).
 bool Torture();
 
