@@ -26,8 +26,7 @@ Status Presence::Start(store::Writer* writer, jobs::Ledger* ledger) {
   wake::Doorbell::Options options{.sidecar_path = SidecarPath(),
                                   .slot = store_.in_memory() ? 0 : -1,
                                   .process_id = store_.in_memory() ? 1 : 0,
-                                  .portable = options_.test_portable_wake,
-                                  .clock = options_.clock};
+                                  .portable = options_.test_portable_wake};
   ASSIGN_OR_RETURN(ringer_, wake::Doorbell::Open(options));
   return Status::Ok();
 }
@@ -45,8 +44,7 @@ Status Presence::Appear() {
     auto bell = wake::Doorbell::Open({.sidecar_path = SidecarPath(),
                                       .slot = slot,
                                       .process_id = id,
-                                      .portable = options_.test_portable_wake,
-                                      .clock = options_.clock});
+                                      .portable = options_.test_portable_wake});
     if (bell.ok()) own_bell_ = std::move(bell.value());
     status = bell.status();
   }
@@ -57,7 +55,14 @@ Status Presence::Appear() {
   slot_ = slot;
   bell_.store(own_bell_ ? own_bell_.get() : ringer_.get(), std::memory_order_release);
   process_id_.store(id, std::memory_order_release);
+  // The others watch this process from now on, not only from their next probe on.
+  for (const wake::Peer& peer : Peers()) ringer_->RingProcess(peer.slot, peer.process_id, wake::kControl);
   return Status::Ok();
+}
+
+void Presence::LookForPeers() {
+  const std::lock_guard lock(mutex_);
+  if (liveness_) liveness_->Refresh();
 }
 
 // A slot has one holder: whoever was registered with it before is dead, and its jobs go back first.
@@ -67,8 +72,10 @@ Status Presence::Register(int slot, int64_t* process_id) {
     return jobs::ListProcesses(*reader);
   }());
   for (const jobs::ProcessRow& process : processes) {
+    if (process.slot != slot) continue;
+    ringer_->ForgetProcess(slot, process.process_id);
     std::vector<std::string> ids;
-    if (process.slot == slot) RETURN_IF_ERROR(RescueAll(process.process_id, &ids));
+    RETURN_IF_ERROR(RescueAll(process.process_id, &ids));
   }
   return RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
     *process_id = ledger.NextNumber();
@@ -114,6 +121,7 @@ void Presence::WatchOthers(std::function<void(const std::vector<std::string>&)> 
 }
 
 void Presence::Rescue(const wake::Peer& peer) {
+  ringer_->ForgetProcess(peer.slot, peer.process_id);  // first: its jobs must ring the living
   std::vector<std::string> ids;
   const Status status = RescueAll(peer.process_id, &ids);
   if (!status.ok() && options_.on_log) {
@@ -134,9 +142,17 @@ void Presence::Control(int64_t process_id) {
   if (slot.ok() && *slot >= 0) ringer_->RingProcess(*slot, process_id, wake::kControl);
 }
 
-Status Presence::CheckFiles() {
-  if (own_bell_) RETURN_IF_ERROR(own_bell_->CheckFile());
-  return ringer_->CheckFile();
+void Presence::CheckFiles() {
+  for (wake::Doorbell* const one : {own_bell_.get(), ringer_.get()}) {
+    if (!one) continue;
+    const Status status = one->CheckFile();
+    const bool news = !status.ok() && !told_of_files_;
+    told_of_files_ = !status.ok();
+    if (news && options_.on_log) {
+      options_.on_log("wake-ups from other processes may take up to a second: " + status.ToString());
+    }
+    if (told_of_files_) return;
+  }
 }
 
 void Presence::Disappear() {
@@ -152,6 +168,8 @@ void Presence::Disappear() {
     return jobs::DeleteProcess(ledger, process_id());
   });
   if (!status.ok() && options_.on_log) options_.on_log("leaving the store: " + status.ToString());
+  bell()->ArmJobs({}, 0);  // the pump has stopped: nobody else arms
+  bell()->ArmEvents({});
   if (!store_.in_memory()) store_.ReleaseSlot(slot_);
   process_id_.store(0, std::memory_order_release);
 }

@@ -33,12 +33,15 @@ class Presence : public jobs::Ledger::Wakes {
   Status Appear();
   // Starts the watch over other processes (sessions only). `on_rescued` gets the ids of jobs taken back. Idempotent.
   void WatchOthers(std::function<void(const std::vector<std::string>&)> on_rescued);
+  // A process may have come: watch it too.
+  void LookForPeers();
   // Unregisters. The process's leases must have been released.
   void Disappear();
 
   int64_t process_id() const { return process_id_.load(std::memory_order_acquire); }
   wake::Doorbell* bell() const { return bell_.load(std::memory_order_acquire); }  // to wait on; null before Appear()
-  Status CheckFiles();
+  // Called by the pump about once a second; trouble is logged once.
+  void CheckFiles();
 
   // jobs::Ledger::Wakes
   void NewJobs(int64_t queue_id, int64_t count) override { ringer_->RingJobs(queue_id, count); }
@@ -61,6 +64,7 @@ class Presence : public jobs::Ledger::Wakes {
   std::atomic<wake::Doorbell*> bell_{nullptr};
   std::mutex mutex_;
   int slot_ = -1;
+  bool told_of_files_ = false;
   std::atomic<int64_t> process_id_{0};
   std::unique_ptr<wake::Liveness> liveness_;
   std::function<void(const std::vector<std::string>&)> on_rescued_;

@@ -14,6 +14,7 @@ namespace millrace::engine {
 namespace {
 
 constexpr int64_t kNever = INT64_MAX;
+constexpr int64_t kNow = 0;
 constexpr int64_t kSafetyCheckMs = 1'000;           // what a lost hint costs at most
 constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr int64_t kCleanEveryNs = 60 * kSecondNs;   // retention by age where nothing finishes any more
@@ -86,21 +87,41 @@ Pump::Snapshot Pump::Members() {
 
 void Pump::Loop() {
   wake::Doorbell* const bell = presence_.bell();
+  uint32_t reasons = 0;
   while (!stopping_) {
     const uint32_t seen = bell->Seen();
     const Snapshot members = Members();
     const int64_t now_ms = clock_.MonotonicMs();
     int64_t wake_at_ms = kNever;
     for (const auto& session : members.sessions) wake_at_ms = std::min(wake_at_ms, session->Tick(now_ms));
-    Arm(members);
-    wake_at_ms = std::min(wake_at_ms, Look(members));
+    Arm(members);  // before looking, so that what comes after the look rings
+    if ((reasons & wake::kJobs) != 0 && job_queues_.empty()) PassOn(members);
+    if ((reasons & wake::kControl) != 0) presence_.LookForPeers();
+    const int64_t due_at_ms = Look(members, (reasons & wake::kControl) != 0);
+    reasons = 0;
+    if (due_at_ms == kNow) {
+      for (const auto& session : members.sessions) session->Feed();
+      continue;  // what they want now is another matter: arm and look again
+    }
     EverySecond(members);
+    wake_at_ms = std::min(wake_at_ms, due_at_ms);
     int64_t wait_ms = kSafetyCheckMs;
     if (wake_at_ms != kNever) {
       wait_ms = std::min(wait_ms, clock_.RealWaitMs(std::max<int64_t>(wake_at_ms - clock_.MonotonicMs(), 0)));
     }
-    const uint32_t reasons = stopping_ ? 0 : bell->Wait(seen, wait_ms);
-    look_at_leases_ = (reasons & wake::kControl) != 0;
+    if (!stopping_) reasons = bell->Wait(seen, wait_ms);
+  }
+}
+
+// Rung for jobs that no session here has room for any more: somebody else may have.
+void Pump::PassOn(const Snapshot& members) {
+  std::vector<int64_t> queues;
+  for (const auto& session : members.sessions) session->Queues(&queues);
+  auto reader = store_.Read();
+  if (!reader.ok()) return;
+  for (const int64_t queue_id : queues) {
+    auto claimable = jobs::HasClaimable(**reader, queue_id, clock_.WallMs());
+    if (claimable.ok() && *claimable) presence_.NewJobs(queue_id, 1);
   }
 }
 
@@ -121,25 +142,17 @@ void Pump::Arm(const Snapshot& members) {
   bell->ArmEvents(event_queues);
 }
 
-int64_t Pump::Look(const Snapshot& members) {
-  int64_t due = kNever;
-  std::vector<std::shared_ptr<PumpSession>> to_feed;
-  {
-    auto reader = store_.Read();
-    if (!reader.ok()) {
-      for (const auto& session : members.sessions) session->Fail(reader.status());
-      return kNever;
-    }
-    LookForEvents(**reader, members);
-    if (look_at_leases_) LookAtLeases(**reader, members);
-    if (!job_queues_.empty()) due = LookForJobs(**reader, members);
+int64_t Pump::Look(const Snapshot& members, bool at_leases) {
+  auto reader = store_.Read();
+  if (!reader.ok()) {
+    for (const auto& session : members.sessions) session->Fail(reader.status());
+    return kNever;
   }
-  if (due > 0) return due;
-  for (const auto& session : members.sessions) session->Feed();  // without a reader: it writes
-  return kNever;
+  LookForEvents(**reader, members);
+  if (at_leases) LookAtLeases(**reader, members);
+  return job_queues_.empty() ? kNever : LookForJobs(**reader, members);
 }
 
-// 0: something can be claimed now.
 int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members) {
   const int64_t wall_ms = clock_.WallMs();
   int64_t due = kNever;
@@ -152,7 +165,7 @@ int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members
       }
       return kNever;
     }
-    if (*claimable) return 0;
+    if (*claimable) return kNow;
     if (*earliest > wall_ms) due = std::min(due, clock_.MonotonicMs() + (*earliest - wall_ms));
   }
   return due;
@@ -179,9 +192,7 @@ void Pump::EverySecond(const Snapshot& members) {
   const int64_t now_ns = RealNs();
   if (now_ns < next_check_ns_) return;
   next_check_ns_ = now_ns + kSecondNs;
-  if (const Status status = presence_.CheckFiles(); !status.ok()) {
-    for (const auto& session : members.sessions) session->Fail(status);
-  }
+  presence_.CheckFiles();
   if (members.sessions.empty()) return;
   if (auto reader = store_.Read(); reader.ok()) LookAtLeases(**reader, members);
   TimeOutHung();

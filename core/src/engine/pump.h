@@ -24,6 +24,8 @@ class PumpSession {
   virtual ~PumpSession() = default;
   // Free slots that no queued claim will fill, and the queues they are for.
   virtual int32_t Hunger(std::vector<int64_t>* queue_ids) = 0;
+  // All queues that it serves, hungry or not.
+  virtual void Queues(std::vector<int64_t>* queue_ids) = 0;
   // There may be something to claim.
   virtual void Feed() = 0;
   // Does what is due by the monotonic clock and answers when it wants to be called next (INT64_MAX: never).
@@ -71,8 +73,9 @@ class Pump {
   void Loop();
   Snapshot Members();
   void Arm(const Snapshot& members);
-  // Looks into the store; the answer is when the earliest scheduled job is due (monotonic ms; INT64_MAX: none).
-  int64_t Look(const Snapshot& members);
+  void PassOn(const Snapshot& members);
+  // Looks into the store; the answer is when there is something to claim (monotonic ms; 0: now; INT64_MAX: nothing).
+  int64_t Look(const Snapshot& members, bool at_leases);
   int64_t LookForJobs(store::Connection& connection, const Snapshot& members);
   void LookForEvents(store::Connection& connection, const Snapshot& members);
   void LookAtLeases(store::Connection& connection, const Snapshot& members);
@@ -91,7 +94,6 @@ class Pump {
   std::atomic<bool> stopping_{false};
   // Of the thread.
   std::vector<int64_t> job_queues_;
-  bool look_at_leases_ = false;
   int64_t next_check_ns_ = 0;
   int64_t next_clean_ns_ = 0;
 };

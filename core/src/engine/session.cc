@@ -12,10 +12,6 @@ namespace millrace::engine {
 namespace {
 
 constexpr int64_t kNever = INT64_MAX;
-// Claimed jobs that nobody takes for this long go back to the queue (the jobs before them are longer than the gauge had
-// thought, or the event loop is blocked), and none are claimed until somebody takes again.
-constexpr int64_t kWaitingMaxMs = 50;
-
 Status NotHeld(int64_t token) {
   return Status(Code::kNotFound, "token " + std::to_string(token) + " is of no job that this session runs");
 }
@@ -262,8 +258,12 @@ int32_t SessionCore::Hunger(std::vector<int64_t>* queue_ids) {
   const Lock lock(mutex_);
   const int32_t want = Want();
   if (want <= 0 || step_under_way_) return 0;
-  for (const auto& [queue_id, name] : context_.queues) queue_ids->push_back(queue_id);
+  Queues(queue_ids);
   return want;
+}
+
+void SessionCore::Queues(std::vector<int64_t>* queue_ids) {
+  for (const auto& [queue_id, name] : context_.queues) queue_ids->push_back(queue_id);
 }
 
 // On the pump's own thread, so that a job found by it starts without another hop.
@@ -315,12 +315,9 @@ int64_t SessionCore::Tick(int64_t monotonic_ms) {
       next = std::min(next, waiting_since_ms_ + kWaitingMaxMs);
     }
   }
-  if (retry_at_ms_ > monotonic_ms) {
-    next = std::min(next, retry_at_ms_);
-    Notify(std::move(lock), false, news);
-    return next;
-  }
-  const bool start = StartStep();
+  const bool start = retry_at_ms_ <= monotonic_ms && StartStep();
+  if (retry_at_ms_ > monotonic_ms) next = std::min(next, retry_at_ms_);
+  next_tick_ms_ = next;
   Notify(std::move(lock), false, news);
   if (start) {
     const Status status = context_.writer->Submit(this, true);

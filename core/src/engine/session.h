@@ -55,6 +55,7 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
 
   // PumpSession
   int32_t Hunger(std::vector<int64_t>* queue_ids) override;
+  void Queues(std::vector<int64_t>* queue_ids) override;
   void Feed() override;
   int64_t Tick(int64_t monotonic_ms) override;
   bool HoldsLeases() override;
@@ -104,6 +105,7 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
   bool notices_announced_ = false;
   bool step_under_way_ = false;
   bool hungry_ = true;       // the last claim found less than it wanted
+  int64_t next_tick_ms_ = 0;  // when the pump will call Tick() again, as far as it knows
   int64_t retry_at_ms_ = 0;  // monotonic; after a failed step
   int64_t settled_since_ = 0;
   PrefetchGauge gauge_;

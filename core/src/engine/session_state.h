@@ -13,6 +13,10 @@
 
 namespace millrace::engine {
 
+// Claimed jobs that nobody takes for this long go back to the queue (the jobs before them are longer than the gauge had
+// thought, or the event loop is blocked), and none are claimed until somebody takes again.
+inline constexpr int64_t kWaitingMaxMs = 50;
+
 // A lease in this process. Shared between the running table and what is queued to be written about it.
 struct Running {
   jobs::Lease lease;

@@ -97,7 +97,10 @@ void SessionCore::Committed() {
   for (jobs::Claimed& claimed : step_claimed_) waiting_.push_back(std::move(claimed));
   step_claimed_.clear();
   if (stopping_ || paused_) GiveBackWaiting();
+  const bool nudge = !waiting_.empty() && next_tick_ms_ > waiting_since_ms_ + kWaitingMaxMs;
+  if (nudge) next_tick_ms_ = 0;
   Notify(std::move(lock), came, false);
+  if (nudge) context_.pump->Nudge();  // it minds how long they wait
 }
 
 void SessionCore::Done(const Status& status) { FinishStep(status); }

@@ -177,14 +177,17 @@ Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int
   if (rules.paused) return Status::Ok();
   RETURN_IF_ERROR(PromoteDue(ledger, queue_id));
   const size_t before = claimed->size();
-  for (;;) {
-    const int64_t want = max - static_cast<int64_t>(claimed->size() - before);
-    int64_t seen = 0;
-    if (want > 0) RETURN_IF_ERROR(ClaimHead(ledger, queue_id, queue, process_id, want, claimed, &seen));
-    if (want <= 0) return Status::Ok();
-    if (seen < want) break;  // that was all there is
+  int64_t want = max;
+  for (int64_t seen = want; want > 0 && seen == want;) {  // expired ones on the way leave room for others
+    RETURN_IF_ERROR(ClaimHead(ledger, queue_id, queue, process_id, want, claimed, &seen));
+    if (seen < want) break;
+    want = max - static_cast<int64_t>(claimed->size() - before);
+    seen = want;
   }
-  if (claimed->size() > before) {
+  ASSIGN_OR_RETURN(const bool more, HasClaimable(ledger.connection(), queue_id, ledger.now_ms()));
+  if (more) {
+    ledger.WakeFor(queue_id);  // a chain: should a ring have got lost with a process, the next claim makes up for it
+  } else if (claimed->size() > before) {
     ledger.Log(queue_id, {.type = EventType::kDrained});
   }
   return Status::Ok();

@@ -17,7 +17,7 @@ namespace millrace::wake {
 enum Reason : uint32_t {
   kJobs = 1,     // a queue that it is armed for has new ready jobs
   kEvents = 2,   // a queue that it follows has new events
-  kControl = 4,  // something about its own leases (cancel request, lost lease)
+  kControl = 4,  // something about its own leases (cancel request, lost lease), or a new process to watch
   kLocal = 8,    // rung from inside the process
 };
 
@@ -33,7 +33,6 @@ class Doorbell {
     int slot = 0;  // this process's slot (store::Store::ClaimSlot), or -1: may ring, cannot wait
     int64_t process_id = 0;  // not 0; written to the slot: tells a reused slot from its predecessor
     bool portable = false;   // poll the shared word every millisecond in place of a futex
-    std::shared_ptr<Clock> clock;
   };
   // kInvalidArgument for a slot out of range. A sidecar that cannot be opened or made is no error,
   // as it holds hints only: the doorbell then hears nobody but this process, tries again at each
