@@ -13,8 +13,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import common
@@ -24,18 +24,29 @@ FILL_CHUNK = 10_000
 
 
 @contextmanager
-def worker(lib: Any, args: argparse.Namespace) -> Iterator[int]:
-    """Run the library's worker as a process of its own; killed with its children at the end."""
+def worker(lib: Any, args: argparse.Namespace) -> Iterator[Callable[[], bool]]:
+    """Run the library's worker as a process of its own; killed with its children at the end.
+
+    Yields a check that it is alive, so that nobody waits for a worker that is not there.
+    """
     process = subprocess.Popen(
         lib.worker_command(args.pool, args.concurrency),
         cwd=common.HERE,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
     )
+
+    def alive() -> bool:
+        if process.poll() is not None:
+            msg = f"the worker ended with exit status {process.returncode}"
+            raise RuntimeError(msg)
+        return True
+
     try:
-        yield process.pid
+        yield alive
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -65,10 +76,12 @@ def work(lib: Any, args: argparse.Namespace) -> None:
     else:
         for _ in range(args.count):
             lib.enqueue_one()
-    with worker(lib, args):
-        common.wait_for(lambda: lib.finished() > 0, "the first result")
+    with worker(lib, args) as alive:
+        common.wait_for(lambda: alive() and lib.finished() > 0, "the first result")
         start, first = time.perf_counter(), lib.finished()
-        common.wait_for(lambda: lib.finished() >= args.count, "all results", pause_s=0.01)
+        common.wait_for(
+            lambda: alive() and lib.finished() >= args.count, "all results", pause_s=0.01
+        )
         seconds = time.perf_counter() - start
     common.emit_rate(args.count - first, seconds, pool=args.pool, concurrency=args.concurrency)
 
@@ -76,11 +89,12 @@ def work(lib: Any, args: argparse.Namespace) -> None:
 def latency(lib: Any, args: argparse.Namespace) -> None:
     """Time from the call that enqueues to the start in an idle worker, one job at a time."""
     path, warm = os.environ["BENCH_SAMPLES"], 20
-    with worker(lib, args):
-        for sent in range(1, args.count + warm + 1):
+    with worker(lib, args) as alive:
+        for sent in range(args.count + warm):
             lib.enqueue_stamp(time.monotonic_ns())
             time.sleep(0.004)
-            common.wait_for(lambda n=sent: len(common.read_samples(path)) >= n, "a job's start")  # type: ignore[misc]
+            while alive() and len(common.read_samples(path)) <= sent:
+                time.sleep(0.002)
     us = [(at - sent) / 1e3 for at, sent, _, _ in common.read_samples(path)][warm:]
     common.emit(p50_us=common.quantile(us, 0.5), p99_us=common.quantile(us, 0.99), count=len(us))
 
