@@ -90,7 +90,8 @@ Status Connection::FirstRow(const char* sql, const std::function<void(sqlite3_st
   } else {
     status = LastError(result, sql);
   }
-  // A statement that writes commits only now (PRAGMA journal_mode answers before): its failure counts too.
+  // A statement that writes commits only now (PRAGMA journal_mode answers before): its failure
+  // counts too.
   const int finalized = sqlite3_finalize(statement);
   if (status.ok() && finalized != SQLITE_OK) status = LastError(finalized, sql);
   return status;
