@@ -75,13 +75,13 @@ export class Connection {
   }
 }
 
-function storeKey(path: string): string {
+function storeKey(what: string, path: string): string {
   if (path === MEMORY) return path;
   const url = /^sqlite:\/\/\/(.*)$/s.exec(path);
-  if (url !== null) return storeKey(url[1] as string);
+  if (url !== null) return storeKey(what, url[1] as string);
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
     throw invalidArgument(
-      `store must be a path, "sqlite:///path" or ":memory:", not ${show(path)}`,
+      `${what}: store must be a path, "sqlite:///path" or ":memory:", not ${show(path)}`,
     );
   }
   return resolve(path);
@@ -115,7 +115,7 @@ export function connect(
   checkString(`${what}: store`, path);
   if (path === "") throw invalidArgument(`${what}: store must not be empty`);
   if (path.includes("\0")) throw invalidArgument(`${what}: store must not contain U+0000`);
-  const key = storeKey(path);
+  const key = storeKey(what, path);
   let connection = open.get(key);
   if (connection === undefined) {
     connection = new Connection(key, options);

@@ -37,6 +37,7 @@ interface Lane {
 
 export class Enqueuer {
   #engine: NativeEngine | undefined;
+  #failed: { error: unknown } | undefined;
   readonly #lanes: Lane[] = [-1, 0, 1, 2].map((durability) => ({
     durability,
     batches: [],
@@ -59,8 +60,9 @@ export class Enqueuer {
     this.flush();
   }
 
-  /** Refuses everything that waits: the store could not be opened. */
+  /** Refuses everything that waits or comes: the store could not be opened. */
   fail(error: unknown): void {
+    this.#failed = { error };
     for (const lane of this.#lanes) {
       for (const batch of lane.batches.splice(0)) {
         this.#answered();
@@ -72,6 +74,10 @@ export class Enqueuer {
   }
 
   push(batch: Batch, durability: number): void {
+    if (this.#failed !== undefined) {
+      batch.reject(this.#failed.error);
+      return;
+    }
     const lane = this.#lanes[durability + 1] as Lane;
     lane.batches.push(batch);
     lane.jobs += batch.jobs.length;

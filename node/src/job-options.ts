@@ -213,10 +213,17 @@ function unpackKeep(age: number, count: number): boolean | number | KeepJobs {
   return count < 0 ? { age: age / 1000 } : { age: age / 1000, count };
 }
 
-/** The options of a job that was read back, as they would be given to add(). */
+/** The delay that a job was added with: the core keeps when it was due. */
+export function unpackDelay(numbers: Float64Array, at: number, createdAt: number): number {
+  const dueAt = numbers[at + Option.dueAt] ?? 0;
+  return dueAt === 0 ? 0 : Math.max(0, dueAt - createdAt);
+}
+
+/** The options of a job that was read back, as they would be given to add(); `expires` as a time. */
 export function unpackOptions(
   numbers: Float64Array,
   at: number,
+  createdAt: number,
   id: string,
   headers: string,
 ): JobsOptions {
@@ -224,7 +231,7 @@ export function unpackOptions(
   const opts: JobsOptions = {
     jobId: id,
     attempts: get(Option.attempts),
-    delay: get(Option.delay),
+    delay: unpackDelay(numbers, at, createdAt),
     priority: get(Option.priority),
   };
   const kind = get(Option.backoffKind);
@@ -244,7 +251,6 @@ export function unpackOptions(
   }
   if (get(Option.keepLogs) >= 0) opts.keepLogs = get(Option.keepLogs);
   if (get(Option.expiresAt) > 0) opts.expires = new Date(get(Option.expiresAt));
-  else if (get(Option.expiresIn) > 0) opts.expires = get(Option.expiresIn);
   if (get(Option.timeLimit) > 0) opts.timeLimit = get(Option.timeLimit);
   if (get(Option.softTimeLimit) > 0) opts.softTimeLimit = get(Option.softTimeLimit);
   if (get(Option.maxCrashes) !== 3) opts.maxCrashes = get(Option.maxCrashes);

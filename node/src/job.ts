@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { checkDuration, checkOneOf, checkString, show } from "./check.js";
 import type { Connection } from "./connection.js";
 import { type ErrorBody, MillraceError, decodeError, hasCode, invalidArgument } from "./errors.js";
-import { durabilityName, unpackOptions } from "./job-options.js";
+import { durabilityName, unpackDelay, unpackOptions } from "./job-options.js";
 import { waitUntilFinished } from "./job-wait.js";
 import type { QueueEvents } from "./queue-events.js";
 import { decodeJson, encodeJson } from "./serializer.js";
@@ -110,7 +110,7 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   ): Job<D, R, N> {
     const job = new Job<D, R, N>(host, spec.name as N, spec.queue, spec.id, createdAt);
     job.#spec = spec;
-    job.delay = spec.numbers[spec.at + Option.delay] as number;
+    job.delay = unpackDelay(spec.numbers, spec.at, createdAt);
     job.priority = spec.numbers[spec.at + Option.priority] as number;
     return job;
   }
@@ -172,7 +172,9 @@ export class Job<Data = any, Result = any, Name extends string = string> {
     if (this.#opts === undefined) {
       const spec = this.#spec;
       this.#opts =
-        spec === undefined ? {} : unpackOptions(spec.numbers, spec.at, spec.id, spec.headers);
+        spec === undefined
+          ? {}
+          : unpackOptions(spec.numbers, spec.at, this.timestamp, spec.id, spec.headers);
     }
     return this.#opts;
   }

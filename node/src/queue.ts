@@ -245,7 +245,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     while (limit === 0 || ids.length < limit) {
       const slice = limit === 0 ? CLEAN_SLICE : Math.min(CLEAN_SLICE, limit - ids.length);
       const old = (await this.listRange(type, 0, slice - 1, true)).filter(
-        (info) => (info.finishedAt || info.createdAt) < before,
+        (info) => (info.finishedAt || info.createdAt) <= before,
       );
       const removed = await Promise.all(
         old.map(async ({ id }) => ((await this.#removeOne(id)) ? [id] : [])),
