@@ -66,7 +66,8 @@ Result<std::string> LogsJson(Connection& connection, int64_t row) {
 }
 
 // How many dead letters a queue has; of one name they are counted one by one.
-Result<int64_t> CountDead(Connection& connection, const QueueCounts& counts, const std::string& name) {
+Result<int64_t> CountDead(Connection& connection, const QueueCounts& counts,
+                          const std::string& name) {
   if (name.empty()) return counts.failed;
   ASSIGN_OR_RETURN(const int64_t queue_id, QueueIdOf(connection, counts.queue));
   Query q(connection, sql::admin::kCountFailedOfName);
@@ -90,7 +91,11 @@ Result<std::string> InspectJson(Connection& connection, const StoreFacts& facts)
   Query workers(connection, sql::admin::kInspectWorkers);
   workers.Bind(live);
   ASSIGN_OR_RETURN(const std::string workers_json, JsonRow(workers));
-  return JsonObject().Raw("store", store_json).Raw("queues", queues_json).Raw("workers", workers_json).Take();
+  return JsonObject()
+      .Raw("store", store_json)
+      .Raw("queues", queues_json)
+      .Raw("workers", workers_json)
+      .Take();
 }
 
 Result<std::string> JobJson(Connection& connection, const JobRef& job) {
@@ -104,8 +109,8 @@ Result<std::string> JobJson(Connection& connection, const JobRef& job) {
   return json + R"(,"logs":)" + logs + '}';
 }
 
-Result<std::string> DeadJson(Connection& connection, const std::string& queue, const std::string& name,
-                             int64_t limit) {
+Result<std::string> DeadJson(Connection& connection, const std::string& queue,
+                             const std::string& name, int64_t limit) {
   if (!queue.empty()) RETURN_IF_ERROR(CheckName(queue, "queue"));
   if (!name.empty()) RETURN_IF_ERROR(CheckName(name, "name"));
   RETURN_IF_ERROR(CheckRange(limit, 1, kListLimitMax, "limit"));
@@ -119,10 +124,10 @@ Result<std::string> DeadJson(Connection& connection, const std::string& queue, c
     ASSIGN_OR_RETURN(const int64_t dead, CountDead(connection, counts, name));
     total += dead;
     ASSIGN_OR_RETURN(std::vector<JobInfo> some, ListJobs(connection, {.queue = counts.queue,
-                                                                     .state = JobState::kFailed,
-                                                                     .name = name,
-                                                                     .limit = limit,
-                                                                     .descending = true}));
+                                                                      .state = JobState::kFailed,
+                                                                      .name = name,
+                                                                      .limit = limit,
+                                                                      .descending = true}));
     std::move(some.begin(), some.end(), std::back_inserter(jobs));
     std::stable_sort(jobs.begin(), jobs.end(), [](const JobInfo& a, const JobInfo& b) {
       return a.finished_at_ms > b.finished_at_ms;

@@ -1,5 +1,6 @@
-// The administration's answers, as JSON text: the same for both languages and the command line. Only reads, on a read
-// connection; long checks go in slices, so that they hold back neither writers nor checkpoints.
+// The administration's answers, as JSON text: the same for both languages and the command line.
+// Only reads, on a read connection; long checks go in slices, so that they hold back neither
+// writers nor checkpoints.
 #ifndef MILLRACE_JOBS_ADMIN_H_
 #define MILLRACE_JOBS_ADMIN_H_
 
@@ -16,7 +17,7 @@ namespace millrace::jobs {
 
 // One thing that `doctor` looked at.
 struct DoctorCheck {
-  std::string name;    // lower_snake_case
+  std::string name;  // lower_snake_case
   bool ok = true;
   std::string detail;  // for humans: what was found
 };
@@ -27,22 +28,25 @@ struct StoreFacts {
   Durability durability = Durability::kPower;
   bool in_memory = false;
   int64_t now_ms = 0;
-  int64_t schema_version = 0;               // the newest that this build knows
-  std::function<bool(int slot)> alive;      // whether a process's slot is held
-  std::vector<DoctorCheck> checks;          // of files and locks: put before what DoctorJson finds in the tables
+  int64_t schema_version = 0;           // the newest that this build knows
+  std::function<bool(int slot)> alive;  // whether a process's slot is held
+  std::vector<DoctorCheck>
+      checks;  // of files and locks: put before what DoctorJson finds in the tables
 };
 
 // {"store":{...},"queues":[...],"workers":[...]}
 Result<std::string> InspectJson(store::Connection& connection, const StoreFacts& facts);
 // One job in full. kNotFound.
 Result<std::string> JobJson(store::Connection& connection, const JobRef& job);
-// {"jobs":[...],"total":n}: failed jobs, newest first; of all queues if `queue` is empty. limit 1 .. 10,000.
-Result<std::string> DeadJson(store::Connection& connection, const std::string& queue, const std::string& name,
-                             int64_t limit);
+// {"jobs":[...],"total":n}: failed jobs, newest first; of all queues if `queue` is empty. limit 1
+// .. 10,000.
+Result<std::string> DeadJson(store::Connection& connection, const std::string& queue,
+                             const std::string& name, int64_t limit);
 // {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}
 Result<std::string> DoctorJson(store::Connection& connection, const StoreFacts& facts);
 
-// A job as the answers show it: payloads as JSON if they are, else as text, else as hexadecimal digits.
+// A job as the answers show it: payloads as JSON if they are, else as text, else as hexadecimal
+// digits.
 std::string JobInfoJson(const JobInfo& job, bool with_data);
 
 }  // namespace millrace::jobs

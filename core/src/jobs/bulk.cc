@@ -52,10 +52,14 @@ struct Filter {
 
 const char* ScanStatement(JobState state) {
   switch (state) {
-    case JobState::kReady: return sql::bulk::kScanReady;
-    case JobState::kScheduled: return sql::bulk::kScanScheduled;
-    case JobState::kActive: return sql::bulk::kScanActive;
-    default: return sql::bulk::kScanFinished;
+    case JobState::kReady:
+      return sql::bulk::kScanReady;
+    case JobState::kScheduled:
+      return sql::bulk::kScanScheduled;
+    case JobState::kActive:
+      return sql::bulk::kScanActive;
+    default:
+      return sql::bulk::kScanFinished;
   }
 }
 
@@ -76,10 +80,11 @@ Scanned ReadScanned(const Query& q, int64_t queue_id) {
   return job;
 }
 
-Status Scan(Ledger& ledger, int64_t queue_id, JobState state, const BulkCursor& cursor, int64_t limit,
-            std::vector<Scanned>* jobs) {
+Status Scan(Ledger& ledger, int64_t queue_id, JobState state, const BulkCursor& cursor,
+            int64_t limit, std::vector<Scanned>* jobs) {
   Query q(ledger.connection(), ScanStatement(state));
-  q.Bind(queue_id, cursor.at_begin ? kFirst : cursor.major, cursor.at_begin ? kFirst : cursor.minor, limit);
+  q.Bind(queue_id, cursor.at_begin ? kFirst : cursor.major, cursor.at_begin ? kFirst : cursor.minor,
+         limit);
   if (state >= JobState::kCompleted) q.BindOne(5, static_cast<int>(state));
   for (;;) {
     bool row = false;
@@ -100,9 +105,10 @@ Result<int64_t> CountNow(Ledger& ledger, int64_t queue_id, JobState state) {
   return count;
 }
 
-// `comes_back`: what the change does may bring a job into the same state again, behind the cursor's reach. Then no more
-// are looked at than there were at the start.
-Status Start(Ledger& ledger, int64_t queue_id, JobState state, bool comes_back, BulkCursor* cursor) {
+// `comes_back`: what the change does may bring a job into the same state again, behind the cursor's
+// reach. Then no more are looked at than there were at the start.
+Status Start(Ledger& ledger, int64_t queue_id, JobState state, bool comes_back,
+             BulkCursor* cursor) {
   if (cursor->started) return Status::Ok();
   cursor->remaining = std::numeric_limits<int64_t>::max();
   if (comes_back) {
@@ -169,19 +175,20 @@ Status RemoveScanned(Ledger& ledger, JobState state, const Scanned& job) {
   return DeleteBody(ledger, job.place.queue_id, job.place.row, job.place.run);
 }
 
-Status RemoveSome(Ledger& ledger, int64_t queue_id, JobState state, const Filter& filter, int64_t limit,
-                  BulkCursor* cursor, SliceResult* result) {
+Status RemoveSome(Ledger& ledger, int64_t queue_id, JobState state, const Filter& filter,
+                  int64_t limit, BulkCursor* cursor, SliceResult* result) {
   const auto remove = [&](const Scanned& job, bool*) { return RemoveScanned(ledger, state, job); };
   RETURN_IF_ERROR(Slice(ledger, queue_id, state, filter, limit, remove, cursor, result));
   if (result->changed == 0) return Status::Ok();
-  ledger.Log(queue_id,
-             {.type = EventType::kCleaned, .state = state, .prev = state, .count = result->changed});
+  ledger.Log(
+      queue_id,
+      {.type = EventType::kCleaned, .state = state, .prev = state, .count = result->changed});
   return Status::Ok();
 }
 
 // Goes through the states in order, one slice a call; `more` stays true until the last is done.
-Status RemovePhases(Ledger& ledger, int64_t queue_id, std::span<const JobState> states, int64_t limit,
-                    BulkCursor* cursor, SliceResult* result) {
+Status RemovePhases(Ledger& ledger, int64_t queue_id, std::span<const JobState> states,
+                    int64_t limit, BulkCursor* cursor, SliceResult* result) {
   const JobState state = states[static_cast<size_t>(cursor->phase)];
   RETURN_IF_ERROR(RemoveSome(ledger, queue_id, state, {}, limit, cursor, result));
   if (result->more) return Status::Ok();
@@ -191,7 +198,9 @@ Status RemovePhases(Ledger& ledger, int64_t queue_id, std::span<const JobState> 
   return Status::Ok();
 }
 
-Status CheckLimit(int64_t limit) { return CheckRange(limit, 1, kSliceMax, "limit"); }
+Status CheckLimit(int64_t limit) {
+  return CheckRange(limit, 1, kSliceMax, "limit");
+}
 
 Status SetPaused(Ledger& ledger, int64_t queue_id, bool paused, bool* changed) {
   Query q(ledger.connection(), sql::change::kSetPaused);
@@ -202,9 +211,11 @@ Status SetPaused(Ledger& ledger, int64_t queue_id, bool paused, bool* changed) {
   return Status::Ok();
 }
 
-// --- Obliteration ------------------------------------------------------------------------------------------------------
+// --- Obliteration
+// ------------------------------------------------------------------------------------------------------
 
-// Leases first: without them, and paused, nothing moves from one state to another behind the cursor.
+// Leases first: without them, and paused, nothing moves from one state to another behind the
+// cursor.
 constexpr std::array kObliterated{JobState::kActive,    JobState::kReady,  JobState::kScheduled,
                                   JobState::kCompleted, JobState::kFailed, JobState::kCancelled};
 
@@ -214,8 +225,9 @@ Status CheckNoneActive(Ledger& ledger, int64_t queue_id, const std::string& queu
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   if (q.Int(0) == 0) return Status::Ok();
-  return Status(Code::kWrongState, "queue " + Quoted(queue) + " has " + std::to_string(q.Int(0)) +
-                                       " active jobs; let them finish, or force it and they are lost");
+  return Status(Code::kWrongState,
+                "queue " + Quoted(queue) + " has " + std::to_string(q.Int(0)) +
+                    " active jobs; let them finish, or force it and they are lost");
 }
 
 Status IsEmpty(Ledger& ledger, int64_t queue_id, bool* empty) {
@@ -254,8 +266,8 @@ Status DeleteEvents(Ledger& ledger, int64_t queue_id, bool* more) {
   return q.Run();
 }
 
-// The queue is empty: its log goes, then its rules and counts, and it is no longer listed. If somebody has added jobs
-// meanwhile it lives on with them.
+// The queue is empty: its log goes, then its rules and counts, and it is no longer listed. If
+// somebody has added jobs meanwhile it lives on with them.
 Status Unlist(Ledger& ledger, int64_t queue_id, const std::string& queue, SliceResult* result) {
   bool empty = false;
   RETURN_IF_ERROR(IsEmpty(ledger, queue_id, &empty));
@@ -289,8 +301,9 @@ Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkC
   RETURN_IF_ERROR(CheckBulkQuery(query));
   RETURN_IF_ERROR(CheckLimit(limit));
   if (query.state < JobState::kCompleted) {
-    return Status(Code::kInvalidArgument, std::string("state is \"") + JobStateName(query.state) +
-                                              "\"; \"completed\", \"failed\" or \"cancelled\" is accepted");
+    return Status(Code::kInvalidArgument,
+                  std::string("state is \"") + JobStateName(query.state) +
+                      "\"; \"completed\", \"failed\" or \"cancelled\" is accepted");
   }
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(query.queue));
   if (queue_id == 0) return Status::Ok();
@@ -317,18 +330,20 @@ Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCu
   RETURN_IF_ERROR(CheckBulkQuery(query));
   RETURN_IF_ERROR(CheckLimit(limit));
   if (query.state == JobState::kActive || query.state == JobState::kBlocked) {
-    return Status(Code::kInvalidArgument,
-                  std::string("state is \"") + JobStateName(query.state) +
-                      "\"; \"scheduled\", \"ready\", \"completed\", \"failed\" or \"cancelled\" is accepted");
+    return Status(
+        Code::kInvalidArgument,
+        std::string("state is \"") + JobStateName(query.state) +
+            "\"; \"scheduled\", \"ready\", \"completed\", \"failed\" or \"cancelled\" is accepted");
   }
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(query.queue));
   if (queue_id == 0) return Status::Ok();
   RETURN_IF_ERROR(Start(ledger, queue_id, query.state, false, cursor));
-  return RemoveSome(ledger, queue_id, query.state, {query.name, query.before_at_ms}, limit, cursor, result);
+  return RemoveSome(ledger, queue_id, query.state, {query.name, query.before_at_ms}, limit, cursor,
+                    result);
 }
 
-Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit, BulkCursor* cursor,
-                  SliceResult* result) {
+Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit,
+                  BulkCursor* cursor, SliceResult* result) {
   static constexpr std::array kWaiting{JobState::kReady, JobState::kScheduled};
   *result = {};
   RETURN_IF_ERROR(CheckName(queue, "queue"));
@@ -336,11 +351,12 @@ Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int6
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(queue));
   if (queue_id == 0) return Status::Ok();
   RETURN_IF_ERROR(Start(ledger, queue_id, JobState::kReady, false, cursor));
-  return RemovePhases(ledger, queue_id, std::span(kWaiting).first(scheduled ? 2 : 1), limit, cursor, result);
+  return RemovePhases(ledger, queue_id, std::span(kWaiting).first(scheduled ? 2 : 1), limit, cursor,
+                      result);
 }
 
-Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit, BulkCursor* cursor,
-                       SliceResult* result) {
+Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit,
+                       BulkCursor* cursor, SliceResult* result) {
   *result = {};
   RETURN_IF_ERROR(CheckName(queue, "queue"));
   RETURN_IF_ERROR(CheckLimit(limit));
@@ -374,15 +390,16 @@ Status ResumeQueue(Ledger& ledger, const std::string& queue) {
   RETURN_IF_ERROR(SetPaused(ledger, queue_id, false, &changed));
   if (!changed) return Status::Ok();
   ledger.Log(queue_id, {.type = EventType::kResumed});
-  // Nobody was told of what came in meanwhile: one slot is woken for each job that waits, for the scheduled ones too,
-  // since who sleeps beside a paused queue has set no timer.
+  // Nobody was told of what came in meanwhile: one slot is woken for each job that waits, for the
+  // scheduled ones too, since who sleeps beside a paused queue has set no timer.
   ASSIGN_OR_RETURN(const int64_t ready, CountNow(ledger, queue_id, JobState::kReady));
   ASSIGN_OR_RETURN(const int64_t scheduled, CountNow(ledger, queue_id, JobState::kScheduled));
   for (int64_t i = std::min(ready + scheduled, kWakesMax); i > 0; --i) ledger.WakeFor(queue_id);
   return Status::Ok();
 }
 
-Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed, const Keep& failed) {
+Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed,
+                         const Keep& failed) {
   RETURN_IF_ERROR(CheckName(queue, "queue"));
   RETURN_IF_ERROR(CheckKeep(completed, "completed"));
   RETURN_IF_ERROR(CheckKeep(failed, "failed"));

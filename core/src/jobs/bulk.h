@@ -1,4 +1,5 @@
-// Changes to many jobs, a slice of bounded work in each transaction, so that no commit of others waits long.
+// Changes to many jobs, a slice of bounded work in each transaction, so that no commit of others
+// waits long.
 #ifndef MILLRACE_JOBS_BULK_H_
 #define MILLRACE_JOBS_BULK_H_
 
@@ -15,14 +16,14 @@ namespace millrace::jobs {
 // Jobs that one slice changes at most; it looks at some times as many when a filter passes them by.
 inline constexpr int64_t kSliceMax = 1'000;
 
-// How far a bulk change has come. Jobs that are enqueued, or that end, after its first slice are not its business, so
-// that it ends however fast others add.
+// How far a bulk change has come. Jobs that are enqueued, or that end, after its first slice are
+// not its business, so that it ends however fast others add.
 struct BulkCursor {
   bool started = false;
-  int64_t end_row = 0;      // jobs numbered from here on are too new
-  int64_t remaining = 0;    // older jobs not yet looked at, at most
-  int64_t phase = 0;        // of those that go through several states
-  bool at_begin = true;     // of the phase; else behind the job of the two numbers:
+  int64_t end_row = 0;    // jobs numbered from here on are too new
+  int64_t remaining = 0;  // older jobs not yet looked at, at most
+  int64_t phase = 0;      // of those that go through several states
+  bool at_begin = true;   // of the phase; else behind the job of the two numbers:
   int64_t major = 0;
   int64_t minor = 0;
 };
@@ -33,23 +34,29 @@ struct SliceResult {
   bool more = false;
 };
 
-// Call until `more` is false or enough is changed, each call in a transaction of its own, each with a cursor that
-// an earlier call left (keep a copy: a call that is rolled back must be repeated with what it was given). `limit` is
-// how many jobs this call may change, 1 .. kSliceMax. An unknown queue has nothing to change.
+// Call until `more` is false or enough is changed, each call in a transaction of its own, each with
+// a cursor that an earlier call left (keep a copy: a call that is rolled back must be repeated with
+// what it was given). `limit` is how many jobs this call may change, 1 .. kSliceMax. An unknown
+// queue has nothing to change.
 //
 // The query's state: completed, failed or cancelled.
-Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor, SliceResult* result);
+Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
+                    SliceResult* result);
 // Scheduled jobs, whatever the query's state says.
-Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor, SliceResult* result);
-// The query's state: all but active and blocked. Logs one kCleaned event a slice, with the count and in `prev` the state.
-Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor, SliceResult* result);
+Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
+                    SliceResult* result);
+// The query's state: all but active and blocked. Logs one kCleaned event a slice, with the count
+// and in `prev` the state.
+Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
+                   SliceResult* result);
 // Ready jobs, and scheduled ones if asked.
-Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit, BulkCursor* cursor,
-                  SliceResult* result);
-// Everything in the queue. kWrongState with active jobs, unless forced: then their holders lose them. The queue is paused
-// meanwhile; at the end it is as if it had never been (if nobody added to it in the meantime).
-Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit, BulkCursor* cursor,
-                       SliceResult* result);
+Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit,
+                  BulkCursor* cursor, SliceResult* result);
+// Everything in the queue. kWrongState with active jobs, unless forced: then their holders lose
+// them. The queue is paused meanwhile; at the end it is as if it had never been (if nobody added to
+// it in the meantime).
+Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit,
+                       BulkCursor* cursor, SliceResult* result);
 
 // Checks a query for the slices above: kInvalidArgument.
 Status CheckBulkQuery(const BulkQuery& query);
@@ -57,7 +64,8 @@ Status CheckBulkQuery(const BulkQuery& query);
 // A queue may be paused before anything was put into it. No change, no event if it is so already.
 Status PauseQueue(Ledger& ledger, const std::string& queue);
 Status ResumeQueue(Ledger& ledger, const std::string& queue);
-Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed, const Keep& failed);
+Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed,
+                         const Keep& failed);
 
 }  // namespace millrace::jobs
 

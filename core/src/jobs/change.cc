@@ -16,20 +16,24 @@ namespace {
 using store::Blob;
 using store::Query;
 
-// Deeper JSON than this is refused: the parsers of both languages can follow it, whatever they run in.
+// Deeper JSON than this is refused: the parsers of both languages can follow it, whatever they run
+// in.
 constexpr int kProgressMaxDepth = 500;
 
 Status WrongState(const Location& at, const char* accepted) {
-  return Status(Code::kWrongState, "job " + at.key.PublicId() + " is " + JobStateName(at.state) + "; " + accepted);
+  return Status(Code::kWrongState,
+                "job " + at.key.PublicId() + " is " + JobStateName(at.state) + "; " + accepted);
 }
 
 Status TooLarge(const char* argument, size_t bytes, int64_t max_bytes) {
-  return Status(Code::kTooLarge, std::string(argument) + " has " + std::to_string(bytes) + " bytes; at most " +
-                                     std::to_string(max_bytes) + " are accepted");
+  return Status(Code::kTooLarge, std::string(argument) + " has " + std::to_string(bytes) +
+                                     " bytes; at most " + std::to_string(max_bytes) +
+                                     " are accepted");
 }
 
 Status CheckText(std::string_view text, int64_t max_bytes, const char* argument) {
-  if (static_cast<int64_t>(text.size()) > max_bytes) return TooLarge(argument, text.size(), max_bytes);
+  if (static_cast<int64_t>(text.size()) > max_bytes)
+    return TooLarge(argument, text.size(), max_bytes);
   if (IsValidUtf8(text)) return Status::Ok();
   return Status(Code::kInvalidArgument, std::string(argument) + " is not valid UTF-8");
 }
@@ -59,7 +63,8 @@ Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
 
 // Takes a waiting job from its place; neither counted nor logged.
 Status TakeWaiting(Ledger& ledger, const Location& at) {
-  return at.state == JobState::kReady ? TakeReady(ledger, at.place) : TakeScheduled(ledger, at.place);
+  return at.state == JobState::kReady ? TakeReady(ledger, at.place)
+                                      : TakeScheduled(ledger, at.place);
 }
 
 std::string CancelError(const std::string& reason) {
@@ -98,7 +103,8 @@ Status MarkRun(Ledger& ledger, const Location& at) {
       q.Bind(at.key.row, at.token);
       return q.Run();
     }
-    default: return RunOn(ledger, sql::change::kMarkFinishedRun, at.key.row);
+    default:
+      return RunOn(ledger, sql::change::kMarkFinishedRun, at.key.row);
   }
 }
 
@@ -107,16 +113,18 @@ Status MarkLeaseRun(Ledger& ledger, const Lease& lease) {
   q.Bind(lease.key.row, lease.token);
   RETURN_IF_ERROR(q.Run());
   if (ledger.connection().changes() == 1) return Status::Ok();
-  return Status(Code::kLeaseLost,
-                "the lease of job " + lease.key.PublicId() + " is no longer this worker's; nothing was changed");
+  return Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
+                                      " is no longer this worker's; nothing was changed");
 }
 
-Status WriteProgress(Ledger& ledger, const JobKey& key, int64_t queue_id, JobState state, std::string_view json) {
+Status WriteProgress(Ledger& ledger, const JobKey& key, int64_t queue_id, JobState state,
+                     std::string_view json) {
   Query q(ledger.connection(), sql::change::kWriteProgress);
   q.Bind(key.row, Blob{json});
   RETURN_IF_ERROR(q.Run());
-  ledger.Log(queue_id,
-             {.type = EventType::kProgress, .state = state, .prev = state, .job = &key, .data = json});
+  ledger.Log(
+      queue_id,
+      {.type = EventType::kProgress, .state = state, .prev = state, .job = &key, .data = json});
   return Status::Ok();
 }
 
@@ -145,8 +153,9 @@ int64_t LinesKept(int32_t keep_logs) {
 }
 
 void LogReady(Ledger& ledger, const Location& at) {
-  ledger.Log(at.queue_id,
-             {.type = EventType::kReady, .state = JobState::kReady, .prev = at.state, .job = &at.key});
+  ledger.Log(
+      at.queue_id,
+      {.type = EventType::kReady, .state = JobState::kReady, .prev = at.state, .job = &at.key});
 }
 
 }  // namespace
@@ -157,12 +166,16 @@ Status CheckProgress(std::string_view json, int64_t max_payload_bytes) {
   }
   if (IsJson(json, kProgressMaxDepth)) return Status::Ok();
   return Status(Code::kInvalidArgument, "progress is " + Quoted(json) + "; JSON text of at most " +
-                                            std::to_string(kProgressMaxDepth) + " levels is accepted");
+                                            std::to_string(kProgressMaxDepth) +
+                                            " levels is accepted");
 }
 
-Status CheckLogLine(std::string_view text) { return CheckText(text, kLogLineMaxBytes, "line"); }
+Status CheckLogLine(std::string_view text) {
+  return CheckText(text, kLogLineMaxBytes, "line");
+}
 
-Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason, CancelResult* result) {
+Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
+                 CancelResult* result) {
   RETURN_IF_ERROR(CheckText(reason, kReasonMaxBytes, "reason"));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
   if (at.state >= JobState::kCompleted) {
@@ -176,8 +189,8 @@ Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason, C
   OwnRules rules;
   RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
   RETURN_IF_ERROR(TakeWaiting(ledger, at));
-  RETURN_IF_ERROR(EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel, CancelError(reason),
-                             rules.keep_failed));
+  RETURN_IF_ERROR(EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel,
+                             CancelError(reason), rules.keep_failed));
   *result = CancelResult::kCancelled;
   return CleanNoted(ledger);
 }
@@ -221,7 +234,8 @@ Status PromoteJob(Ledger& ledger, const JobRef& job) {
 }
 
 Status RemoveAt(Ledger& ledger, const Location& at) {
-  if (at.state == JobState::kActive) return WrongState(at, "jobs in any other state can be removed");
+  if (at.state == JobState::kActive)
+    return WrongState(at, "jobs in any other state can be removed");
   if (at.state >= JobState::kCompleted) return RemoveFinished(ledger, at.place, at.state);
   RETURN_IF_ERROR(TakeWaiting(ledger, at));
   ledger.Moved(at.queue_id, at.state, kNowhere, Cause::kRemove, at.place.priority);
@@ -236,7 +250,8 @@ Status RemoveJob(Ledger& ledger, const JobRef& job) {
   return Status::Ok();
 }
 
-Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json, int64_t max_payload_bytes) {
+Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
+                   int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckProgress(json, max_payload_bytes));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
   RETURN_IF_ERROR(MarkRun(ledger, at));
@@ -258,7 +273,8 @@ Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view jso
   return WriteProgress(ledger, lease.key, lease.place.queue_id, JobState::kActive, json);
 }
 
-Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs) {
+Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text,
+                      int32_t keep_logs) {
   if (LinesKept(keep_logs) == 0) return Status::Ok();
   RETURN_IF_ERROR(MarkLeaseRun(ledger, lease));
   return WriteLogLine(ledger, lease.key.row, text, LinesKept(keep_logs));

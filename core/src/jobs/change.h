@@ -1,5 +1,5 @@
-// Changes to single jobs from outside their workers, and what handlers report while they run. Each works in the open
-// write transaction and changes nothing when it answers an error.
+// Changes to single jobs from outside their workers, and what handlers report while they run. Each
+// works in the open write transaction and changes nothing when it answers an error.
 #ifndef MILLRACE_JOBS_CHANGE_H_
 #define MILLRACE_JOBS_CHANGE_H_
 
@@ -16,33 +16,39 @@
 
 namespace millrace::jobs {
 
-// The store's own bounds on logs: older lines of a job go when it has more, a longer line is refused.
+// The store's own bounds on logs: older lines of a job go when it has more, a longer line is
+// refused.
 inline constexpr int64_t kLogLinesMax = 10'000;
 inline constexpr int64_t kLogLineMaxBytes = 64 << 10;
 inline constexpr int64_t kReasonMaxBytes = 16 << 10;
 
-// --- By a caller; kNotFound, kInvalidArgument -----------------------------------------------------------------------
-// A waiting job ends as cancelled; the holder of an active one is told. `reason` may be empty.
-Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason, CancelResult* result);
-// An ended job is ready again, from its first attempt: counters, errors, progress and result are forgotten, its log is
-// kept, and it no longer expires. kWrongState for others.
+// --- By a caller; kNotFound, kInvalidArgument
+// ----------------------------------------------------------------------- A waiting job ends as
+// cancelled; the holder of an active one is told. `reason` may be empty.
+Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
+                 CancelResult* result);
+// An ended job is ready again, from its first attempt: counters, errors, progress and result are
+// forgotten, its log is kept, and it no longer expires. kWrongState for others.
 Status RedriveJob(Ledger& ledger, const JobRef& job);
 // A scheduled job is ready now. kWrongState for others.
 Status PromoteJob(Ledger& ledger, const JobRef& job);
 // kWrongState for an active one.
 Status RemoveJob(Ledger& ledger, const JobRef& job);
 // Of a job in any state. The job's own keep_logs bounds its log.
-Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json, int64_t max_payload_bytes);
+Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
+                   int64_t max_payload_bytes);
 Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text);
 
-// --- By the holder of a lease; kLeaseLost if it is gone ----------------------------------------------------------------
-// `json` and `text` were checked before (CheckProgress, CheckLogLine). Afterwards the job has a row in job_runs: the
-// holder sets lease.place.run (before or after; set without a row it does no harm).
+// --- By the holder of a lease; kLeaseLost if it is gone
+// ---------------------------------------------------------------- `json` and `text` were checked
+// before (CheckProgress, CheckLogLine). Afterwards the job has a row in job_runs: the holder sets
+// lease.place.run (before or after; set without a row it does no harm).
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json);
 // keep_logs as in JobSpec.
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs);
 
-// --- The same for a job that was located (bulk.h) ------------------------------------------------------------------------
+// --- The same for a job that was located (bulk.h)
+// ------------------------------------------------------------------------
 Status RedriveAt(Ledger& ledger, const Location& at);
 Status PromoteAt(Ledger& ledger, const Location& at);
 // Any state but active; logs no event.

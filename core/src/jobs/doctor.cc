@@ -45,7 +45,8 @@ class Doctor {
                                             "does not stand in exactly one place")));
     RETURN_IF_ERROR(Met("gathered", Slices("gathered", sql::doctor::kUnmarkedRuns,
                                            "has rows that its place does not know of")));
-    RETURN_IF_ERROR(Met("ids", Slices("ids", sql::doctor::kWrongKeys, "is not found under its id")));
+    RETURN_IF_ERROR(
+        Met("ids", Slices("ids", sql::doctor::kWrongKeys, "is not found under its id")));
     RETURN_IF_ERROR(Met("totals", Totals()));
     RETURN_IF_ERROR(Met("counts", Counts()));
     RETURN_IF_ERROR(Met("leases", Leases()));
@@ -61,7 +62,8 @@ class Doctor {
     DoctorCheck check{.name = name, .ok = faults.empty(), .detail = std::move(detail)};
     if (!check.ok) {
       check.detail.clear();
-      for (const std::string& fault : faults) check.detail += (check.detail.empty() ? "" : "; ") + fault;
+      for (const std::string& fault : faults)
+        check.detail += (check.detail.empty() ? "" : "; ") + fault;
     }
     checks_.push_back(std::move(check));
   }
@@ -80,7 +82,8 @@ class Doctor {
     schema_ = q.Int(1);
     sqlite_ = q.Text(3);
     std::vector<std::string> faults;
-    if (q.Int(0) != store::kApplicationId) faults.push_back("the application id is " + std::to_string(q.Int(0)));
+    if (q.Int(0) != store::kApplicationId)
+      faults.push_back("the application id is " + std::to_string(q.Int(0)));
     Add("application_id", std::move(faults), "this is a Millrace store");
     faults.clear();
     if (schema_ != facts_.schema_version) {
@@ -90,7 +93,8 @@ class Doctor {
     Add("schema", std::move(faults), "version " + std::to_string(schema_));
     faults.clear();
     const std::string mode(q.Text(2));
-    if (mode != (facts_.in_memory ? "memory" : "wal")) faults.push_back("the journal mode is " + mode);
+    if (mode != (facts_.in_memory ? "memory" : "wal"))
+      faults.push_back("the journal mode is " + mode);
     Add("journal", std::move(faults), mode);
     Add("sqlite", {}, sqlite_ + (kPrivateSqlite ? ", Millrace's own" : ", the system's"));
     return Status::Ok();
@@ -119,8 +123,8 @@ class Doctor {
         RETURN_IF_ERROR(q.Step(&row));
         if (!row) break;
         if (sql == sql::doctor::kCheckReferences) {
-          faults.push_back("row " + std::to_string(q.Int(0)) + " of " + table + " refers to nothing in " +
-                           std::string(q.Text(1)));
+          faults.push_back("row " + std::to_string(q.Int(0)) + " of " + table +
+                           " refers to nothing in " + std::string(q.Text(1)));
         } else if (q.Text(0) != "ok") {
           faults.push_back(table + ": " + std::string(q.Text(0)));
         }
@@ -165,7 +169,8 @@ class Doctor {
     RETURN_IF_ERROR(q.Step(&row));
     std::vector<std::string> faults;
     if (q.Int(0) != q.Int(1)) {
-      faults.push_back(std::to_string(q.Int(0)) + " jobs have " + std::to_string(q.Int(1)) + " places");
+      faults.push_back(std::to_string(q.Int(0)) + " jobs have " + std::to_string(q.Int(1)) +
+                       " places");
     }
     if (q.Int(2) != q.Int(3)) {
       faults.push_back(std::to_string(q.Int(2)) + " jobs with an id of their own have " +
@@ -201,7 +206,8 @@ class Doctor {
       leases += q.Int(2);
       const bool alive = !q.IsNull(1) && facts_.alive && facts_.alive(static_cast<int>(q.Int(1)));
       if (alive || std::ssize(faults) == kFaultsShown) continue;
-      faults.push_back(std::to_string(q.Int(2)) + " jobs are leased by process " + std::to_string(q.Int(0)) +
+      faults.push_back(std::to_string(q.Int(2)) + " jobs are leased by process " +
+                       std::to_string(q.Int(0)) +
                        ", which is dead; any running Millrace process takes them back");
     }
     Add("leases", std::move(faults), std::to_string(leases) + " active jobs");
@@ -214,8 +220,8 @@ class Doctor {
     RETURN_IF_ERROR(q.Step(&row));
     std::vector<std::string> faults;
     if (q.Int(0) <= q.Int(1)) {
-      faults.push_back("the next number is " + std::to_string(q.Int(0)) + ", but " + std::to_string(q.Int(1)) +
-                       " is in use");
+      faults.push_back("the next number is " + std::to_string(q.Int(0)) + ", but " +
+                       std::to_string(q.Int(1)) + " is in use");
     }
     Add("sequence", std::move(faults), "next number " + std::to_string(q.Int(0)));
     return Status::Ok();
@@ -238,9 +244,12 @@ class Doctor {
     ASSIGN_OR_RETURN(const auto queues, Queues());
     for (const auto& [queue_id, name] : queues) {
       // One rare type: the rows are unpacked all the same, and no results are fetched.
-      const EventQuery query{.queue = name, .types = {EventType::kPaused}, .limit = std::numeric_limits<int32_t>::max()};
+      const EventQuery query{.queue = name,
+                             .types = {EventType::kPaused},
+                             .limit = std::numeric_limits<int32_t>::max()};
       for (EventPosition from;;) {
-        ASSIGN_OR_RETURN(const EventPage page, ReadEventPage(connection_, queue_id, query, from, &damaged));
+        ASSIGN_OR_RETURN(const EventPage page,
+                         ReadEventPage(connection_, queue_id, query, from, &damaged));
         ASSIGN_OR_RETURN(const EventPosition next, ParseEventId(page.next, "next"));
         if (next.seq == from.seq || std::ssize(damaged) >= kFaultsShown) break;
         from = next;
@@ -248,7 +257,8 @@ class Doctor {
     }
     std::vector<std::string> faults;
     for (const Status& status : damaged) faults.push_back(status.message());
-    Add("events", std::move(faults), "the logs of " + std::to_string(queues.size()) + " queues can be read");
+    Add("events", std::move(faults),
+        "the logs of " + std::to_string(queues.size()) + " queues can be read");
     return Status::Ok();
   }
 
@@ -258,7 +268,8 @@ class Doctor {
     RETURN_IF_ERROR(q.Step(&row));
     std::vector<std::string> faults;
     if (row) {
-      faults.push_back(std::to_string(q.Int(0)) + " damaged records were taken out of the way; the newest: job number " +
+      faults.push_back(std::to_string(q.Int(0)) +
+                       " damaged records were taken out of the way; the newest: job number " +
                        std::to_string(q.Int(1)) + ", " + std::string(q.Text(2)));
     }
     Add("quarantine", std::move(faults), "no damaged record was met");
@@ -271,12 +282,20 @@ class Doctor {
     for (const DoctorCheck& check : checks_) {
       ok = ok && check.ok;
       if (checks.size() > 1) checks += ',';
-      checks += JsonObject().Text("name", check.name).Bool("ok", check.ok).Text("detail", check.detail).Take();
+      checks += JsonObject()
+                    .Text("name", check.name)
+                    .Bool("ok", check.ok)
+                    .Text("detail", check.detail)
+                    .Take();
     }
     checks += ']';
     JsonObject versions;
     versions.Text("millrace", MILLRACE_VERSION).Text("sqlite", sqlite_).Int("schema", schema_);
-    return JsonObject().Bool("ok", ok).Raw("checks", checks).Raw("versions", versions.Take()).Take();
+    return JsonObject()
+        .Bool("ok", ok)
+        .Raw("checks", checks)
+        .Raw("versions", versions.Take())
+        .Take();
   }
 
   Connection& connection_;

@@ -14,7 +14,8 @@ namespace {
 using store::Connection;
 using store::Query;
 
-// Bounds of one call, so that it neither holds its snapshot long nor makes a page that fills the memory.
+// Bounds of one call, so that it neither holds its snapshot long nor makes a page that fills the
+// memory.
 constexpr int64_t kScanRows = 1'000;
 constexpr int64_t kPageBytes = 16 << 20;
 
@@ -28,8 +29,13 @@ uint32_t MaskOf(const std::vector<EventType>& types) {
 // Goes over the rows of a queue's log and gathers a page.
 class PageReader {
  public:
-  PageReader(Connection& connection, const EventQuery& query, EventPosition from, std::vector<Status>* damaged)
-      : connection_(connection), query_(query), mask_(MaskOf(query.types)), position_(from), damaged_(damaged) {}
+  PageReader(Connection& connection, const EventQuery& query, EventPosition from,
+             std::vector<Status>* damaged)
+      : connection_(connection),
+        query_(query),
+        mask_(MaskOf(query.types)),
+        position_(from),
+        damaged_(damaged) {}
 
   Status Read(int64_t queue_id) {
     Query q(connection_, sql::read::kSelectEvents);
@@ -38,7 +44,8 @@ class PageReader {
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));
       if (!row) return Status::Ok();
-      RETURN_IF_ERROR(ReadRow({.seq = q.Int(0), .at_ms = q.Int(1), .n = q.Int(2), .body = q.BlobBytes(3)}));
+      RETURN_IF_ERROR(
+          ReadRow({.seq = q.Int(0), .at_ms = q.Int(1), .n = q.Int(2), .body = q.BlobBytes(3)}));
     }
     return Status::Ok();
   }
@@ -80,14 +87,16 @@ class PageReader {
   }
 
   Status Add(Event event, int64_t job) {
-    if (event.type == EventType::kCompleted && event.data.empty()) RETURN_IF_ERROR(AddResult(job, &event));
+    if (event.type == EventType::kCompleted && event.data.empty())
+      RETURN_IF_ERROR(AddResult(job, &event));
     bytes_ += static_cast<int64_t>(event.data.size());
     page_.events.push_back(std::move(event));
     full_ = std::ssize(page_.events) >= query_.limit || bytes_ >= kPageBytes;
     return Status::Ok();
   }
 
-  // A result that is kept beside its job is not copied into the log. A job that has ended once more since has another.
+  // A result that is kept beside its job is not copied into the log. A job that has ended once more
+  // since has another.
   Status AddResult(int64_t job, Event* event) {
     Query q(connection_, sql::read::kSelectResult);
     q.Bind(job, event->at_ms);

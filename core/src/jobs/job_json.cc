@@ -10,7 +10,8 @@
 namespace millrace::jobs {
 namespace {
 
-// What cannot be embedded for its depth is shown as text: those who print answers parse them with simple parsers.
+// What cannot be embedded for its depth is shown as text: those who print answers parse them with
+// simple parsers.
 constexpr int kEmbedMaxDepth = 500;
 
 std::string Hex(std::string_view bytes) {
@@ -38,19 +39,26 @@ std::string EmbeddedOrNull(std::string_view bytes, ContentType type) {
 
 const char* ContentTypeName(ContentType type) {
   switch (type) {
-    case ContentType::kJson: return "json";
-    case ContentType::kMessagePack: return "msgpack";
-    case ContentType::kBytes: return "bytes";
+    case ContentType::kJson:
+      return "json";
+    case ContentType::kMessagePack:
+      return "msgpack";
+    case ContentType::kBytes:
+      return "bytes";
   }
   return "unknown";
 }
 
 const char* BackoffName(Backoff::Kind kind) {
   switch (kind) {
-    case Backoff::Kind::kNone: return "none";
-    case Backoff::Kind::kFixed: return "fixed";
-    case Backoff::Kind::kExponential: return "exponential";
-    case Backoff::Kind::kCustom: return "custom";
+    case Backoff::Kind::kNone:
+      return "none";
+    case Backoff::Kind::kFixed:
+      return "fixed";
+    case Backoff::Kind::kExponential:
+      return "exponential";
+    case Backoff::Kind::kCustom:
+      return "custom";
   }
   return "unknown";
 }

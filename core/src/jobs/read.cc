@@ -61,9 +61,11 @@ void SetEnd(EndRecord end, Answer* answer) {
   }
 }
 
-// How often an ended job was started. The row of earlier attempts may hold the last one too (a crash does).
+// How often an ended job was started. The row of earlier attempts may hold the last one too (a
+// crash does).
 int32_t AttemptsStarted(const RunRecord& run, const EndRecord& end) {
-  const bool counted = end.started_at_ms == 0 || (run.exists && run.started_at_ms == end.started_at_ms);
+  const bool counted =
+      end.started_at_ms == 0 || (run.exists && run.started_at_ms == end.started_at_ms);
   return std::max(run.attempts_started + (counted ? 0 : 1), end.attempts);
 }
 
@@ -122,7 +124,9 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   Body body;
   bool found = false;
   RETURN_IF_ERROR(LoadBody(connection, at.key.row, &body, &found));
-  if (!found) return Status(Code::kCorrupt, "job " + at.key.PublicId() + " has no body; run `millrace doctor`");
+  if (!found)
+    return Status(Code::kCorrupt,
+                  "job " + at.key.PublicId() + " has no body; run `millrace doctor`");
   info.spec = std::move(body.spec);
   info.spec.id = at.key.PublicId();
   info.created_at_ms = at.key.created_at_ms;
@@ -141,10 +145,14 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
 
 const char* ListStatement(JobState state, bool descending) {
   switch (state) {
-    case JobState::kReady: return descending ? sql::read::kListReadyDescending : sql::read::kListReady;
-    case JobState::kScheduled: return descending ? sql::read::kListScheduledDescending : sql::read::kListScheduled;
-    case JobState::kActive: return descending ? sql::read::kListActiveDescending : sql::read::kListActive;
-    default: return descending ? sql::read::kListFinishedDescending : sql::read::kListFinished;
+    case JobState::kReady:
+      return descending ? sql::read::kListReadyDescending : sql::read::kListReady;
+    case JobState::kScheduled:
+      return descending ? sql::read::kListScheduledDescending : sql::read::kListScheduled;
+    case JobState::kActive:
+      return descending ? sql::read::kListActiveDescending : sql::read::kListActive;
+    default:
+      return descending ? sql::read::kListFinishedDescending : sql::read::kListFinished;
   }
 }
 
@@ -157,7 +165,8 @@ Status CheckListQuery(const ListQuery& query) {
   return CheckRange(query.limit, 1, kListLimitMax, "limit");
 }
 
-Result<std::vector<int64_t>> ListRows(Connection& connection, int64_t queue_id, const ListQuery& query) {
+Result<std::vector<int64_t>> ListRows(Connection& connection, int64_t queue_id,
+                                      const ListQuery& query) {
   std::vector<int64_t> rows;
   Query q(connection, ListStatement(query.state, query.descending));
   std::optional<std::string_view> name;
@@ -237,7 +246,8 @@ Result<JobOutcome> ReadOutcome(Connection& connection, const JobRef& job) {
   return outcome;
 }
 
-Result<std::vector<LogLine>> ReadLogs(Connection& connection, const JobRef& job, int64_t offset, int64_t limit) {
+Result<std::vector<LogLine>> ReadLogs(Connection& connection, const JobRef& job, int64_t offset,
+                                      int64_t limit) {
   RETURN_IF_ERROR(CheckRange(offset, 0, std::numeric_limits<int64_t>::max(), "offset"));
   RETURN_IF_ERROR(CheckRange(limit, 1, kListLimitMax, "limit"));
   const Snapshot snapshot(connection);

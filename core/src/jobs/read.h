@@ -19,17 +19,19 @@ inline constexpr int64_t kListLimitMax = 10'000;
 // The number of a queue; 0 if there is none of that name.
 Result<int64_t> QueueIdOf(store::Connection& connection, const std::string& name);
 
-// Where the job stands that a caller named. kInvalidArgument for what cannot be an id or a queue, kNotFound.
+// Where the job stands that a caller named. kInvalidArgument for what cannot be an id or a queue,
+// kNotFound.
 Result<Location> FindJob(store::Connection& connection, const JobRef& job);
 
 Result<JobInfo> ReadJob(store::Connection& connection, const JobRef& job);
 // What a waiting caller reads again and again: never the payload.
 Result<JobOutcome> ReadOutcome(store::Connection& connection, const JobRef& job);
 // Log lines, oldest first. limit 1 .. 10,000.
-Result<std::vector<LogLine>> ReadLogs(store::Connection& connection, const JobRef& job, int64_t offset, int64_t limit);
+Result<std::vector<LogLine>> ReadLogs(store::Connection& connection, const JobRef& job,
+                                      int64_t offset, int64_t limit);
 
-// Ready jobs in the order of claim, scheduled ones by due time, active ones by start, ended ones by their end. A name
-// is looked for by going over the queue. An unknown queue is empty.
+// Ready jobs in the order of claim, scheduled ones by due time, active ones by start, ended ones by
+// their end. A name is looked for by going over the queue. An unknown queue is empty.
 Result<std::vector<JobInfo>> ListJobs(store::Connection& connection, const ListQuery& query);
 
 // Zeros for an unknown queue. Constant time.

@@ -12,7 +12,8 @@ Snapshot::Snapshot(store::Connection& connection)
 }
 
 Snapshot::~Snapshot() {
-  // An error here loses nothing: nothing was written, and the connection's next use reports what is wrong with it.
+  // An error here loses nothing: nothing was written, and the connection's next use reports what is
+  // wrong with it.
   if (own_ && connection_.in_transaction()) (void)Query(connection_, sql::read::kEndRead).Run();
 }
 

@@ -1,4 +1,5 @@
-// One state of the store for several statements: without it a job could move between two of them and be seen nowhere.
+// One state of the store for several statements: without it a job could move between two of them
+// and be seen nowhere.
 #ifndef MILLRACE_JOBS_SNAPSHOT_H_
 #define MILLRACE_JOBS_SNAPSHOT_H_
 
@@ -7,7 +8,8 @@
 
 namespace millrace::jobs {
 
-// A read transaction for its scope; nothing inside an open transaction, whose state is fixed already.
+// A read transaction for its scope; nothing inside an open transaction, whose state is fixed
+// already.
 class Snapshot {
  public:
   explicit Snapshot(store::Connection& connection);

@@ -1,0 +1,262 @@
+#include "jobs/bulk.h"
+
+#include "jobs/finish.h"
+#include "jobs/jobs_test_util.h"
+#include "jobs/read.h"
+
+namespace millrace::jobs {
+namespace {
+
+using Kind = Outcome::Kind;
+using SliceFunction = Status (*)(Ledger&, const BulkQuery&, int64_t, BulkCursor*, SliceResult*);
+
+// Runs a bulk change to its end; answers how many it changed and how many transactions it took.
+struct Run {
+  int64_t changed = 0;
+  int slices = 0;
+};
+template <typename Slice>
+Run RunAll(JobsFixture& f, Slice slice) {
+  Run run;
+  BulkCursor cursor;
+  for (SliceResult result{.more = true}; result.more; ++run.slices) {
+    REQUIRE(run.slices < 1'000);
+    f.MustDo([&](Ledger& ledger) { return slice(ledger, &cursor, &result); });
+    run.changed += result.changed;
+  }
+  return run;
+}
+Run RunQuery(JobsFixture& f, SliceFunction function, const BulkQuery& query, int64_t limit = 10) {
+  return RunAll(f, [&](Ledger& ledger, BulkCursor* cursor, SliceResult* result) {
+    return function(ledger, query, limit, cursor, result);
+  });
+}
+
+void AddMany(JobsFixture& f, int count, const std::string& name = "task", int64_t delay_ms = 0) {
+  for (int i = 0; i < count; ++i) {
+    JobSpec spec = Delayed(Spec(), delay_ms);
+    spec.name = name;
+    spec.priority = i % 3;
+    f.Add(spec);
+  }
+}
+
+void FailMany(JobsFixture& f, int count, const std::string& name = "task") {
+  AddMany(f, count, name);
+  for (const Claimed& claimed : f.Claim(count)) f.Settle(claimed.lease, Kind::kFailed, "{}");
+}
+
+TEST_CASE("dead letters are redriven in slices, by name", "[jobs][bulk]") {
+  JobsFixture f;
+  FailMany(f, 25, "a");
+  FailMany(f, 7, "b");
+  const Run run =
+      RunQuery(f, RedriveSlice, {.queue = "q", .state = JobState::kFailed, .name = "a"});
+  CHECK(run.changed == 25);
+  CHECK(run.slices == 3);
+  CHECK(f.Counts().ready == 25);
+  CHECK(f.Counts().failed == 7);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a redrive ends although its jobs fail again at once", "[jobs][bulk]") {
+  JobsFixture f;
+  FailMany(f, 30);
+  BulkCursor cursor;
+  int64_t changed = 0;
+  int slices = 0;
+  for (SliceResult result{.more = true}; result.more; ++slices) {
+    REQUIRE(slices < 100);
+    f.clock.Advance(1);
+    f.MustDo([&](Ledger& ledger) {
+      return RedriveSlice(ledger, {.queue = "q", .state = JobState::kFailed}, 10, &cursor, &result);
+    });
+    changed += result.changed;
+    f.clock.Advance(1);
+    for (const Claimed& claimed : f.Claim(100)) f.Settle(claimed.lease, Kind::kFailed, "{}");
+  }
+  CHECK(changed == 30);
+  CHECK(f.Counts().failed == 30);
+}
+
+TEST_CASE("only jobs that ended before a time are removed", "[jobs][bulk]") {
+  JobsFixture f;
+  FailMany(f, 5);
+  f.clock.Advance(1'000);
+  const int64_t before = f.clock.WallMs();
+  FailMany(f, 4);
+  const Run run = RunQuery(f, RemoveSlice,
+                           {.queue = "q", .state = JobState::kFailed, .before_at_ms = before}, 2);
+  CHECK(run.changed == 5);
+  CHECK(f.Counts().failed == 4);
+  const std::vector<Event> events = f.Events("q", {EventType::kCleaned});
+  REQUIRE(events.size() == 3);
+  CHECK(events[0].count == 2);
+  CHECK(events[2].count == 1);
+  CHECK(events[0].prev == JobState::kFailed);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a filter that nothing meets still ends, in bounded slices", "[jobs][bulk]") {
+  JobsFixture f;
+  AddMany(f, 100);
+  const Run run =
+      RunQuery(f, RemoveSlice, {.queue = "q", .state = JobState::kReady, .name = "none"}, 5);
+  CHECK(run.changed == 0);
+  CHECK(run.slices == 3);
+  CHECK(f.Counts().ready == 100);
+}
+
+TEST_CASE("what is enqueued during a bulk change is left alone", "[jobs][bulk]") {
+  JobsFixture f;
+  AddMany(f, 20);
+  BulkCursor cursor;
+  int64_t changed = 0;
+  int64_t added = 0;
+  for (SliceResult result{.more = true}; result.more; added += 2) {
+    f.MustDo([&](Ledger& ledger) {
+      return RemoveSlice(ledger, {.queue = "q", .state = JobState::kReady}, 5, &cursor, &result);
+    });
+    changed += result.changed;
+    AddMany(f, 2);
+  }
+  CHECK(changed == 20);
+  CHECK(added >= 8);
+  CHECK(f.Counts().ready == added);
+  f.CheckInvariants();
+}
+
+TEST_CASE("scheduled jobs are promoted, whatever the state of the query", "[jobs][bulk]") {
+  JobsFixture f;
+  AddMany(f, 12, "task", 60'000);
+  CHECK(RunQuery(f, PromoteSlice, {.queue = "q"}, 5).changed == 12);
+  CHECK(f.Counts().ready == 12);
+  CHECK(f.Counts().prioritized == 8);
+  CHECK(f.Counts().scheduled == 0);
+  f.CheckInvariants();
+}
+
+TEST_CASE("draining takes the ready jobs, and the scheduled ones if asked", "[jobs][bulk]") {
+  JobsFixture f;
+  AddMany(f, 7);
+  AddMany(f, 5, "task", 60'000);
+  f.ClaimOne();
+  const bool scheduled = GENERATE(false, true);
+  const Run run = RunAll(f, [&](Ledger& ledger, BulkCursor* cursor, SliceResult* result) {
+    return DrainSlice(ledger, "q", scheduled, 4, cursor, result);
+  });
+  CHECK(run.changed == (scheduled ? 11 : 6));
+  CHECK(f.Counts().ready == 0);
+  CHECK(f.Counts().scheduled == (scheduled ? 0 : 5));
+  CHECK(f.Counts().active == 1);
+  f.CheckInvariants();
+}
+
+TEST_CASE("an obliterated queue is as if it had never been", "[jobs][bulk]") {
+  JobsFixture f;
+  FailMany(f, 3);
+  AddMany(f, 5);
+  AddMany(f, 5, "task", 60'000);
+  const Lease lease = f.ClaimOne();
+  const auto obliterate = [&](bool force) {
+    return [force](Ledger& ledger, BulkCursor* cursor, SliceResult* result) {
+      return ObliterateSlice(ledger, "q", force, 4, cursor, result);
+    };
+  };
+  BulkCursor cursor;
+  SliceResult result;
+  RequireError(f.Do([&](Ledger& ledger) { return obliterate(false)(ledger, &cursor, &result); }),
+               Code::kWrongState, R"(queue "q" has 1 active jobs)");
+  CHECK_FALSE(f.Counts().paused);
+  CHECK(RunAll(f, obliterate(true)).changed == 13);
+  CHECK(f.controlled == std::vector<int64_t>{JobsFixture::kProcess});
+  CHECK(RequireOk(ListQueues(f.connection())).empty());
+  for (const char* table :
+       {"jobs", "ready", "scheduled", "active", "finished", "events", "queue_counts"}) {
+    CAPTURE(table);
+    CHECK(f.Int(("SELECT count(*) FROM " + std::string(table)).c_str()) == 0);
+  }
+  CHECK(f.Settle(lease, Kind::kCompleted).status.code() == Code::kLeaseLost);
+  f.AddId("again");
+  CHECK(f.Claim().size() == 1);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a queue to which jobs are added while it is obliterated lives on with them",
+          "[jobs][bulk]") {
+  JobsFixture f;
+  AddMany(f, 10);
+  BulkCursor cursor;
+  for (SliceResult result{.more = true}; result.more;) {
+    f.MustDo(
+        [&](Ledger& ledger) { return ObliterateSlice(ledger, "q", false, 4, &cursor, &result); });
+    if (cursor.phase == 1) AddMany(f, 1);
+  }
+  CHECK(f.Counts().ready > 0);
+  CHECK_FALSE(f.Counts().paused);
+  CHECK(f.Claim(100).size() > 0);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a paused queue gives no job, and wakes its workers when it goes on", "[jobs][bulk]") {
+  JobsFixture f;
+  f.MustDo([](Ledger& ledger) { return PauseQueue(ledger, "q"); });
+  f.MustDo([](Ledger& ledger) { return PauseQueue(ledger, "q"); });
+  CHECK(f.Counts().paused);
+  AddMany(f, 3);
+  AddMany(f, 2, "task", 60'000);
+  CHECK(f.Claim(10).empty());
+  f.new_jobs.clear();
+  f.MustDo([](Ledger& ledger) { return ResumeQueue(ledger, "q"); });
+  REQUIRE(f.new_jobs.size() == 1);
+  CHECK(f.new_jobs.begin()->second == 5);
+  f.MustDo([](Ledger& ledger) { return ResumeQueue(ledger, "q"); });
+  f.MustDo([](Ledger& ledger) { return ResumeQueue(ledger, "unknown"); });
+  CHECK(f.Events("q", {EventType::kPaused}).size() == 1);
+  CHECK(f.Events("q", {EventType::kResumed}).size() == 1);
+  CHECK(f.Claim(10).size() == 3);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a queue's own retention holds from now on", "[jobs][bulk]") {
+  JobsFixture f;
+  f.MustDo([](Ledger& ledger) { return SetQueueRetention(ledger, "q", {-1, 2}, {-1, -1}); });
+  for (int i = 0; i < 5; ++i) {
+    f.AddId();
+    f.Settle(f.ClaimOne(), Kind::kCompleted);
+    f.clock.Advance(1);
+  }
+  CHECK(f.Counts().completed == 2);
+  RequireError(f.Do([](Ledger& ledger) {
+    return SetQueueRetention(ledger, "q", {-2, 0}, {});
+  }),
+               Code::kInvalidArgument, "completed.age_ms is -2");
+  f.CheckInvariants();
+}
+
+TEST_CASE("bulk queries are checked", "[jobs][bulk]") {
+  JobsFixture f;
+  f.AddId("a");
+  const auto slice = [&](SliceFunction function, const BulkQuery& query, int64_t limit = 1) {
+    BulkCursor cursor;
+    SliceResult result;
+    return f.Do([&](Ledger& ledger) { return function(ledger, query, limit, &cursor, &result); });
+  };
+  RequireError(slice(RemoveSlice, {.queue = ""}), Code::kInvalidArgument, "queue");
+  RequireError(
+      slice(RemoveSlice, {.queue = "q", .state = JobState::kActive}), Code::kInvalidArgument,
+      R"(state is "active"; "scheduled", "ready", "completed", "failed" or "cancelled" is accepted)");
+  RequireError(slice(RedriveSlice, {.queue = "q", .state = JobState::kReady}),
+               Code::kInvalidArgument,
+               R"(state is "ready"; "completed", "failed" or "cancelled" is accepted)");
+  RequireError(slice(RemoveSlice, {.queue = "q", .before_at_ms = -1}), Code::kInvalidArgument,
+               "before_at_ms is -1");
+  RequireError(slice(RemoveSlice, {.queue = "q", .limit = -1}), Code::kInvalidArgument,
+               "limit is -1");
+  RequireError(slice(RemoveSlice, {.queue = "q"}, kSliceMax + 1), Code::kInvalidArgument,
+               "limit is 1001");
+  RequireOk(slice(RemoveSlice, {.queue = "nowhere"}));
+}
+
+}  // namespace
+}  // namespace millrace::jobs

@@ -1,0 +1,243 @@
+#include "jobs/event_log.h"
+
+#include <random>
+
+#include "jobs/bulk.h"
+#include "jobs/change.h"
+#include "jobs/jobs_test_util.h"
+#include "jobs/read.h"
+
+namespace millrace::jobs {
+namespace {
+
+JobKey GeneratedKey() {
+  return {.row = 77, .created_at_ms = 1'700'000'000'123, .salt = 0x3ffffffff};
+}
+
+TEST_CASE("an event comes back as it was written", "[jobs][events]") {
+  const JobKey generated = GeneratedKey();
+  const JobKey custom{.row = 5, .custom_id = "order-é"};
+  std::string body;
+  AppendEvent(&body, {.type = EventType::kAdded,
+                      .state = JobState::kScheduled,
+                      .job = &generated,
+                      .due_at_ms = 1'800'000'000'000,
+                      .name = "resize"});
+  AppendEvent(&body, {.type = EventType::kCompleted,
+                      .state = JobState::kCompleted,
+                      .prev = JobState::kActive,
+                      .job = &custom,
+                      .attempt = 1'000'000,
+                      .data = R"({"a":"b"})"});
+  AppendEvent(&body, {.type = EventType::kCleaned, .prev = JobState::kFailed, .count = 1'000});
+  std::vector<Event> events;
+  std::vector<int64_t> rows;
+  RequireOk(DecodeEvents(body, 42, 9, "q", &events, &rows));
+  REQUIRE(events.size() == 3);
+  CHECK(rows == std::vector<int64_t>{77, 5, 0});
+  CHECK(events[0].id == "42-0");
+  CHECK(events[0].job_id == generated.PublicId());
+  CHECK(events[0].name == "resize");
+  CHECK(events[0].due_at_ms == 1'800'000'000'000);
+  CHECK(events[0].state == JobState::kScheduled);
+  CHECK(events[1].id == "42-1");
+  CHECK(events[1].job_id == "order-é");
+  CHECK(events[1].attempt == 1'000'000);
+  CHECK(events[1].data == R"({"a":"b"})");
+  CHECK(events[1].prev == JobState::kActive);
+  CHECK(events[2].count == 1'000);
+  CHECK(events[2].job_id.empty());
+  CHECK(events[2].queue == "q");
+  CHECK(events[2].at_ms == 9);
+}
+
+TEST_CASE("every cut of a row is refused, and what was before it is kept", "[jobs][events]") {
+  const JobKey key = GeneratedKey();
+  std::string first;
+  AppendEvent(&first, {.type = EventType::kActive, .job = &key, .attempt = 3});
+  std::string body = first;
+  AppendEvent(&body, {.type = EventType::kFailed, .job = &key, .attempt = 300, .data = "{}"});
+  for (size_t size = first.size() + 1; size < body.size(); ++size) {
+    std::vector<Event> events;
+    std::vector<int64_t> rows;
+    const Status status =
+        DecodeEvents(std::string_view(body).substr(0, size), 3, 0, "q", &events, &rows);
+    RequireError(status, Code::kCorrupt,
+                 "row 3 of the event log of queue \"q\" is damaged from its event 1 on");
+    CHECK(events.size() == 1);
+    CHECK(rows.size() == 1);
+  }
+}
+
+TEST_CASE("bytes that are never written are refused", "[jobs][events]") {
+  using namespace std::string_literals;
+  const std::string hostile[] = {
+      "\x00\x00\x02\x02"s,                  // no such type
+      "\x10\x00\x02\x02"s,                  // no such type
+      "\x01\x00\x08\x02"s,                  // no such state
+      "\x01\x00\x02\xff"s,                  // no such state
+      "\x01\x80\x02\x02"s,                  // no such field
+      "\x01\x03\x02\x02\x01\x01\x01\x01"s,  // two ids
+      "\x01\x02\x02\x02\x01\x05"s + "ab",   // a text longer than what is there
+      "\x01\x02\x02\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // the same, beyond all
+                                                                        // sizes
+      "\x01\x02\x02\x02\x01\x02\xff\xfe"s,                              // an id that is not UTF-8
+      "\x01\x04\x02\x02\xff\xff\xff\xff\xff\x01"s,                  // an attempt beyond its type
+      "\x01\x08\x02\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // a time beyond its type
+      "\x01\x10\x02\x02\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"s,  // a number without an end
+  };
+  for (const std::string& body : hostile) {
+    std::vector<Event> events;
+    std::vector<int64_t> rows;
+    CAPTURE(body.size());
+    CHECK(DecodeEvents(body, 1, 0, "q", &events, &rows).code() == Code::kCorrupt);
+    CHECK(events.empty());
+  }
+}
+
+TEST_CASE("no bytes harm the decoder", "[jobs][events]") {
+  std::mt19937_64 random(20'261'122);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string body(random() % 64, '\0');
+    for (char& c : body) c = static_cast<char>(random() % 4 == 0 ? random() % 256 : random() % 16);
+    std::vector<Event> events;
+    std::vector<int64_t> rows;
+    const Status status = DecodeEvents(body, 1, 0, "q", &events, &rows);
+    REQUIRE((status.ok() || status.code() == Code::kCorrupt));
+    REQUIRE(events.size() == rows.size());
+    REQUIRE(events.size() * 4 <= body.size());
+  }
+}
+
+TEST_CASE("event ids order as numbers and refuse other texts", "[jobs][events]") {
+  CHECK(EventIdLess("9-0", "10-0"));
+  CHECK(EventIdLess("9-9", "9-10"));
+  CHECK_FALSE(EventIdLess("9-10", "9-10"));
+  for (const char* id :
+       {"x", "1", "1-", "-1-1", "1-1x", "1--1", "99999999999999999999-0", "1-1 "}) {
+    RequireError(ParseEventId(id, "after").status(), Code::kInvalidArgument, "after is ");
+  }
+  CHECK(RequireOk(ParseEventId("", "after")).n == -1);
+}
+
+// --- Reading from a store
+// ------------------------------------------------------------------------------------------------
+
+EventPage Page(JobsFixture& f, const EventQuery& query, const std::string& after = "",
+               std::vector<Status>* damaged = nullptr) {
+  const int64_t queue_id = RequireOk(QueueIdOf(f.connection(), "q"));
+  const EventPosition from = RequireOk(ParseEventId(after, "after"));
+  return RequireOk(ReadEventPage(f.connection(), queue_id, query, from, damaged));
+}
+
+TEST_CASE("a log is read in pages that cut a commit's row anywhere", "[jobs][events]") {
+  JobsFixture f;
+  f.MustDo([&](Ledger& ledger) {
+    EnqueueAck ack;
+    for (int i = 0; i < 20; ++i)
+      ledger.Log(RequireOk(ledger.QueueId("q")), {.type = EventType::kCleaned, .count = i + 1});
+    return Status::Ok();
+  });
+  f.AddId("a");
+  const EventQuery query{.queue = "q", .limit = 3};
+  std::vector<Event> all;
+  std::string after;
+  for (;;) {
+    EventPage page = Page(f, query, after);
+    if (page.events.empty()) {
+      CHECK(page.next == after);
+      break;
+    }
+    for (const Event& event : page.events) {
+      if (!all.empty()) CHECK(EventIdLess(all.back().id, event.id));
+      all.push_back(event);
+    }
+    after = page.next;
+    CHECK(after == all.back().id);
+  }
+  REQUIRE(all.size() == 21);
+  CHECK(all[19].count == 20);
+  CHECK(all[20].type == EventType::kAdded);
+  CHECK(RequireOk(NewestEvent(f.connection(), RequireOk(QueueIdOf(f.connection(), "q")))).n == 0);
+}
+
+TEST_CASE("a filter passes events by and moves on", "[jobs][events]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.AddId("b");
+  f.Settle(f.ClaimOne(), Outcome::Kind::kCompleted, R"("done")");
+  EventPage page = Page(f, {.queue = "q", .types = {EventType::kCompleted}, .limit = 10});
+  REQUIRE(page.events.size() == 1);
+  CHECK(page.events[0].job_id == "a");
+  CHECK(page.events[0].data == R"("done")");
+  page = Page(f, {.queue = "q", .job_id = "b", .limit = 10});
+  REQUIRE(page.events.size() == 1);
+  CHECK(page.events[0].type == EventType::kAdded);
+  page = Page(f, {.queue = "q", .job_id = "nobody", .limit = 10});
+  CHECK(page.events.empty());
+  CHECK(EventIdLess("1-0", page.next));
+  CHECK(Page(f, {.queue = "q", .limit = 10}, page.next).events.empty());
+}
+
+TEST_CASE("an event shows the result of its own run only", "[jobs][events]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.Settle(f.ClaimOne(), Outcome::Kind::kCompleted, "1");
+  f.clock.Advance(1);
+  f.MustDo([](Ledger& ledger) { return RedriveJob(ledger, {"a", ""}); });
+  f.Settle(f.ClaimOne(), Outcome::Kind::kCompleted, "2");
+  const std::vector<Event> events = f.Events("q", {EventType::kCompleted});
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].data.empty());
+  CHECK(events[1].data == "2");
+}
+
+TEST_CASE("a result that is not kept stays in its event; other bytes than JSON are not shown",
+          "[jobs][events]") {
+  JobsFixture f({.keep_completed = {.age_ms = -1, .count = 0}});
+  f.AddId("a");
+  f.Settle(f.ClaimOne(), Outcome::Kind::kCompleted, R"({"kept":false})");
+  CHECK_FALSE(f.Exists("a"));
+  f.AddId("b");
+  Outcome bytes = MakeOutcome(Outcome::Kind::kCompleted, "\xff\xfe");
+  bytes.content_type = ContentType::kBytes;
+  f.Settle(f.ClaimOne(), bytes);
+  const std::vector<Event> events = f.Events("q", {EventType::kCompleted});
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].data == R"({"kept":false})");
+  CHECK(events[1].data.empty());
+}
+
+TEST_CASE("a damaged row is reported once and passed by", "[jobs][events]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.AddId("b");
+  f.AddId("c");
+  RequireOk(
+      f.connection().Exec("UPDATE events SET body = x'ffffffff' WHERE seq = (SELECT seq FROM "
+                          "events ORDER BY seq LIMIT 1 OFFSET 1)"));
+  std::vector<Status> damaged;
+  const EventPage page = Page(f, {.queue = "q", .limit = 10}, "", &damaged);
+  REQUIRE(page.events.size() == 2);
+  CHECK(page.events[0].job_id == "a");
+  CHECK(page.events[1].job_id == "c");
+  REQUIRE(damaged.size() == 1);
+  CHECK(damaged[0].code() == Code::kCorrupt);
+  damaged.clear();
+  CHECK(Page(f, {.queue = "q", .limit = 10}, page.next, &damaged).events.empty());
+  CHECK(damaged.empty());
+  CHECK(RequireOk(DoctorJson(f.connection(), f.Facts())).find(R"({"name":"events","ok":false)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a log keeps at least its newest events and not many more", "[jobs][events]") {
+  JobsFixture f({.keep_events = 50});
+  for (int i = 0; i < 300; ++i) f.AddId();
+  const auto kept = static_cast<int64_t>(f.Events().size());
+  CHECK(kept == 50);
+  CHECK(kept == f.Int("SELECT events FROM queue_counts"));
+  f.CheckInvariants();
+}
+
+}  // namespace
+}  // namespace millrace::jobs
