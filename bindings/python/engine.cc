@@ -97,7 +97,11 @@ void RegisterReads(EngineClass& engine) {
             })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("offset") = 0,
-          py::arg("limit") = 1000)
+          py::arg("limit") = 1000);
+}
+
+void RegisterAdmin(EngineClass& engine) {
+  engine
       .def("inspect_json",
            [](PyEngine& self) {
              return Text(Unwrap(Unlocked([&] { return self->InspectJson(); })));
@@ -151,6 +155,7 @@ void RegisterEngine(py::module_& module) {
       .def("now_ms", [](PyEngine& self) { return self->NowMs(); });
   RegisterEnqueue(module, engine);
   RegisterReads(engine);
+  RegisterAdmin(engine);
   RegisterChanges(engine);
   RegisterSession(module, engine);
   RegisterSubscription(module, engine);

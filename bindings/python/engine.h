@@ -27,6 +27,7 @@ using EngineClass = py::class_<PyEngine, std::shared_ptr<PyEngine>>;
 // Each adds its part of the methods. The split follows engine.h.
 void RegisterEnqueue(py::module_& module, EngineClass& engine);
 void RegisterReads(EngineClass& engine);
+void RegisterAdmin(EngineClass& engine);
 void RegisterChanges(EngineClass& engine);
 void RegisterSession(py::module_& module, EngineClass& engine);
 void RegisterSubscription(py::module_& module, EngineClass& engine);

@@ -274,7 +274,7 @@ class Millrace:
         if not (isinstance(error, type) and issubclass(error, Exception)):
             raise options.wrong_type("error", "an exception class", error)
         self.registered_errors[serializer.error_type(error)] = error
-        self.registered_errors.setdefault(error.__qualname__, error)
+        self.registered_errors.setdefault(error.__name__, error)
         return error
 
     # --- Enqueue ----------------------------------------------------------------------------------

@@ -111,16 +111,28 @@ _tagging = json.JSONDecoder(object_hook=_object_hook, parse_constant=_reject_con
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, or RecursionError if it is nested beyond Python's limit."""
-    if '"$type"' in text:
-        return _tagging.decode(text)
+    """The value of a JSON text. Raises ValueError, also for nesting beyond the interpreter's limit."""
     try:
+        if '"$type"' in text:
+            return _tagging.decode(text)
         value, end = _scan(text, 0)
-    except StopIteration:
-        return _plain.decode(text)
-    if end != len(text):
+        if end == len(text):
+            return value
         return _plain.decode(text)  # white space around it, or a precise error
-    return value
+    except StopIteration:
+        return _loads_padded(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("not JSON: nested deeper than this interpreter can read") from None
+
+
+def _loads_padded(text: str) -> Any:
+    """With white space before it, or an error."""
+    try:
+        return _plain.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
 
 
 def error_type(kind: type[BaseException]) -> str:
@@ -203,7 +215,7 @@ def decode_error(text: str, registered: Mapping[str, type[Exception]] | None = N
     """
     try:
         body = loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         return RemoteError("Error", text[:_MESSAGE_MAX])

@@ -96,7 +96,7 @@ class Signature:
                 f"the payload must be a JSON object of arguments by name, not {_json_type(payload)}"
             )
         if "$args" in payload and payload.keys() <= {"$args", "$kwargs"}:
-            args, kwargs = payload["$args"], payload.get("$kwargs") or {}
+            args, kwargs = payload["$args"], payload.get("$kwargs", {})
             if not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise TypeError("$args must be an array and $kwargs an object")
             return args, kwargs

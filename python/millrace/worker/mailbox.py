@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any, Final
 
 # Beside these the pipe carries the numbers of signals.
-STOP: Final = 200  # finish what runs, then end: the first signal
-ABORT: Final = 201  # cancel what runs: the second signal
+STOP: Final = 200  # finish what runs, then end: as the first signal
+ABORT: Final = 201  # cancel what runs: as the second signal
 DONE: Final = 202  # a thread of the pool has ended
 
-_STOPPING: Final = (STOP, signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
@@ -58,13 +58,14 @@ class Mailbox:
 
     def advance(self, message: int) -> bool:
         """Goes to the stage of shutdown that a message asks for; true if that is a new one."""
-        if message in _STOPPING:
+        before = self.stage
+        if message in _SIGNALS:
             self.stage += 1
-            return True
-        if message == ABORT:
-            self.stage = max(self.stage + 1, 2)
-            return True
-        return False
+        elif message == STOP:
+            self.stage = max(self.stage, 1)
+        elif message == ABORT:
+            self.stage = max(self.stage, 2)
+        return self.stage != before
 
     def install_signals(self, *, terminal: bool = True) -> None:
         """SIGTERM and SIGINT become messages. Possible in the main thread only; elsewhere this does nothing.

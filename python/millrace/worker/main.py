@@ -85,7 +85,7 @@ class Worker:
         )
 
     def stop(self) -> None:
-        """Lets running jobs finish and then has `run` return. Thread-safe; returns at once."""
+        """Lets running jobs finish and then has `run` return. Thread-safe, idempotent; returns at once."""
         self._mailbox.post(STOP)
 
     def abort(self) -> None:

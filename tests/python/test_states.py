@@ -1,0 +1,28 @@
+import pytest
+
+from millrace import states
+
+
+@pytest.mark.parametrize(
+    ("store", "attempts", "word"),
+    [
+        ("scheduled", 0, "PENDING"),
+        ("ready", 0, "PENDING"),
+        ("blocked", 0, "PENDING"),
+        ("scheduled", 1, "RETRY"),
+        ("ready", 2, "RETRY"),
+        ("active", 0, "STARTED"),
+        ("active", 3, "STARTED"),
+        ("completed", 1, "SUCCESS"),
+        ("failed", 1, "FAILURE"),
+        ("cancelled", 0, "REVOKED"),
+    ],
+)
+def test_words_for_the_stores_states(store, attempts, word):
+    assert states.from_store(store, attempts) == word
+
+
+def test_the_sets_are_celerys():
+    assert states.READY_STATES == {"SUCCESS", "FAILURE", "REVOKED"}
+    assert states.PROPAGATE_STATES == {"FAILURE", "REVOKED"}
+    assert states.ALL_STATES == states.READY_STATES | states.UNREADY_STATES
