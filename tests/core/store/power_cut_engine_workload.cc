@@ -1,0 +1,178 @@
+#include "store/power_cut_engine_workload.h"
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "store/crash_vfs.h"
+
+namespace millrace::store {
+namespace {
+
+std::string BatchName(int producer, int number) {
+  return std::to_string(producer) + "-" + std::to_string(number);
+}
+
+bool MustFail(const std::string& id) {
+  return std::hash<std::string>()(id) % 10 == 0;
+}
+
+std::string ResultOf(const std::string& id) {
+  return "\"did " + id + "\"";
+}
+
+// Of one store: what the checks of a batch need.
+std::string CheckBatch(Engine& engine, const Told& told, int producer, int number,
+                       std::vector<std::string>* found) {
+  const std::string name = BatchName(producer, number);
+  const int size = EngineWorkload::BatchSize(number);
+  int present = 0;
+  for (int k = 0; k < size; ++k) {
+    const std::string id = name + "-" + std::to_string(k);
+    const Result<JobInfo> job = engine.GetJob({.id = id, .queue = EngineWorkload::kQueue});
+    if (!job.ok() && job.status().code() != Code::kNotFound)
+      return "job " + id + ": " + job.status().ToString();
+    if (!job.ok()) continue;
+    ++present;
+    found->push_back(id);
+    if (job->spec.data != ResultOf(id)) return "job " + id + " has other data";
+    const auto finished = told.finished.find(id);
+    if (finished == told.finished.end()) continue;
+    if (job->state != finished->second) {
+      return "job " + id + " was acknowledged as " + JobStateName(finished->second) + " and is " +
+             JobStateName(job->state);
+    }
+    if (job->state == JobState::kCompleted && job->result != ResultOf(id))
+      return "job " + id + ": other result";
+  }
+  if (present == 0 && told.enqueued.contains(name)) return "lost: batch " + name;
+  if (present != 0 && present != size) {
+    return "half done: batch " + name + " has " + std::to_string(present) + " of " +
+           std::to_string(size) + " jobs";
+  }
+  return "";
+}
+
+// Right after a cut the dead process still has its leases; `doctor` says so, rightly.
+std::string CheckInvariants(Engine& engine, bool leases_too) {
+  const Result<std::string> doctor = engine.DoctorJson();
+  if (!doctor.ok()) return "doctor: " + doctor.status().ToString();
+  for (const nlohmann::json& check : nlohmann::json::parse(*doctor).at("checks")) {
+    if (check.at("name") == "leases" && !leases_too) continue;
+    if (!check.at("ok").get<bool>()) return "doctor: " + check.dump();
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> EngineWorkload::Open(const std::string& vfs) const {
+  OpenOptions options;
+  options.path = dir_.file("jobs.db");
+  options.test_vfs = vfs;
+  options.wal_limit_bytes = 1 << 20;
+  return Engine::Open(options);
+}
+
+Status EngineWorkload::Enqueue(Engine& engine, int producer, int number) {
+  std::vector<JobSpec> jobs;
+  for (int k = 0; k < BatchSize(number); ++k) {
+    JobSpec& job = jobs.emplace_back();
+    job.queue = kQueue;
+    job.name = "task";
+    job.id = BatchName(producer, number) + "-" + std::to_string(k);
+    job.data = ResultOf(job.id);
+    job.priority = number % 3;
+  }
+  const Result<std::vector<EnqueueAck>> acks = engine.Enqueue(std::move(jobs), {});
+  if (!acks.ok()) return acks.status();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  told_.enqueued.insert(BatchName(producer, number));
+  return Status::Ok();
+}
+
+void EngineWorkload::Note(const Settled& settled) {
+  if (!settled.status.ok()) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  told_.finished[settled.id] = settled.state;
+}
+
+Told EngineWorkload::Now() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return told_;
+}
+
+std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& enough) {
+  SessionOptions options;
+  options.queues = {kQueue};
+  options.slots = 8;
+  Result<std::unique_ptr<Session>> session = engine.OpenSession(options);
+  if (!session.ok()) return "no session: " + session.status().ToString();
+  const Told before = Now();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!enough()) {
+    if (std::chrono::steady_clock::now() > deadline) return "jobs are left that nobody gets";
+    const Result<std::vector<LeasedJob>> jobs = (*session)->Take(8, 5);
+    if (!jobs.ok()) return "take: " + jobs.status().ToString();
+    for (const LeasedJob& job : *jobs) {
+      if (before.finished.contains(job.spec.id))
+        return "job " + job.spec.id + " runs again after its end";
+      Outcome outcome = MustFail(job.spec.id) ? testing::Failed("ten", false)
+                                              : testing::Completed(ResultOf(job.spec.id));
+      const Status settled = (*session)->Settle(job.token, std::move(outcome));
+      if (!settled.ok()) return "settle: " + settled.ToString();
+    }
+    const Result<Notices> notices = (*session)->Drain(0);
+    if (!notices.ok()) return "drain: " + notices.status().ToString();
+    for (const Settled& settled : notices->settled) Note(settled);
+  }
+  static_cast<void>((*session)->Close(1'000));
+  if (const Result<Notices> last = (*session)->Drain(0); last.ok()) {
+    for (const Settled& settled : last->settled) Note(settled);
+  }
+  return "";
+}
+
+std::string EngineWorkload::Check(Engine& engine, const Told& told, int producers, int attempted) {
+  if (std::string wrong = CheckInvariants(engine, false); !wrong.empty()) return wrong;
+  std::vector<std::string> found;
+  for (int producer = 0; producer < producers; ++producer) {
+    for (int number = 0; number < attempted; ++number) {
+      if (std::string wrong = CheckBatch(engine, told, producer, number, &found); !wrong.empty())
+        return wrong;
+    }
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    told_ = told;
+  }
+  std::string wrong = Work(engine, [&] {
+    const Result<QueueCounts> counts = engine.Counts(kQueue);
+    return counts.ok() && counts->ready + counts->active + counts->scheduled == 0;
+  });
+  if (!wrong.empty()) return wrong;
+  for (const std::string& id : found) {
+    const Result<JobInfo> job = engine.GetJob({.id = id, .queue = kQueue});
+    if (!job.ok()) return "job " + id + " vanished: " + job.status().ToString();
+    const JobState expected = MustFail(id) ? JobState::kFailed : JobState::kCompleted;
+    if (job->state != expected) return "job " + id + " ended as " + JobStateName(job->state);
+  }
+  return CheckInvariants(engine, true);
+}
+
+std::string CheckEngineContents(const std::map<std::string, std::string>& contents,
+                                const Told& told, int producers, int attempted) {
+  EngineWorkload workload;
+  // The same files in another folder.
+  std::map<std::string, std::string> moved;
+  for (const auto& [name, content] : contents) {
+    moved[workload.folder_file(std::filesystem::path(name).filename().string())] = content;
+  }
+  CrashVfs vfs(moved);
+  Result<std::unique_ptr<Engine>> engine = workload.Open(vfs.name());
+  if (!engine.ok()) return "does not open: " + engine.status().ToString();
+  return workload.Check(**engine, told, producers, attempted);
+}
+
+}  // namespace millrace::store
