@@ -2,7 +2,6 @@ import asyncio
 import threading
 
 import pytest
-
 from millrace import Millrace, TaskRevokedError, Timeout, errors
 from worker_support import PATIENCE_S, running
 

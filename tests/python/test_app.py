@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import millrace
+import pytest
 from millrace import Millrace, errors
 
 
@@ -83,7 +82,7 @@ def test_a_payload_over_the_limit(tmp_path):
         @app.task
         def f(x): ...
 
-        with pytest.raises(errors.TooLarge, match="2,?048|limit"):
+        with pytest.raises(errors.TooLarge, match=r"2,?048|limit"):
             f.delay("x" * 3000)
         assert app.counts().ready == 0
 

@@ -1,8 +1,8 @@
 import asyncio
+import itertools
 import threading
 
 import pytest
-
 from millrace import _core, errors
 from millrace.events import event_data
 from worker_support import PATIENCE_S, running
@@ -33,7 +33,7 @@ def test_a_job_from_beginning_to_end(app, prog):
     assert types[-1] == "completed"
     assert event_data(seen[-1]) == "done"
     assert [event_data(e) for e in seen if e.type == "progress"][-1] == {"i": 1}
-    assert all(_core.event_id_less(a.id, b.id) for a, b in zip(seen, seen[1:], strict=False))
+    assert all(_core.event_id_less(a.id, b.id) for a, b in itertools.pairwise(seen))
 
 
 def test_resuming_behind_an_event(app, prog):
@@ -100,5 +100,5 @@ def test_arguments(app):
         app.events(types=["nonsense"]).start()
     with pytest.raises(TypeError):
         app.events(5)
-    with pytest.raises(errors.MillraceError, match="after|event"):
+    with pytest.raises(errors.MillraceError, match=r"after|event"):
         app.events(after="garbage").start()

@@ -2,7 +2,6 @@ import datetime as dt
 import math
 
 import pytest
-
 from millrace import options
 from millrace.errors import InvalidArgument
 

@@ -1,38 +1,39 @@
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
-
-from worker_support import running, until
 from millrace import RemoteError, TaskRevokedError, Timeout, errors
 from millrace.result import ResultSet
+from worker_support import running, until
 
 
 @pytest.fixture
 def tasks(app):
-    class Tasks:
-        @app.task
-        def add(x, y=1):
-            return x + y
+    @app.task
+    def add(x, y=1):
+        return x + y
 
-        @app.task
-        def boom(message):
-            raise ValueError(message)
+    @app.task
+    def boom(message):
+        raise ValueError(message)
 
-        @app.task(ignore_result=True)
-        def silent():
-            return 5
+    @app.task(ignore_result=True)
+    def silent():
+        return 5
 
-        @app.task(bind=True)
-        def chatty(self):
-            self.log("first")
-            self.log("second")
-            self.update_state(meta={"percent": 50})
+    @app.task(bind=True)
+    def chatty(self):
+        self.log("first")
+        self.log("second")
+        self.update_state(meta={"percent": 50})
 
-        @app.task
-        def unwritable():
-            return {"when": {1}}
+    @app.task
+    def unwritable():
+        return {"when": {1}}
 
-    return Tasks
+    return SimpleNamespace(
+        **{task.__name__: task for task in (add, boom, silent, chatty, unwritable)}
+    )
 
 
 def test_a_job_that_waits(app, tasks):
@@ -87,7 +88,7 @@ def test_results_that_are_not_kept(app, tasks):
 
 
 def test_a_result_that_is_not_json_fails_the_job_and_says_so(app, tasks):
-    with running(app), pytest.raises(TypeError, match="result of .*unwritable: 'when' is a set"):
+    with running(app), pytest.raises(TypeError, match=r"result of .*unwritable: 'when' is a set"):
         tasks.unwritable.delay().get(timeout=30)
 
 

@@ -6,7 +6,6 @@ import math
 import uuid
 
 import pytest
-
 from millrace import errors, serializer
 
 
@@ -121,7 +120,7 @@ class CustomError(Exception):
 def raised(error: Exception) -> Exception:
     try:
         raise error
-    except Exception as caught:
+    except Exception as caught:  # noqa: BLE001
         return caught
 
 

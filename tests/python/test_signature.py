@@ -1,7 +1,6 @@
 import functools
 
 import pytest
-
 from millrace.signature import Signature, is_coroutine_function
 
 

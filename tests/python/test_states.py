@@ -1,5 +1,4 @@
 import pytest
-
 from millrace import states
 
 
@@ -23,6 +22,6 @@ def test_words_for_the_stores_states(store, attempts, word):
 
 
 def test_the_sets_are_celerys():
-    assert states.READY_STATES == {"SUCCESS", "FAILURE", "REVOKED"}
-    assert states.PROPAGATE_STATES == {"FAILURE", "REVOKED"}
+    assert {"SUCCESS", "FAILURE", "REVOKED"} == states.READY_STATES
+    assert {"FAILURE", "REVOKED"} == states.PROPAGATE_STATES
     assert states.ALL_STATES == states.READY_STATES | states.UNREADY_STATES

@@ -2,7 +2,6 @@ import datetime as dt
 import pickle
 
 import pytest
-
 from millrace import Millrace
 from millrace.errors import AlreadyRegistered, InvalidArgument
 

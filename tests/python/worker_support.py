@@ -20,7 +20,7 @@ def running(app: Millrace, **options: object) -> Iterator[Worker]:
     def run() -> None:
         try:
             worker.run()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             failure.append(error)
 
     thread = threading.Thread(target=run)

@@ -137,10 +137,9 @@ class AsyncioPool:
         for message in self._mailbox.read():
             if message == DONE or not self._mailbox.advance(message):
                 continue
+            self._session.stop()
             if self._mailbox.stage == 1:
                 logger.info("Stopping: %d running jobs may finish", len(self._coroutines))
-                self._session.stop()
-                self._fill()
             elif self._mailbox.stage == 2:  # noqa: PLR2004 - the stage that cancels
                 logger.warning("Cancelling %d running jobs", len(self._coroutines))
                 for token in list(self._coroutines):
@@ -148,6 +147,7 @@ class AsyncioPool:
                 self._loop.call_later(self._options.grace_ms / 1000, self._give_up)
             elif not self._done.done():
                 self._done.set_result(1)
+            self._fill()
 
     def _give_up(self) -> None:
         if not self._done.done():

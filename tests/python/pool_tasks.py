@@ -1,0 +1,62 @@
+"""Tasks that the tests of the process pool run in child processes."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from millrace import Millrace, SoftTimeLimitExceeded
+
+app = Millrace("pool", durability="process")
+
+
+@app.task(name="pid")
+def pid() -> int:
+    return os.getpid()
+
+
+@app.task(name="add")
+async def add(x: int, y: int = 1) -> int:
+    await asyncio.sleep(0)
+    return x + y
+
+
+@app.task(name="hang", time_limit=0.2)
+def hang() -> None:
+    while True:
+        pass
+
+
+@app.task(name="soft", soft_time_limit=0.05)
+def soft() -> str:
+    try:
+        time.sleep(3600)
+    except SoftTimeLimitExceeded:
+        return "cleaned up"
+    return "not reached"
+
+
+@app.task(name="crash_once", bind=True)
+def crash_once(self) -> list[int]:
+    if self.request.crashes == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [self.request.attempt, self.request.crashes]
+
+
+@app.task(name="crash_always")
+def crash_always() -> None:
+    os._exit(3)
+
+
+@app.task(name="sleep")
+def sleep() -> None:
+    time.sleep(3600)
+
+
+@app.task(name="nap")
+def nap(marker: str, go_on: str) -> str:
+    Path(marker).touch()
+    while not Path(go_on).exists():
+        time.sleep(0.002)
+    return "finished"

@@ -1,0 +1,178 @@
+"""The process pool: real child processes, real signals."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import millrace
+import pytest
+from millrace import Millrace, TaskRevokedError, TimeLimitExceeded, errors
+from worker_support import PATIENCE_S, until
+
+HERE = Path(__file__).parent
+START = (
+    "import sys; from pool_tasks import app; from millrace.worker import WorkerOptions, run_worker; "
+    "sys.exit(run_worker(app, WorkerOptions(pool=sys.argv[1], concurrency=int(sys.argv[2]), grace=5)))"
+)
+
+
+def environment(store: Path) -> dict[str, str]:
+    paths = [str(HERE), str(Path(millrace.__file__).parent.parent)]
+    return {**os.environ, "MILLRACE_STORE": str(store), "PYTHONPATH": os.pathsep.join(paths)}
+
+
+@pytest.fixture
+def tasks(store, monkeypatch):
+    """The tasks as a producer sees them."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("MILLRACE_STORE", str(store))
+    sys.modules.pop("pool_tasks", None)
+    import pool_tasks
+
+    yield pool_tasks
+    pool_tasks.app.close()
+
+
+@pytest.fixture
+def worker(store, tasks, request):
+    pool, concurrency = getattr(request, "param", ("processes", 2))
+    tasks.app.counts()
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, pool, str(concurrency)],
+        env=environment(store),
+        stderr=subprocess.DEVNULL,
+    )
+    yield process
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) in {0, 1}
+
+
+def test_jobs_run_in_children(worker, tasks):
+    pids = set(tasks.pid.delay_many([()] * 50).get(timeout=PATIENCE_S))
+    assert worker.pid not in pids
+    assert os.getpid() not in pids
+    assert tasks.add.delay(1, y=2).get(PATIENCE_S) == 3
+
+
+def test_a_hard_time_limit_kills_the_child_and_only_that(worker, tasks):
+    with pytest.raises(TimeLimitExceeded):
+        tasks.hang.delay().get(PATIENCE_S)
+    assert tasks.add.delay_many([(i,) for i in range(10)]).get(PATIENCE_S) == list(range(1, 11))
+
+
+def test_a_soft_time_limit_interrupts_a_blocking_call(worker, tasks):
+    assert tasks.soft.delay().get(PATIENCE_S) == "cleaned up"
+
+
+def test_the_job_of_a_killed_child_runs_again(worker, tasks):
+    attempt, crashes = tasks.crash_once.delay().get(PATIENCE_S)
+    assert crashes == 1
+    assert attempt >= 1
+
+
+def test_a_job_that_kills_every_child_ends_among_the_dead(worker, tasks):
+    result = tasks.crash_always.delay()
+    with pytest.raises(errors.WorkerLostError):
+        result.get(PATIENCE_S)
+    assert tasks.add.delay(1).get(PATIENCE_S) == 2
+
+
+def test_revoke_with_terminate_kills_the_child(worker, tasks):
+    result = tasks.sleep.delay()
+    until(lambda: result.state == "STARTED")
+    assert result.revoke(terminate=True) == "requested"
+    with pytest.raises(TaskRevokedError, match="terminated"):
+        result.get(PATIENCE_S)
+    assert tasks.add.delay(1).get(PATIENCE_S) == 2
+
+
+def test_the_first_signal_lets_jobs_finish(worker, tasks, tmp_path):
+    marker, go_on = tmp_path / "marker", tmp_path / "go_on"
+    result = tasks.nap.delay(str(marker), str(go_on))
+    until(marker.exists)
+    worker.send_signal(signal.SIGTERM)
+    go_on.touch()
+    assert worker.wait(PATIENCE_S) == 0
+    assert result.get(PATIENCE_S) == "finished"
+
+
+@pytest.mark.parametrize("worker", [("processes", 2), ("solo", 1)], indirect=True)
+def test_the_second_signal_gives_jobs_back(worker, tasks):
+    result = tasks.sleep.delay()
+    until(lambda: result.state == "STARTED")
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(PATIENCE_S) == 0
+    assert result.state == "PENDING"
+    assert result.details().state == "ready"
+
+
+def test_children_end_when_the_supervisor_is_killed(worker, tasks):
+    (child, *_) = {*tasks.pid.delay_many([()] * 20).get(timeout=PATIENCE_S)}
+    worker.kill()
+    worker.wait()
+    until(lambda: not alive(child))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_an_application_that_cannot_be_found_ends_the_pool(store):
+    code = (
+        "import sys; from millrace import *\n"
+        f"app = Millrace('x', store={str(store)!r})\n"
+        "from millrace.worker import run_worker\n"
+        "sys.exit(run_worker(app, WorkerOptions(concurrency=2), location='no_such_module:app'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(store),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no module 'no_such_module'" in done.stderr
+
+
+def test_an_application_in_no_module_is_refused(store):
+    from millrace.worker import Worker
+
+    with (
+        Millrace("hidden", store=store) as hidden,
+        pytest.raises(errors.InvalidArgument, match="variable of any module"),
+    ):
+        Worker(hidden).run()
+
+
+def test_a_script_may_run_its_own_worker(store, tmp_path):
+    script = tmp_path / "shop.py"
+    script.write_text(
+        "import sys, threading\n"
+        "from millrace import Millrace, Worker, WorkerOptions\n"
+        "app = Millrace('shop', durability='process')\n"
+        "@app.task\ndef double(x): return 2 * x\n"
+        "if __name__ == '__main__':\n"
+        "    worker = Worker(app, WorkerOptions(concurrency=1))\n"
+        "    def use():\n"
+        "        print(double.delay(21).get(timeout=30))\n"
+        "        worker.stop()\n"
+        "    thread = threading.Thread(target=use); thread.start()\n"
+        "    sys.exit(worker.run())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        env=environment(store),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "42"), done.stderr

@@ -1,0 +1,105 @@
+"""Type checkers see a task's own signature and result."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import millrace
+
+SAMPLE = """
+from typing import Any
+from millrace import Millrace, Task
+
+app = Millrace("typed", store="x.db")
+
+@app.task
+def add(x: int, y: int = 1) -> int:
+    return x + y
+
+@app.task(max_retries=None, retry_backoff=True)
+def named(name: str, *, loud: bool = False) -> str:
+    return name
+
+@app.task(bind=True)
+def bound(self: Task[..., Any], x: int) -> float:
+    return self.request.retries + x
+
+@app.task
+async def fetch(url: str) -> bytes:
+    return b""
+
+@app.task(bind=True, queue="slow")
+async def bound_fetch(self: Task[..., Any], url: str) -> list[int]:
+    return []
+
+reveal_type(add(1))
+reveal_type(add.delay(1, y=2))
+reveal_type(add.delay(1).get(timeout=5))
+reveal_type(named.delay("a", loud=True).get())
+reveal_type(bound.delay(3).get())
+reveal_type(bound(3))
+reveal_type(fetch.delay("u").get())
+reveal_type(bound_fetch.delay("u").get())
+reveal_type(add.delay_many([(1,)]).get())
+reveal_type(add.AsyncResult("id").get())
+
+async def use() -> None:
+    reveal_type(await add.aio.delay(1))
+    reveal_type(await (await add.aio.delay(1)).aget())
+    reveal_type(await add.delay(1))
+    reveal_type(await fetch("u"))
+
+add.delay("1")
+add.delay()
+add.delay(1, z=2)
+named.delay("a", True)
+bound.delay("x")
+fetch.delay(1)
+"""
+
+REVEALED = [
+    "int",
+    "AsyncResult[int]",
+    "int",
+    "str",
+    "float",
+    "float",
+    "bytes",
+    "list[int]",
+    "list[int]",
+    "int",
+    "AsyncResult[int]",
+    "int",
+    "int",
+    "bytes",
+]
+WRONG_CALLS = 6
+
+
+def test_signatures_and_results_are_seen(tmp_path):
+    (tmp_path / "sample.py").write_text(SAMPLE)
+    root = str(Path(millrace.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "sample.py"],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": root},
+    )
+    revealed, wrong = [], []
+    for line in done.stdout.splitlines():
+        if "Revealed type is" in line:
+            shown = line.split('"')[1]
+            for name in ("builtins.", "millrace.result.", "typing.", "collections.abc."):
+                shown = shown.replace(name, "")
+            revealed.append(shown)
+        elif ": error:" in line:
+            wrong.append(line)
+    assert revealed == REVEALED, done.stdout
+    assert len(wrong) == WRONG_CALLS, done.stdout
+    first_wrong = SAMPLE.splitlines().index('add.delay("1")') + 1
+    assert [int(line.split(":")[1]) for line in wrong] == list(
+        range(first_wrong, first_wrong + WRONG_CALLS)
+    )
