@@ -132,7 +132,7 @@ def router(
     async def cancel(
         job_id: str,
         queue: Queue = "",
-        reason: Annotated[str, Query(max_length=1000)] = "",
+        reason: str = "",
     ) -> JSONResponse:
         try:
             job = await read_job(app, job_id, queue)
