@@ -91,6 +91,8 @@ void Notifier::Close() {
 }
 
 void Notifier::OnWake(napi_env env, napi_value dispatch, void* context, void*) {
+  // Torn down: Node empties its queue after the finalizer, when the context is gone.
+  if (env == nullptr || dispatch == nullptr) return;
   const auto notifier = *static_cast<std::shared_ptr<Notifier>*>(context);
   News news;
   {
@@ -98,7 +100,6 @@ void Notifier::OnWake(napi_env env, napi_value dispatch, void* context, void*) {
     std::swap(news, notifier->news_);
     notifier->woken_ = false;
   }
-  if (env == nullptr || dispatch == nullptr) return;  // the environment is being torn down
   try {
     Dispatch(env, dispatch, news);
   } catch (const Napi::Error&) {

@@ -31,7 +31,7 @@ export async function typed(): Promise<void> {
   const url: string = job.data.url;
   const name: "resize" | "crop" = job.name;
   const bytes: number | undefined = job.returnvalue?.bytes;
-  void [url, name, bytes];
+  [url, name, bytes];
 
   // @ts-expect-error -- not one of the names
   await queue.add("rotate", { url: "a.png", width: 5 });
@@ -76,17 +76,17 @@ export async function typed(): Promise<void> {
   const events = new QueueEvents<Sizes>("images", { store: "jobs.db", lastEventId: "0" });
   events.on("completed", ({ jobId, returnvalue }, id) => void [jobId, returnvalue.bytes, id]);
   const result: Sizes = await job.waitUntilFinished(events, 1000);
-  void result;
+  result;
 
   // Without types everything is any, as in BullMQ.
   const plain = new Queue("plain");
   const any: Job = await plain.add("n", { whatever: 1 });
   const whatever: string = any.data.whatever;
-  void whatever;
+  whatever;
 
   await using store = await openStore("jobs.db", { removeOnFail: { age: 3600 } });
   const dead: number = (await store.deadLetters({ queue: "images" })).total;
-  void dead;
+  dead;
 }
 
 export function remote(error: RemoteError): string {

@@ -39,7 +39,7 @@ describe("Worker", () => {
     assert.equal(job?.attemptsMade, 1);
     assert.equal(job?.progress, 50);
     assert.equal(await job?.isCompleted(), true);
-    assert.ok(job!.finishedOn! >= job!.processedOn!);
+    assert.ok(job.finishedOn! >= job.processedOn!);
   });
 
   it("completed is emitted when the end is written", async (t) => {
@@ -116,7 +116,7 @@ describe("Worker", () => {
     const job = await queue.getJob(id);
     assert.equal(job?.failedReason, "attempt 3");
     assert.equal(job?.stacktrace.length, 3);
-    assert.match(job!.stacktrace[0]!, /TypeError: attempt 1\n\s+at /);
+    assert.match(job.stacktrace[0]!, /TypeError: attempt 1\n\s+at /);
     assert.equal(await job?.isFailed(), true);
   });
 
