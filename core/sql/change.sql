@@ -59,3 +59,9 @@ UPDATE queues SET paused = ?2 WHERE queue_id = ?1 AND paused <> ?2;
 -- in: queue_id, keep_completed_age_ms, keep_completed_count, keep_failed_age_ms, keep_failed_count; changes: queues; index: rowid
 UPDATE queues SET keep_completed_age_ms = ?2, keep_completed_count = ?3, keep_failed_age_ms = ?4, keep_failed_count = ?5
 WHERE queue_id = ?1;
+
+-- name: reset_queue
+-- As if it were new. in: queue_id; changes: queues; index: rowid
+UPDATE queues SET paused = 0, keep_completed_age_ms = NULL, keep_completed_count = NULL, keep_failed_age_ms = NULL,
+  keep_failed_count = NULL
+WHERE queue_id = ?1;

@@ -26,14 +26,29 @@ struct Ended {
   bool cancel_requested = false;  // the handler may not have seen it
 };
 
+// Nearly always the row is as its holder knows it: one statement then.
 Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
+  {
+    Query q(ledger.connection(), sql::jobs::kDeleteActiveAsKnown);
+    q.Bind(lease.key.row, lease.token, lease.place.run);
+    RETURN_IF_ERROR(q.Run());
+  }
+  ended->run = lease.place.run;
+  ended->held = ledger.connection().changes() == 1;
+  if (ended->held) return Status::Ok();
+  {
+    Query q(ledger.connection(), sql::jobs::kSelectActive);
+    q.Bind(lease.key.row);
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row || q.Int(2) != lease.token) return Status::Ok();
+    ended->run = q.Int(6) != 0;
+    ended->cancel_requested = q.Int(8) != 0;
+  }
+  ended->held = true;
   Query q(ledger.connection(), sql::jobs::kDeleteActive);
   q.Bind(lease.key.row, lease.token);
-  RETURN_IF_ERROR(q.Step(&ended->held));
-  if (!ended->held) return Status::Ok();
-  ended->run = q.Int(0) != 0;
-  ended->cancel_requested = q.Int(1) != 0;
-  return Status::Ok();
+  return q.Run();
 }
 
 const std::optional<Keep>& OwnKeep(const Lease& lease, JobState state) {

@@ -1,0 +1,161 @@
+#include "jobs/bulk_slice.h"
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "base/macros.h"
+#include "jobs/retention.h"
+#include "jobs/validate.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+namespace {
+
+using store::Query;
+
+constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+// A slice that a filter keeps from changing anything looks at this many times its limit.
+constexpr int64_t kScanFactor = 8;
+
+const char* ScanStatement(JobState state) {
+  switch (state) {
+    case JobState::kReady:
+      return sql::bulk::kScanReady;
+    case JobState::kScheduled:
+      return sql::bulk::kScanScheduled;
+    case JobState::kActive:
+      return sql::bulk::kScanActive;
+    default:
+      return sql::bulk::kScanFinished;
+  }
+}
+
+Scanned ReadScanned(const Query& q, int64_t queue_id) {
+  Scanned job;
+  job.major = q.Int(1);
+  job.minor = q.Int(2);
+  if (!q.IsNull(3)) job.name = q.Text(3);
+  job.at_ms = q.Int(4);
+  job.place = {.queue_id = queue_id,
+               .row = q.Int(0),
+               .due_at_ms = q.Int(6),
+               .seq = q.Int(7),
+               .priority = static_cast<int32_t>(q.Int(5)),
+               .run = q.Int(8) != 0};
+  job.process_id = q.Int(9);
+  job.token = q.Int(10);
+  return job;
+}
+
+Status Scan(Ledger& ledger, int64_t queue_id, JobState state, const BulkCursor& cursor,
+            int64_t limit, std::vector<Scanned>* jobs) {
+  Query q(ledger.connection(), ScanStatement(state));
+  q.Bind(queue_id, cursor.at_begin ? kFirst : cursor.major, cursor.at_begin ? kFirst : cursor.minor,
+         limit);
+  if (state >= JobState::kCompleted) q.BindOne(5, static_cast<int>(state));
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return Status::Ok();
+    jobs->push_back(ReadScanned(q, queue_id));
+  }
+}
+
+Status RemoveActive(Ledger& ledger, const Scanned& job) {
+  {
+    Query q(ledger.connection(), sql::jobs::kDeleteActive);
+    q.Bind(job.place.row, job.token);
+    RETURN_IF_ERROR(q.Run());
+  }
+  ledger.WakeOwner(job.process_id);
+  return Status::Ok();
+}
+
+// Removes what a scan found, damaged or not.
+Status RemoveScanned(Ledger& ledger, JobState state, const Scanned& job) {
+  if (state >= JobState::kCompleted) return RemoveFinished(ledger, job.place, state);
+  if (state == JobState::kReady) RETURN_IF_ERROR(TakeReady(ledger, job.place));
+  if (state == JobState::kScheduled) RETURN_IF_ERROR(TakeScheduled(ledger, job.place));
+  if (state == JobState::kActive) RETURN_IF_ERROR(RemoveActive(ledger, job));
+  ledger.Moved(job.place.queue_id, state, kNowhere, Cause::kRemove, job.place.priority);
+  return DeleteBody(ledger, job.place.queue_id, job.place.row, job.place.run);
+}
+
+}  // namespace
+
+Result<int64_t> CountNow(Ledger& ledger, int64_t queue_id, JobState state) {
+  int64_t count = ledger.Delta(queue_id, state);
+  Query q(ledger.connection(), sql::ledger::kReadCounts);
+  q.Bind(queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  static constexpr std::array kColumns{-1, 2, 0, 3, 4, 5, 6, 7};  // by JobState's value
+  if (row) count += q.Int(kColumns[static_cast<size_t>(state)]);
+  return count;
+}
+
+Status StartCursor(Ledger& ledger, int64_t queue_id, JobState state, bool comes_back,
+                   BulkCursor* cursor) {
+  if (cursor->started) return Status::Ok();
+  cursor->remaining = std::numeric_limits<int64_t>::max();
+  if (comes_back) {
+    ASSIGN_OR_RETURN(cursor->remaining, CountNow(ledger, queue_id, state));
+  }
+  cursor->end_row = ledger.NextNumber();
+  cursor->started = true;
+  return Status::Ok();
+}
+
+Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
+                   int64_t limit, const ChangeJob& change, BulkCursor* cursor,
+                   SliceResult* result) {
+  const int64_t scan_limit = limit * kScanFactor;
+  std::vector<Scanned> jobs;
+  RETURN_IF_ERROR(Scan(ledger, queue_id, state, *cursor, scan_limit, &jobs));
+  result->more = std::ssize(jobs) == scan_limit;
+  for (const Scanned& job : jobs) {
+    if (cursor->remaining == 0 || result->changed == limit) {
+      result->more = cursor->remaining != 0;
+      return Status::Ok();
+    }
+    cursor->at_begin = false;
+    cursor->major = job.major;
+    cursor->minor = job.minor;
+    if (job.place.row >= cursor->end_row) continue;
+    --cursor->remaining;
+    if (!filter.Matches(job)) continue;
+    bool changed = true;
+    RETURN_IF_ERROR(change(job, &changed));
+    if (changed) ++result->changed;
+  }
+  return Status::Ok();
+}
+
+Status RemoveFiltered(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
+                      int64_t limit, BulkCursor* cursor, SliceResult* result) {
+  const auto remove = [&](const Scanned& job, bool*) { return RemoveScanned(ledger, state, job); };
+  RETURN_IF_ERROR(ChangeSlice(ledger, queue_id, state, filter, limit, remove, cursor, result));
+  if (result->changed == 0) return Status::Ok();
+  ledger.Log(
+      queue_id,
+      {.type = EventType::kCleaned, .state = state, .prev = state, .count = result->changed});
+  return Status::Ok();
+}
+
+Status RemoveStates(Ledger& ledger, int64_t queue_id, std::span<const JobState> states,
+                    int64_t limit, BulkCursor* cursor, SliceResult* result) {
+  const JobState state = states[static_cast<size_t>(cursor->phase)];
+  RETURN_IF_ERROR(RemoveFiltered(ledger, queue_id, state, {}, limit, cursor, result));
+  if (result->more) return Status::Ok();
+  cursor->at_begin = true;
+  ++cursor->phase;
+  result->more = cursor->phase < std::ssize(states);
+  return Status::Ok();
+}
+
+Status CheckSliceLimit(int64_t limit) {
+  return CheckRange(limit, 1, kSliceMax, "limit");
+}
+
+}  // namespace millrace::jobs
