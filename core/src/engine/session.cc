@@ -58,7 +58,11 @@ Result<std::vector<LeasedJob>> SessionCore::Take(int32_t max, int64_t timeout_ms
     (void)Kick(std::move(lock));
     lock = Lock(mutex_);
   }
+  ++takers_;
+  ++takers_;
   WaitFor(lock, jobs_changed_, timeout_ms, [&] { return !waiting_.empty() || stopping_; });
+  --takers_;
+  --takers_;
   std::vector<LeasedJob> jobs;
   if (waiting_.empty() && stopping_) return Status(Code::kClosed, "the session was stopped");
   const size_t count = std::min(waiting_.size(), static_cast<size_t>(max));
@@ -308,6 +312,8 @@ int64_t SessionCore::Tick(int64_t monotonic_ms) {
     }
   }
   if (!waiting_.empty()) {
+    // Threads in Take() have been woken; a busy machine may take long to run them.
+    if (takers_ > 0) waiting_since_ms_ = monotonic_ms;
     if (waiting_since_ms_ + kWaitingMaxMs <= monotonic_ms) {
       GiveBackWaiting();
       unresponsive_ = true;

@@ -1,4 +1,5 @@
 // What a worker session does with the jobs that it leases.
+#include <atomic>
 #include <thread>
 
 #include "catch.h"
@@ -198,6 +199,28 @@ TEST_CASE("what nobody takes goes back to the queue", "[session]") {
   CHECK(Must(f.engine->Counts("q")).ready == 3);
   CHECK(SettleAndWait(*f.session, job.token, Completed()).status.ok());
   TakeOne(*f.session);
+}
+
+TEST_CASE("a taker that is slow to wake up gets its jobs", "[session]") {
+  Fixture f({.queues = {"q"}, .slots = 2, .prefetch = 2});
+  constexpr int kJobs = 300;
+  std::atomic<bool> done{false};
+  // Time flies for this worker: every job has waited too long by the time that anybody can look at it.
+  std::thread time([&] {
+    while (!done) {
+      f.clock->Advance(60);
+      std::this_thread::yield();
+    }
+  });
+  std::thread worker([&] {
+    for (int i = 0; i < kJobs; ++i) Must(f.session->Settle(TakeOne(*f.session).token, Completed()));
+    done = true;
+  });
+  for (int i = 0; i < kJobs; ++i) Add(*f.engine, Spec());
+  worker.join();
+  time.join();
+  Must(f.session->Close(-1));
+  CHECK(Must(f.engine->Counts("q")).completed == kJobs);
 }
 
 TEST_CASE("closing releases what still runs", "[session]") {
