@@ -45,7 +45,7 @@ tsan: setup ## core tests under ThreadSanitizer
 	@tools/core_tests.sh tsan
 
 torture: build ## the long form of the proofs: kills, power cuts, failing I/O
-	@MILLRACE_TORTURE=long tools/torture.sh
+	@MILLRACE_TORTURE=1 tools/torture.sh
 
 wheel: setup ## build the Python source distribution and the wheel into dist/
 	@tools/wheel.sh

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# The proofs with processes that are killed and disks that fail. MILLRACE_TORTURE=long runs them for minutes.
+# The proofs with processes that are killed, power that is cut and disks that fail. With MILLRACE_TORTURE=1 they run for
+# minutes, and those of the C++ tests too, which `make test` has run in their short form before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export MILLRACE_TORTURE=${MILLRACE_TORTURE:-short}
+if [ -n "${MILLRACE_TORTURE:-}" ]; then
+  tools/core_tests.sh release "~[.]"
+fi
 .venv/bin/python -m pytest -q -s tests/crash
