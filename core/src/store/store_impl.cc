@@ -126,6 +126,10 @@ Status StoreImpl::failed() const {
   return in_memory() ? Status::Ok() : sync_->failed();
 }
 
+void StoreImpl::OnFailure(std::function<void()> callback) {
+  if (!forked()) sync_->OnFailure(std::move(callback));
+}
+
 Status StoreImpl::Recover() {
   RETURN_IF_ERROR(Usable());
   if (in_memory()) return Status::Ok();

@@ -3,6 +3,7 @@
 #define MILLRACE_STORE_STORE_IMPL_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,7 @@ class StoreImpl final : public Store {
   Status Sync() override;
   Status Recover() override;
   Status failed() const override;
+  void OnFailure(std::function<void()> callback) override;
   void AfterCommit() override;
   Result<int> ClaimSlot() override;
   void ReleaseSlot(int slot) override;

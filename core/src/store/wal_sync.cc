@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "base/macros.h"
@@ -79,7 +80,10 @@ Status WalSync::Sync() {
     running_ = false;
     // Another failure may have been recorded meanwhile: then this success proves nothing.
     if (failed_.ok() && status.ok()) completed_ = number;
-    if (failed_.ok() && !status.ok()) SetFailed(status);
+    if (failed_.ok() && !status.ok()) {
+      SetFailed(status);
+      if (on_failure_) on_failure_();
+    }
     ended_.notify_all();
   }
   return Status::Ok();
@@ -88,6 +92,12 @@ Status WalSync::Sync() {
 void WalSync::Fail(const Status& status) {
   const std::lock_guard lock(mutex_);
   if (failed_.ok()) SetFailed(status);
+  if (on_failure_) on_failure_();
+}
+
+void WalSync::OnFailure(std::function<void()> callback) {
+  const std::lock_guard lock(mutex_);
+  on_failure_ = std::move(callback);
 }
 
 Status WalSync::failed() const {

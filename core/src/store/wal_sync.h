@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 
 #include "millrace/status.h"
@@ -41,6 +42,8 @@ class WalSync {
   // Records a failure seen elsewhere (by a checkpoint's sync).
   void Fail(const Status& status);
   Status failed() const;
+  // Called when a sync has failed, or Fail() was called; with the mutex held.
+  void OnFailure(std::function<void()> callback);
   bool has_failed() const { return has_failed_.load(std::memory_order_acquire); }
 
   int64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
@@ -57,6 +60,7 @@ class WalSync {
   uint64_t completed_ = 0;  // number of the newest sync that went well
   Status failed_ = Status(Code::kClosed, "the store is not open");
   std::atomic<bool> has_failed_{true};
+  std::function<void()> on_failure_;
   std::atomic<int64_t> syncs_{0};
 };
 

@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "base/macros.h"
-#include "sql_statements.h"
 #include "store/admission.h"
+#include "store/group_commit.h"
 #include "store/op_queue.h"
+#include "store/retrier.h"
 
 namespace millrace::store {
 
@@ -30,17 +31,8 @@ struct Waiter {
 
 namespace {
 
-constexpr int32_t kMaxOps = 65'000;
+constexpr int32_t kMaxOps = 65'534;
 constexpr int64_t kMaxBytes = int64_t{1} << 40;
-
-// One operation of the group that is being committed.
-struct Entry {
-  WriteOp* op;
-  Waiter* waiter;
-  bool wants_sync;
-  int64_t bytes;
-  Status status;
-};
 
 // Who leads, and why nobody is ever left behind
 //
@@ -56,17 +48,22 @@ class LeadingWriter : public Writer {
  public:
   LeadingWriter(Store& store, BatchHooks& hooks, const Options& options)
       : store_(store),
-        hooks_(hooks),
+        commit_(store, hooks),
         max_group_ops_(static_cast<size_t>(std::max(1, options.max_group_ops))),
         max_group_bytes_(std::max<int64_t>(1, options.max_group_bytes)),
         admission_(std::clamp(options.max_ops, 1, kMaxOps),
                    std::clamp<int64_t>(options.max_bytes, 1, kMaxBytes)),
-        queue_(static_cast<size_t>(std::clamp(options.max_ops, 1, kMaxOps))) {}
+        queue_(static_cast<size_t>(std::clamp(options.max_ops, 1, kMaxOps))) {
+    recovery_ = std::make_unique<Retrier>([this] { return TryRecovery(); });
+    store_.OnFailure([retrier = recovery_.get()] { retrier->Start(); });
+  }
 
   ~LeadingWriter() override {
     Stop();
-    // The parent's thread does not exist in a forked child: neither joinable nor safe to destroy.
-    if (store_.forked()) static_cast<void>(thread_.release());
+    if (!store_.forked()) return;
+    // The parent's threads do not exist in a forked child: neither joinable nor safe to destroy.
+    static_cast<void>(thread_.release());
+    static_cast<void>(recovery_.release());
   }
 
   Status Submit(WriteOp* op, bool wait_if_full) override;
@@ -76,27 +73,21 @@ class LeadingWriter : public Writer {
 
  private:
   Status Enter(WriteOp* op, Waiter* waiter, bool wait_if_full);
+  bool TryRecovery();
   Status StartThread();
   void ThreadMain();
   void SignalThread();
 
   bool TryLead();
   void LeadGroup();
-  void TakeGroup(std::vector<Entry>* group);
+  void TakeGroup(std::vector<GroupEntry>* group);
   void PassOn();
 
-  void CommitGroup(std::span<Entry> group);
-  bool CommitTogether(std::span<Entry> entries);
-  Status LockWorkingStore();
-  enum class Applied { kCommitted, kNothing, kFailed, kRedo };
-  Applied ApplyAll(std::span<Entry> entries);
-  Applied Undo(Connection& connection, std::span<Entry> entries, const Status& cause);
-  void RollBack(Connection& connection);
-  void Complete(std::span<Entry> group);
-  void CompletePhase(std::span<Entry> group, bool synced_ones);
+  void Complete(std::span<GroupEntry> group);
+  void CompletePhase(std::span<GroupEntry> group, bool synced_ones);
 
   Store& store_;
-  BatchHooks& hooks_;
+  GroupCommit commit_;
   const size_t max_group_ops_;
   const int64_t max_group_bytes_;
 
@@ -112,6 +103,8 @@ class LeadingWriter : public Writer {
   std::atomic<int> leads_in_progress_{0};
   EventCount leads_ended_;
 
+  std::unique_ptr<Retrier> recovery_;  // of a failed store
+
   std::once_flag thread_once_;
   Status thread_status_;
   std::unique_ptr<std::thread> thread_;
@@ -119,9 +112,6 @@ class LeadingWriter : public Writer {
   std::atomic<bool> thread_stop_{false};
   std::mutex stop_mutex_;
 
-  std::atomic<int64_t> commits_{0};
-  std::atomic<int64_t> operations_{0};
-  std::atomic<int64_t> rollbacks_{0};
   std::atomic<int64_t> queue_full_waits_{0};
 };
 
@@ -170,6 +160,20 @@ Status LeadingWriter::Run(WriteOp* op, bool wait_if_full) {
   }
 }
 
+// Every write recovers a failed store first. Where nobody writes, because all only wait and read,
+// this does it: a store that has failed answers no reader, so nobody would find out what there is
+// to write.
+bool LeadingWriter::TryRecovery() {
+  class NoChange : public WriteOp {
+    Status Apply(Connection&) override { return Status::Ok(); }
+    void Done(const Status&) override {}
+  } op;
+  op.durability = Durability::kProcess;
+  const Status status = Run(&op, true);
+  return status.code() == Code::kClosed || status.code() == Code::kForkedChild ||
+         (status.ok() && store_.failed().ok());
+}
+
 Status LeadingWriter::StartThread() {
   std::call_once(thread_once_, [this] {
     try {
@@ -198,6 +202,8 @@ void LeadingWriter::ThreadMain() {
 void LeadingWriter::Stop() {
   if (store_.forked()) return;
   std::lock_guard<std::mutex> lock(stop_mutex_);
+  store_.OnFailure(nullptr);
+  recovery_->Stop();
   admission_.Close();
   // Everything admitted is led by somebody; in this order, because a group is counted as led before
   // it is taken.
@@ -212,9 +218,9 @@ void LeadingWriter::Stop() {
 }
 
 Writer::Stats LeadingWriter::stats() const {
-  return {.commits = commits_.load(std::memory_order_relaxed),
-          .operations = operations_.load(std::memory_order_relaxed),
-          .rollbacks = rollbacks_.load(std::memory_order_relaxed),
+  return {.commits = commit_.commits(),
+          .operations = commit_.operations(),
+          .rollbacks = commit_.rollbacks(),
           .queue_full_waits = queue_full_waits_.load(std::memory_order_relaxed)};
 }
 
@@ -230,9 +236,9 @@ bool LeadingWriter::TryLead() {
 
 void LeadingWriter::LeadGroup() {
   leads_in_progress_.fetch_add(1);
-  std::vector<Entry> group;
+  std::vector<GroupEntry> group;
   TakeGroup(&group);
-  if (!group.empty()) CommitGroup(group);
+  if (!group.empty()) commit_.Commit(group);
   PassOn();
   // No longer the leader: the next group commits while this one syncs.
   Complete(group);
@@ -240,7 +246,7 @@ void LeadingWriter::LeadGroup() {
   leads_ended_.NotifyAll();
 }
 
-void LeadingWriter::TakeGroup(std::vector<Entry>* group) {
+void LeadingWriter::TakeGroup(std::vector<GroupEntry>* group) {
   group->reserve(
       std::min(max_group_ops_, static_cast<size_t>(std::max<int64_t>(1, queued_.load()))));
   int64_t bytes = 0;
@@ -269,126 +275,33 @@ void LeadingWriter::PassOn() {
     next_.waiter->state.notify_one();
 }
 
-// --- One group
-
-void LeadingWriter::CommitGroup(std::span<Entry> group) {
-  if (CommitTogether(group)) return;
-  // One of them spoiled the transaction, and which one is not always known: alone, each answers for
-  // itself.
-  for (Entry& entry : group) {
-    entry.status = Status();
-    CommitTogether({&entry, 1});
-  }
-}
-
-// False if the operations must be tried one by one; otherwise each has its status.
-bool LeadingWriter::CommitTogether(std::span<Entry> entries) {
-  if (Status status = LockWorkingStore(); !status.ok()) {
-    for (Entry& entry : entries) entry.status = status;
-    return true;
-  }
-  const Applied applied = ApplyAll(entries);
-  store_.UnlockWriter();
-  if (applied == Applied::kRedo) return false;
-  if (applied != Applied::kCommitted) return true;
-  commits_.fetch_add(1, std::memory_order_relaxed);
-  operations_.fetch_add(static_cast<int64_t>(entries.size()), std::memory_order_relaxed);
-  for (Entry& entry : entries) {
-    if (entry.status.ok()) entry.op->Committed();
-  }
-  hooks_.Committed();
-  store_.AfterCommit();
-  return true;
-}
-
-// The writer lock, on a store that has been recovered if it had failed.
-Status LeadingWriter::LockWorkingStore() {
-  RETURN_IF_ERROR(store_.LockWriter());
-  if (store_.failed().ok()) return Status::Ok();
-  Status recovered = store_.Recover();
-  if (!recovered.ok()) store_.UnlockWriter();
-  return recovered;
-}
-
-LeadingWriter::Applied LeadingWriter::ApplyAll(std::span<Entry> entries) {
-  Connection& connection = store_.writer();
-  // A rollback that failed earlier must not fail everybody for ever.
-  if (connection.in_transaction()) RollBack(connection);
-  Status begun = Query(connection, sql::transaction::kBeginImmediate).Run();
-  if (begun.ok()) {
-    begun = hooks_.Begin(connection);
-    if (!begun.ok()) RollBack(connection);
-  }
-  if (!begun.ok()) {
-    // Nobody's fault: trying them one by one would only multiply the wait.
-    for (Entry& entry : entries) entry.status = begun;
-    return Applied::kFailed;
-  }
-  bool any = false;
-  for (Entry& entry : entries) {
-    const int64_t changes_before = connection.total_changes();
-    entry.status = entry.op->Apply(connection);
-    if (entry.status.ok()) {
-      any = true;
-    } else if (!connection.in_transaction() || connection.total_changes() != changes_before) {
-      return Undo(connection, entries, entry.status);
-    }
-  }
-  if (!any) {
-    RollBack(connection);
-    return Applied::kNothing;
-  }
-  Status done = hooks_.Flush(connection);
-  if (done.ok()) done = Query(connection, sql::transaction::kCommit).Run();
-  if (!done.ok()) return Undo(connection, entries, done);
-  return Applied::kCommitted;
-}
-
-// After an error that spoils the whole transaction.
-LeadingWriter::Applied LeadingWriter::Undo(Connection& connection, std::span<Entry> entries,
-                                           const Status& cause) {
-  RollBack(connection);
-  if (entries.size() > 1) return Applied::kRedo;
-  if (entries[0].status.ok()) entries[0].status = cause;
-  return Applied::kFailed;
-}
-
-void LeadingWriter::RollBack(Connection& connection) {
-  // SQLite rolls back by itself after some errors. What ROLLBACK answers tells nothing more: the
-  // next BEGIN will.
-  if (connection.in_transaction())
-    static_cast<void>(Query(connection, sql::transaction::kRollBack).Run());
-  rollbacks_.fetch_add(1, std::memory_order_relaxed);
-  hooks_.RolledBack();
-}
-
 // --- Completion
 
-void LeadingWriter::Complete(std::span<Entry> group) {
+void LeadingWriter::Complete(std::span<GroupEntry> group) {
   bool sync = false;
-  for (Entry& entry : group) {
+  for (GroupEntry& entry : group) {
     entry.wants_sync = entry.wants_sync && entry.status.ok();
     sync = sync || entry.wants_sync;
   }
   CompletePhase(group, false);
   if (!sync) return;
   if (const Status synced = store_.Sync(); !synced.ok()) {
-    for (Entry& entry : group) {
+    for (GroupEntry& entry : group) {
       if (entry.wants_sync) entry.status = synced;
     }
   }
   CompletePhase(group, true);
 }
 
-void LeadingWriter::CompletePhase(std::span<Entry> group, bool synced_ones) {
+void LeadingWriter::CompletePhase(std::span<GroupEntry> group, bool synced_ones) {
   uint64_t weights = 0;
-  for (const Entry& entry : group) {
+  for (const GroupEntry& entry : group) {
     if (entry.wants_sync == synced_ones) weights += Admission::Weight(entry.bytes);
   }
   if (weights == 0) return;
   // Room first, so that Done() may submit a successor without waiting.
   admission_.Leave(weights);
-  for (Entry& entry : group) {
+  for (GroupEntry& entry : group) {
     if (entry.wants_sync != synced_ones) continue;
     entry.op->Done(entry.status);  // the operation may be gone now
     if (!entry.waiter) continue;

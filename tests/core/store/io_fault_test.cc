@@ -196,6 +196,25 @@ TEST_CASE("the nth I/O operation fails while the store is opened", "[io_fault]")
   }
 }
 
+TEST_CASE("after a failed sync, readers are served again although nobody writes", "[io_fault]") {
+  CrashVfs vfs;
+  Result<std::unique_ptr<Ledger>> opened = Ledger::Open(vfs.name(), 16 << 20);
+  REQUIRE(opened.ok());
+  Ledger& ledger = **opened;
+  REQUIRE(ledger.Append(0, Durability::kPower).ok());
+  vfs.disk().FailNth(1, CrashDisk::kSync, CrashDisk::Failure::kIoError, true);
+  REQUIRE(ledger.Append(0, Durability::kPower).code() == Code::kIoError);
+  REQUIRE(ledger.store().Read().status().code() == Code::kIoError);
+  // It goes on trying while the cause lasts.
+  const int64_t failures = vfs.disk().failures();
+  while (vfs.disk().failures() < failures + 2) std::this_thread::yield();
+  CHECK_FALSE(ledger.store().failed().ok());
+  vfs.disk().Heal();
+  while (!ledger.store().failed().ok()) std::this_thread::yield();
+  CHECK(ledger.store().Read().ok());
+  CHECK(ledger.Check(ledger.AckedAtPower()) == "");
+}
+
 TEST_CASE("a full disk refuses what does not fit, and nothing else", "[io_fault]") {
   const Contents contents = SeasonedStore();
   for (int64_t room = 0; room < 200'000; room += Torture() ? 512 : 8'000 * kStride) {

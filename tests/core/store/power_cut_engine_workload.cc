@@ -110,9 +110,15 @@ std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& en
   Result<std::unique_ptr<Session>> session = engine.OpenSession(options);
   if (!session.ok()) return "no session: " + session.status().ToString();
   const Told before = Now();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!enough()) {
-    if (std::chrono::steady_clock::now() > deadline) return "jobs are left that nobody gets";
+    if (std::chrono::steady_clock::now() > deadline) {
+      const Result<QueueCounts> counts = engine.Counts(kQueue);
+      if (!counts.ok()) return "jobs are left: " + counts.status().ToString();
+      return "jobs are left that nobody gets: " + std::to_string(counts->ready) + " ready, " +
+             std::to_string(counts->active) + " active, " + std::to_string(counts->scheduled) +
+             " scheduled";
+    }
     const Result<std::vector<LeasedJob>> jobs = (*session)->Take(8, 5);
     if (!jobs.ok()) return "take: " + jobs.status().ToString();
     for (const LeasedJob& job : *jobs) {
