@@ -33,7 +33,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from millrace import options
 from millrace.contrib.job_stream import JobStream, feeds_of, open_stream, read_job
 from millrace.contrib.job_view import job_view
-from millrace.errors import InvalidArgument, MillraceError, NotFound
+from millrace.errors import InvalidArgument, MillraceError, NotFound, TooLarge
 from millrace.loop import bridge
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["lifespan", "router"]
 
+_CALLERS: Final = (NotFound, InvalidArgument, TooLarge)  # what the caller did wrong
 _EVENT_ID: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -107,7 +108,7 @@ def router(
     async def status(job_id: str, queue: Queue = "") -> JSONResponse:
         try:
             return JSONResponse(job_view(await read_job(app, job_id, queue)))
-        except (NotFound, InvalidArgument) as error:
+        except _CALLERS as error:
             raise _refused(error) from None
 
     @routes.get("/{job_id}/events", summary="Events of a job as they happen")
@@ -123,7 +124,7 @@ def router(
             )
         try:
             stream = await open_stream(app, job_id, queue=queue, after=after)
-        except (NotFound, InvalidArgument) as error:
+        except _CALLERS as error:
             raise _refused(error) from None
         # 204 tells an EventSource not to come back: it has had the end.
         return Response(status_code=204) if stream is None else _EventResponse(stream, keep_alive)
@@ -139,7 +140,7 @@ def router(
             outcome = await bridge(app).call(
                 lambda engine: engine.cancel(job["id"], job["queue"], reason=reason)
             )
-        except (NotFound, InvalidArgument) as error:
+        except _CALLERS as error:
             raise _refused(error) from None
         return JSONResponse({"id": job["id"], "queue": job["queue"], "outcome": outcome})
 

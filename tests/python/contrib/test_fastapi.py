@@ -187,6 +187,13 @@ async def test_refused_values_are_400_and_name_the_argument(app, client, path):
     assert "id" in detail["message"].lower()
 
 
+async def test_a_reason_that_is_too_long_is_400(app, client):
+    enqueue(app, "a")
+    response = await client.post("/jobs/a/cancel", params={"reason": "x" * 20_000})
+    assert response.status_code == 400
+    assert response.json()["detail"]["code"] == "too_large"
+
+
 async def test_events_are_followed_to_the_end(app, web):
     enqueue(app, "a")
     with Work(app) as work:
