@@ -127,7 +127,13 @@ function heldWorker(bench: Bench): {
     started.resolve(job);
     return release.promise;
   });
-  bench.add({ close: () => Promise.resolve(release.resolve(null)) }); // lets the worker close if the test fails
+  // Lets the worker close if the test fails.
+  bench.add({
+    close: () => {
+      release.resolve(null);
+      return Promise.resolve();
+    },
+  });
   return { started: started.promise, release };
 }
 
