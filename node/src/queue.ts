@@ -65,6 +65,11 @@ const CLEAN_TYPES = [
 ] as const;
 const CLEAN_SLICE = 1000;
 
+/** How messages call a job that is being added: by its place in a bulk, or alone (-1). */
+function addLabel(index: number): string {
+  return index < 0 ? "queue.add" : `queue.addBulk: jobs[${index}]`;
+}
+
 /** Does not keep the process alive, except while an add is not acknowledged. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
 export class Queue<Data = any, Result = any, Name extends string = string> extends QueueGetters<
@@ -81,6 +86,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   readonly #defaults: DefaultJobOptions;
   readonly #defaultSet: OptionSet;
   #addsUnderWay = 0;
+  #checkedName: Name | undefined; // the last good one: most producers use one name many times
   #closing: Promise<void> | undefined;
 
   constructor(name: string, opts: QueueOptions = {}) {
@@ -119,7 +125,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       const batch = this.#newBatch([], reject);
-      const job = this.#addTo(batch, "queue.add", name, data, opts);
+      const job = this.#addTo(batch, -1, name, data, opts);
       batch.resolve = () => {
         this.#addsUnderWay--;
         if (this.listenerCount("waiting") > 0) this.emit("waiting", job);
@@ -142,14 +148,14 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
       const batch = this.#newBatch(added, reject);
       for (let i = 0; i < jobs.length; i++) {
         const job: unknown = jobs[i];
-        checkObject(`queue.addBulk: jobs[${i}]`, job);
+        if (typeof job !== "object" || job === null) checkObject(addLabel(i), job);
         const { name, data, opts } = job as { name: Name; data: Data; opts?: BulkJobOptions };
         if (opts !== undefined && "durability" in opts) {
           throw invalidArgument(
             `queue.addBulk: jobs[${i}].opts must not have a durability: a bulk is one commit`,
           );
         }
-        this.#addTo(batch, `queue.addBulk: jobs[${i}]`, name, data, opts);
+        this.#addTo(batch, i, name, data, opts);
       }
       if (added.length === 0) {
         resolve([]);
@@ -179,25 +185,29 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
 
   #addTo(
     batch: Batch,
-    what: string,
+    index: number,
     name: Name,
     data: Data,
     opts?: JobsOptions,
   ): Job<Data, Result, Name> {
-    checkName(`${what}: name`, name);
+    if (name !== this.#checkedName) {
+      checkName(`${addLabel(index)}: name`, name);
+      this.#checkedName = name;
+    }
     let merged: JobsOptions = this.#defaults;
     let set = this.#defaultSet;
     if (opts !== undefined) {
+      const what = addLabel(index);
       checkObject(`${what}: options`, opts);
       merged = { ...this.#defaults, ...opts };
       set = packOptions(`${what}: option`, this.name, merged);
     }
-    const json = encodeJson(`${what}: data`, data, "{}");
+    const json = encodeJson(() => `${addLabel(index)}: data`, data, "{}");
     if (merged.sizeLimit !== undefined && Buffer.byteLength(json) > merged.sizeLimit) {
       const size = Buffer.byteLength(json);
       throw new MillraceError(
         "too_large",
-        `${what}: data has ${size} bytes, sizeLimit is ${merged.sizeLimit}`,
+        `${addLabel(index)}: data has ${size} bytes, sizeLimit is ${merged.sizeLimit}`,
       );
     }
     const job = Job.adding<Data, Result, Name>(this, name, this.name, data, merged);

@@ -4,8 +4,11 @@ import { MillraceError, invalidArgument } from "./errors.js";
 /** ContentType of the core. */
 export const CONTENT_JSON = 0;
 
+/** How an argument is called in a message; a function where building the name would cost every good call. */
+export type Label = string | (() => string);
+
 /** The JSON text of data, a result or progress. `undefined` as a whole travels as `absent`. */
-export function encodeJson(what: string, value: unknown, absent: "null" | "{}"): string {
+export function encodeJson(label: Label, value: unknown, absent: "null" | "{}"): string {
   if (value === undefined) return absent;
   let text: string | undefined;
   try {
@@ -13,16 +16,22 @@ export function encodeJson(what: string, value: unknown, absent: "null" | "{}"):
   } catch (error) {
     throw new MillraceError(
       "invalid_argument",
-      `${what} cannot be written as JSON: ${(error as Error).message}`,
+      `${labelText(label)} cannot be written as JSON: ${(error as Error).message}`,
       {
         cause: error,
       },
     );
   }
   if (text === undefined) {
-    throw invalidArgument(`${what} cannot be written as JSON: a ${typeof value} has no JSON form`);
+    throw invalidArgument(
+      `${labelText(label)} cannot be written as JSON: a ${typeof value} has no JSON form`,
+    );
   }
   return text;
+}
+
+function labelText(label: Label): string {
+  return typeof label === "string" ? label : label();
 }
 
 /** The inverse. Bodies of another content type arrive as a Buffer and are handed over as they are. */

@@ -286,7 +286,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   #completed(active: ActiveJob, result: unknown): void {
     let body: string;
     try {
-      body = encodeJson(`the result of job ${show(active.job.id)}`, result, "null");
+      body = encodeJson(() => `the result of job ${show(active.job.id)}`, result, "null");
     } catch (error) {
       this.#failed(active, error);
       return;
