@@ -340,7 +340,7 @@ def test_a_manual_clock(store):
     engine.close()
 
 
-def test_bulk_changes_and_listings(engine, session):
+def test_bulk_changes_and_listings(engine):
     engine.enqueue([spec(id=str(i), delay_ms=60_000) for i in range(4)])
     assert [job.spec.id for job in engine.list_jobs("q", "scheduled", limit=2)] == ["0", "1"]
     engine.promote("3")
@@ -349,11 +349,13 @@ def test_bulk_changes_and_listings(engine, session):
     counts = engine.counts("q")
     assert (counts.queue, counts.ready, counts.scheduled) == ("q", 2, 0)
     assert [c.queue for c in engine.list_queues()] == ["q"]
+    session = engine.open_session(["q"])
     (job,) = session.take(1, 30_000)
     session.settle(
         _core.Outcome(job.token, "failed", '{"type":"E","message":"m","stack":""}', retryable=False)
     )
     engine.wait_finished(job.id, timeout_ms=30_000)
+    session.close(0)
     assert engine.redrive_many("q") == 1
     with pytest.raises(errors.WrongState):
         engine.redrive(job.id)
