@@ -8,11 +8,14 @@
 
 namespace millrace::node {
 
-Environment& Environment::Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+Environment& Environment::Of(Napi::Env env) {
+  return *env.GetInstanceData<Environment>();
+}
 
 void Environment::Install(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment;
-  env.SetInstanceData<Environment>(environment);  // deletes it after the cleanup hook and the finalizers
+  env.SetInstanceData<Environment>(
+      environment);  // deletes it after the cleanup hook and the finalizers
   napi_add_env_cleanup_hook(env, OnCleanup, environment);
   environment->engine_class = Napi::Persistent(EngineObject::Define(env));
   environment->session_class = Napi::Persistent(SessionObject::Define(env));
@@ -27,9 +30,13 @@ void Environment::OnCleanup(void* data) {
   for (Ending* ending : endings) ending->EndWithEnvironment();
 }
 
-Ending::Ending(Napi::Env env) : all_(Environment::Of(env).endings_) { all_->insert(this); }
+Ending::Ending(Napi::Env env) : all_(Environment::Of(env).endings_) {
+  all_->insert(this);
+}
 
-Ending::~Ending() { all_->erase(this); }
+Ending::~Ending() {
+  all_->erase(this);
+}
 
 }  // namespace millrace::node
 

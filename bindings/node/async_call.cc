@@ -22,8 +22,8 @@ void Execute(napi_env, void* data) {
   call->work = nullptr;
 }
 
-// Node runs this also while it tears an environment down, when no JavaScript can run: every status is then an
-// error, and all of them are ignored on purpose.
+// Node runs this also while it tears an environment down, when no JavaScript can run: every status
+// is then an error, and all of them are ignored on purpose.
 void Complete(napi_env env, napi_status, void* data) {
   std::unique_ptr<Call> call(static_cast<Call*>(data));
   napi_delete_async_work(env, call->handle);
@@ -52,7 +52,8 @@ Napi::Value CallAsync(Napi::Env env, const char* name, BlockingWork work) {
   NAPI_THROW_IF_FAILED(env, napi_create_promise(env, &call->deferred, &promise), env.Undefined());
   napi_value resource = Napi::String::New(env, name);
   NAPI_THROW_IF_FAILED(
-      env, napi_create_async_work(env, nullptr, resource, Execute, Complete, call.get(), &call->handle),
+      env,
+      napi_create_async_work(env, nullptr, resource, Execute, Complete, call.get(), &call->handle),
       env.Undefined());
   NAPI_THROW_IF_FAILED(env, napi_queue_async_work(env, call->handle), env.Undefined());
   call.release();  // Complete() owns it now

@@ -5,16 +5,16 @@
 #include <functional>
 #include <string>
 
+#include "millrace/status.h"
 #include "napi_env.h"
 #include "wire.h"
-#include "millrace/status.h"
 
 namespace millrace::node {
 
 // Makes the JavaScript value of an answer, on the environment's thread. It may throw Napi::Error.
 using Answer = std::function<Napi::Value(Napi::Env)>;
-// Runs on a pool thread. What it captures is destroyed there too, so that the last reference to an engine never
-// closes it on the event loop.
+// Runs on a pool thread. What it captures is destroyed there too, so that the last reference to an
+// engine never closes it on the event loop.
 using BlockingWork = std::function<Result<Answer>()>;
 
 // `name` shows in async_hooks and traces.

@@ -49,7 +49,9 @@ int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::Number>().Int64Value();
 }
 
-bool FlagArgument(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Boolean>().Value(); }
+bool FlagArgument(const Napi::CallbackInfo& info, size_t index) {
+  return info[index].As<Napi::Boolean>().Value();
+}
 
 std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, size_t index) {
   const int64_t value = IntegerArgument(info, index);
@@ -59,20 +61,32 @@ std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, siz
 
 Napi::Function EngineObject::Define(Napi::Env env) {
   using E = EngineObject;
-  return DefineClass(
-      env, "Engine",
-      {InstanceMethod<&E::Close>("close"), InstanceAccessor<&E::Path>("path"), InstanceMethod<&E::Now>("now"),
-       InstanceMethod<&E::Enqueue>("enqueue"), InstanceMethod<&E::OpenSession>("openSession"),
-       InstanceMethod<&E::Subscribe>("subscribe"), InstanceMethod<&E::GetJob>("getJob"),
-       InstanceMethod<&E::GetOutcome>("getOutcome"), InstanceMethod<&E::ListJobs>("listJobs"),
-       InstanceMethod<&E::Counts>("counts"), InstanceMethod<&E::ListQueues>("listQueues"),
-       InstanceMethod<&E::ListWorkers>("listWorkers"), InstanceMethod<&E::GetLogs>("getLogs"),
-       InstanceMethod<&E::ReadEvents>("readEvents"), InstanceMethod<&E::AdminJson>("adminJson"),
-       InstanceMethod<&E::Backup>("backup"), InstanceMethod<&E::Cancel>("cancel"),
-       InstanceMethod<&E::ChangeJob>("changeJob"), InstanceMethod<&E::SetProgress>("setProgress"),
-       InstanceMethod<&E::AddLog>("addLog"), InstanceMethod<&E::ChangeMany>("changeMany"),
-       InstanceMethod<&E::Drain>("drain"), InstanceMethod<&E::Obliterate>("obliterate"),
-       InstanceMethod<&E::SetPaused>("setPaused"), InstanceMethod<&E::SetRetention>("setRetention")});
+  return DefineClass(env, "Engine",
+                     {InstanceMethod<&E::Close>("close"),
+                      InstanceAccessor<&E::Path>("path"),
+                      InstanceMethod<&E::Now>("now"),
+                      InstanceMethod<&E::Enqueue>("enqueue"),
+                      InstanceMethod<&E::OpenSession>("openSession"),
+                      InstanceMethod<&E::Subscribe>("subscribe"),
+                      InstanceMethod<&E::GetJob>("getJob"),
+                      InstanceMethod<&E::GetOutcome>("getOutcome"),
+                      InstanceMethod<&E::ListJobs>("listJobs"),
+                      InstanceMethod<&E::Counts>("counts"),
+                      InstanceMethod<&E::ListQueues>("listQueues"),
+                      InstanceMethod<&E::ListWorkers>("listWorkers"),
+                      InstanceMethod<&E::GetLogs>("getLogs"),
+                      InstanceMethod<&E::ReadEvents>("readEvents"),
+                      InstanceMethod<&E::AdminJson>("adminJson"),
+                      InstanceMethod<&E::Backup>("backup"),
+                      InstanceMethod<&E::Cancel>("cancel"),
+                      InstanceMethod<&E::ChangeJob>("changeJob"),
+                      InstanceMethod<&E::SetProgress>("setProgress"),
+                      InstanceMethod<&E::AddLog>("addLog"),
+                      InstanceMethod<&E::ChangeMany>("changeMany"),
+                      InstanceMethod<&E::Drain>("drain"),
+                      InstanceMethod<&E::Obliterate>("obliterate"),
+                      InstanceMethod<&E::SetPaused>("setPaused"),
+                      InstanceMethod<&E::SetRetention>("setRetention")});
 }
 
 Napi::Value EngineObject::Create(Napi::Env env, std::shared_ptr<EngineShare> share,
@@ -92,18 +106,23 @@ const EngineObject::Share& EngineObject::Open(Napi::Env env) const {
   return share_;
 }
 
-Napi::Value EngineObject::Run(Info info, const char* name, std::function<Result<Answer>(EngineShare&)> call) {
-  return CallAsync(info.Env(), name, [share = Open(info.Env()), call = std::move(call)] { return call(*share); });
+Napi::Value EngineObject::Run(Info info, const char* name,
+                              std::function<Result<Answer>(EngineShare&)> call) {
+  return CallAsync(info.Env(), name,
+                   [share = Open(info.Env()), call = std::move(call)] { return call(*share); });
 }
 
 Napi::Value EngineObject::Close(Info info) {
-  return CallAsync(info.Env(), "millrace.close", [share = std::move(share_)]() mutable -> Result<Answer> {
-    share.reset();  // the last share closes the engine here, on the pool
-    return Undefined();
-  });
+  return CallAsync(info.Env(), "millrace.close",
+                   [share = std::move(share_)]() mutable -> Result<Answer> {
+                     share.reset();  // the last share closes the engine here, on the pool
+                     return Undefined();
+                   });
 }
 
-Napi::Value EngineObject::Path(Info info) { return Napi::String::New(info.Env(), (*Open(info.Env()))->path()); }
+Napi::Value EngineObject::Path(Info info) {
+  return Napi::String::New(info.Env(), (*Open(info.Env()))->path());
+}
 
 Napi::Value EngineObject::Now(Info info) {
   return Napi::Number::New(info.Env(), static_cast<double>((*Open(info.Env()))->NowMs()));
@@ -115,10 +134,12 @@ void EngineObject::Enqueue(Info info) {
   const auto request = info[0].As<Napi::Number>().Uint32Value();
   WriteOptions options;
   options.durability = DurabilityArgument(info, 3);
-  options.wait_if_full = false;  // the event loop must not block: JavaScript sends a refused batch again
-  (*share)->EnqueueManyAsync(
-      ReadBatches(info.Env(), info[1], info[2]), options,
-      [notifier = notifier_, request](EnqueueAnswers answers) { notifier->Answered(request, std::move(answers)); });
+  options.wait_if_full =
+      false;  // the event loop must not block: JavaScript sends a refused batch again
+  (*share)->EnqueueManyAsync(ReadBatches(info.Env(), info[1], info[2]), options,
+                             [notifier = notifier_, request](EnqueueAnswers answers) {
+                               notifier->Answered(request, std::move(answers));
+                             });
 }
 
 // openSession(source, queue, slots, workerName, durability, paused) -> Promise<Session>
@@ -135,7 +156,8 @@ Napi::Value EngineObject::OpenSession(Info info) {
   return CallAsync(info.Env(), "millrace.openSession", [share = Open(info.Env()), options] {
     return Map((*share)->OpenSession(options), [&](std::unique_ptr<Session> session) -> Answer {
       auto owned = std::make_shared<OwnedSession>(share, std::move(session));
-      return [owned = std::move(owned)](Napi::Env env) { return SessionObject::Create(env, owned); };
+      return
+          [owned = std::move(owned)](Napi::Env env) { return SessionObject::Create(env, owned); };
     });
   });
 }
@@ -150,10 +172,13 @@ Napi::Value EngineObject::Subscribe(Info info) {
   options.query.limit = static_cast<int32_t>(IntegerArgument(info, 4));
   options.on_ready = [notifier = notifier_, source] { notifier->Ready(source); };
   return CallAsync(info.Env(), "millrace.subscribe", [share = Open(info.Env()), options] {
-    return Map((*share)->Subscribe(options), [&](std::unique_ptr<Subscription> subscription) -> Answer {
-      auto owned = std::make_shared<OwnedSubscription>(share, std::move(subscription));
-      return [owned = std::move(owned)](Napi::Env env) { return SubscriptionObject::Create(env, owned); };
-    });
+    return Map((*share)->Subscribe(options),
+               [&](std::unique_ptr<Subscription> subscription) -> Answer {
+                 auto owned = std::make_shared<OwnedSubscription>(share, std::move(subscription));
+                 return [owned = std::move(owned)](Napi::Env env) {
+                   return SubscriptionObject::Create(env, owned);
+                 };
+               });
   });
 }
 

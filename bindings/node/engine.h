@@ -1,5 +1,6 @@
-// Engine: one share in an open store, as JavaScript sees it. Method for method the core's Engine; node/src/native.cts
-// has the types. Everything but enqueue() answers with a promise and runs on libuv's pool.
+// Engine: one share in an open store, as JavaScript sees it. Method for method the core's Engine;
+// node/src/native.cts has the types. Everything but enqueue() answers with a promise and runs on
+// libuv's pool.
 #ifndef MILLRACE_BINDINGS_NODE_ENGINE_H_
 #define MILLRACE_BINDINGS_NODE_ENGINE_H_
 
@@ -16,7 +17,8 @@ namespace millrace::node {
 class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
  public:
   static Napi::Function Define(Napi::Env env);
-  static Napi::Value Create(Napi::Env env, std::shared_ptr<EngineShare> share, std::shared_ptr<Notifier> notifier);
+  static Napi::Value Create(Napi::Env env, std::shared_ptr<EngineShare> share,
+                            std::shared_ptr<Notifier> notifier);
   explicit EngineObject(const Napi::CallbackInfo& info);
 
  private:

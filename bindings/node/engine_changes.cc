@@ -1,4 +1,5 @@
-// The changing half of EngineObject. The last argument of each is the durability (negative: the store's).
+// The changing half of EngineObject. The last argument of each is the durability (negative: the
+// store's).
 #include <utility>
 
 #include "engine.h"
@@ -17,7 +18,9 @@ WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index) {
   return options;
 }
 
-Answer Count(int64_t count) { return NumberAnswer(static_cast<double>(count)); }
+Answer Count(int64_t count) {
+  return NumberAnswer(static_cast<double>(count));
+}
 
 }  // namespace
 
@@ -26,8 +29,9 @@ Napi::Value EngineObject::Cancel(Info info) {
   return Run(info, "millrace.cancel",
              [job = JobArgument(info, 0), reason = TextArgument(info, 2),
               options = WriteArgument(info, 3)](EngineShare& engine) {
-               return Map(engine->Cancel(job, reason, options),
-                          [](CancelResult result) { return NumberAnswer(static_cast<double>(result)); });
+               return Map(engine->Cancel(job, reason, options), [](CancelResult result) {
+                 return NumberAnswer(static_cast<double>(result));
+               });
              });
 }
 
@@ -45,16 +49,18 @@ Napi::Value EngineObject::ChangeJob(Info info) {
 
 // setProgress(id, queue, json, durability)
 Napi::Value EngineObject::SetProgress(Info info) {
-  return Run(info, "millrace.setProgress",
-             [job = JobArgument(info, 0), json = TextArgument(info, 2), options = WriteArgument(info, 3)](
-                 EngineShare& engine) { return Map(engine->SetProgress(job, json, options)); });
+  return Run(
+      info, "millrace.setProgress",
+      [job = JobArgument(info, 0), json = TextArgument(info, 2), options = WriteArgument(info, 3)](
+          EngineShare& engine) { return Map(engine->SetProgress(job, json, options)); });
 }
 
 // addLog(id, queue, line, durability)
 Napi::Value EngineObject::AddLog(Info info) {
-  return Run(info, "millrace.addLog",
-             [job = JobArgument(info, 0), line = TextArgument(info, 2), options = WriteArgument(info, 3)](
-                 EngineShare& engine) { return Map(engine->AddLog(job, line, options)); });
+  return Run(
+      info, "millrace.addLog",
+      [job = JobArgument(info, 0), line = TextArgument(info, 2), options = WriteArgument(info, 3)](
+          EngineShare& engine) { return Map(engine->AddLog(job, line, options)); });
 }
 
 // changeMany(action, queue, state, name, beforeMs, limit, durability)
@@ -78,15 +84,19 @@ Napi::Value EngineObject::ChangeMany(Info info) {
 // drain(queue, scheduledToo, durability)
 Napi::Value EngineObject::Drain(Info info) {
   return Run(info, "millrace.drain",
-             [queue = TextArgument(info, 0), scheduled = FlagArgument(info, 1), options = WriteArgument(info, 2)](
-                 EngineShare& engine) { return Map(engine->Drain(queue, scheduled, options), Count); });
+             [queue = TextArgument(info, 0), scheduled = FlagArgument(info, 1),
+              options = WriteArgument(info, 2)](EngineShare& engine) {
+               return Map(engine->Drain(queue, scheduled, options), Count);
+             });
 }
 
 // obliterate(queue, force, durability)
 Napi::Value EngineObject::Obliterate(Info info) {
   return Run(info, "millrace.obliterate",
-             [queue = TextArgument(info, 0), force = FlagArgument(info, 1), options = WriteArgument(info, 2)](
-                 EngineShare& engine) { return Map(engine->Obliterate(queue, force, options), Count); });
+             [queue = TextArgument(info, 0), force = FlagArgument(info, 1),
+              options = WriteArgument(info, 2)](EngineShare& engine) {
+               return Map(engine->Obliterate(queue, force, options), Count);
+             });
 }
 
 // setPaused(queue, paused, durability)
@@ -103,8 +113,10 @@ Napi::Value EngineObject::SetRetention(Info info) {
   const Keep completed{.age_ms = IntegerArgument(info, 1), .count = IntegerArgument(info, 2)};
   const Keep failed{.age_ms = IntegerArgument(info, 3), .count = IntegerArgument(info, 4)};
   return Run(info, "millrace.setRetention",
-             [queue = TextArgument(info, 0), completed, failed, options = WriteArgument(info, 5)](
-                 EngineShare& engine) { return Map(engine->SetRetention(queue, completed, failed, options)); });
+             [queue = TextArgument(info, 0), completed, failed,
+              options = WriteArgument(info, 5)](EngineShare& engine) {
+               return Map(engine->SetRetention(queue, completed, failed, options));
+             });
 }
 
 }  // namespace millrace::node

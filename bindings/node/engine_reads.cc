@@ -1,4 +1,5 @@
-// The reading half of EngineObject: argument order as in node/src/native.cts, answers packed on the pool thread.
+// The reading half of EngineObject: argument order as in node/src/native.cts, answers packed on the
+// pool thread.
 #include <array>
 #include <utility>
 
@@ -9,9 +10,12 @@
 namespace millrace::node {
 namespace {
 
-JobRef JobArgument(const Napi::CallbackInfo& info) { return {TextArgument(info, 0), TextArgument(info, 1)}; }
+JobRef JobArgument(const Napi::CallbackInfo& info) {
+  return {TextArgument(info, 0), TextArgument(info, 1)};
+}
 
-Answer PackAll(const auto& values, void (*pack)(const typename std::decay_t<decltype(values)>::value_type&, Packed*)) {
+Answer PackAll(const auto& values,
+               void (*pack)(const typename std::decay_t<decltype(values)>::value_type&, Packed*)) {
   Packed packed;
   packed.Number(static_cast<double>(values.size()));
   for (const auto& value : values) pack(value, &packed);
@@ -52,7 +56,8 @@ Napi::Value EngineObject::ListJobs(Info info) {
   query.limit = IntegerArgument(info, 4);
   query.descending = FlagArgument(info, 5);
   return Run(info, "millrace.listJobs", [query](EngineShare& engine) {
-    return Map(engine->ListJobs(query), [](const std::vector<JobInfo>& jobs) { return PackAll(jobs, PackInfo); });
+    return Map(engine->ListJobs(query),
+               [](const std::vector<JobInfo>& jobs) { return PackAll(jobs, PackInfo); });
   });
 }
 
@@ -86,12 +91,14 @@ Napi::Value EngineObject::GetLogs(Info info) {
   return Run(info, "millrace.getLogs",
              [job = JobArgument(info), offset = IntegerArgument(info, 2),
               limit = IntegerArgument(info, 3)](EngineShare& engine) {
-               return Map(engine->GetLogs(job, offset, limit), [](const std::vector<LogLine>& lines) {
-                 return PackAll(lines, +[](const LogLine& line, Packed* out) {
-                   out->Number(static_cast<double>(line.at_ms));
-                   out->Text(line.text);
-                 });
-               });
+               return Map(engine->GetLogs(job, offset, limit),
+                          [](const std::vector<LogLine>& lines) {
+                            return PackAll(
+                                lines, +[](const LogLine& line, Packed* out) {
+                                  out->Number(static_cast<double>(line.at_ms));
+                                  out->Text(line.text);
+                                });
+                          });
              });
 }
 
@@ -113,16 +120,17 @@ Napi::Value EngineObject::ReadEvents(Info info) {
 
 // adminJson(what, first, second, limit): the answers that are JSON text already.
 Napi::Value EngineObject::AdminJson(Info info) {
-  return Run(info, "millrace.admin",
-             [what = TextArgument(info, 0), first = TextArgument(info, 1), second = TextArgument(info, 2),
-              limit = IntegerArgument(info, 3)](EngineShare& engine) -> Result<Answer> {
-               if (what == "inspect") return Map(engine->InspectJson(), TextAnswer);
-               if (what == "job") return Map(engine->JobJson({first, second}), TextAnswer);
-               if (what == "dead") return Map(engine->DeadJson(first, second, limit), TextAnswer);
-               if (what == "doctor") return Map(engine->DoctorJson(), TextAnswer);
-               if (what == "stats") return Map(engine->StatsJson(), TextAnswer);
-               return Status(Code::kInvalidArgument, "no such report: " + what);
-             });
+  return Run(
+      info, "millrace.admin",
+      [what = TextArgument(info, 0), first = TextArgument(info, 1), second = TextArgument(info, 2),
+       limit = IntegerArgument(info, 3)](EngineShare& engine) -> Result<Answer> {
+        if (what == "inspect") return Map(engine->InspectJson(), TextAnswer);
+        if (what == "job") return Map(engine->JobJson({first, second}), TextAnswer);
+        if (what == "dead") return Map(engine->DeadJson(first, second, limit), TextAnswer);
+        if (what == "doctor") return Map(engine->DoctorJson(), TextAnswer);
+        if (what == "stats") return Map(engine->StatsJson(), TextAnswer);
+        return Status(Code::kInvalidArgument, "no such report: " + what);
+      });
 }
 
 // backup(destination)

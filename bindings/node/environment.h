@@ -1,4 +1,5 @@
-// What belongs to one JavaScript environment: the classes of the addon and everything that must end with it.
+// What belongs to one JavaScript environment: the classes of the addon and everything that must end
+// with it.
 #ifndef MILLRACE_BINDINGS_NODE_ENVIRONMENT_H_
 #define MILLRACE_BINDINGS_NODE_ENVIRONMENT_H_
 
@@ -9,8 +10,9 @@
 
 namespace millrace::node {
 
-// Something that holds threads or leases of the core. It registers while it is open, and is ended with the
-// environment: a worker_thread may be terminated at any moment, and its jobs must go back to the queue.
+// Something that holds threads or leases of the core. It registers while it is open, and is ended
+// with the environment: a worker_thread may be terminated at any moment, and its jobs must go back
+// to the queue.
 class Ending {
  public:
   virtual ~Ending();

@@ -7,7 +7,8 @@ napi_value ErrorValue(napi_env env, const Status& status) {
   napi_value message = nullptr;
   napi_value error = nullptr;
   if (napi_create_string_utf8(env, CodeName(status.code()), NAPI_AUTO_LENGTH, &code) != napi_ok ||
-      napi_create_string_utf8(env, status.message().data(), status.message().size(), &message) != napi_ok ||
+      napi_create_string_utf8(env, status.message().data(), status.message().size(), &message) !=
+          napi_ok ||
       napi_create_error(env, code, message, &error) != napi_ok) {
     return nullptr;
   }

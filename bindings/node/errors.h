@@ -1,11 +1,12 @@
-// Status to JavaScript: Error objects whose `code` is the stable name of the core's code, such as "lease_lost".
+// Status to JavaScript: Error objects whose `code` is the stable name of the core's code, such as
+// "lease_lost".
 #ifndef MILLRACE_BINDINGS_NODE_ERRORS_H_
 #define MILLRACE_BINDINGS_NODE_ERRORS_H_
 
 #include <string>
 
-#include "napi_env.h"
 #include "millrace/status.h"
+#include "napi_env.h"
 
 namespace millrace::node {
 

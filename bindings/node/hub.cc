@@ -61,13 +61,14 @@ Napi::Value HubObject::Open(const Napi::CallbackInfo& info) {
   options.open.on_log = [weak = std::weak_ptr<Notifier>(notifier_)](const std::string& line) {
     if (const auto notifier = weak.lock()) notifier->Log(line);
   };
-  return CallAsync(info.Env(), "millrace.open", [options = std::move(options), notifier = notifier_] {
-    return Map(OpenShared(options), [&](std::shared_ptr<EngineShare> share) -> Answer {
-      return [share = std::move(share), notifier](Napi::Env env) mutable {
-        return EngineObject::Create(env, std::move(share), notifier);
-      };
-    });
-  });
+  return CallAsync(
+      info.Env(), "millrace.open", [options = std::move(options), notifier = notifier_] {
+        return Map(OpenShared(options), [&](std::shared_ptr<EngineShare> share) -> Answer {
+          return [share = std::move(share), notifier](Napi::Env env) mutable {
+            return EngineObject::Create(env, std::move(share), notifier);
+          };
+        });
+      });
 }
 
 }  // namespace millrace::node

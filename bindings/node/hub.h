@@ -1,5 +1,5 @@
-// Hub: where a JavaScript layer receives news, and opens stores. A layer makes one; ESM and CommonJS copies of the
-// package in one environment have one each.
+// Hub: where a JavaScript layer receives news, and opens stores. A layer makes one; ESM and
+// CommonJS copies of the package in one environment have one each.
 #ifndef MILLRACE_BINDINGS_NODE_HUB_H_
 #define MILLRACE_BINDINGS_NODE_HUB_H_
 

@@ -13,7 +13,8 @@ napi_value Numbers(Napi::Env env, const std::vector<uint32_t>& values) {
   return array;
 }
 
-// One character per job, 0x40 + state + 8 * existing + 16 * durability; ids one after the other, U+0000 between.
+// One character per job, 0x40 + state + 8 * existing + 16 * durability; ids one after the other,
+// U+0000 between.
 struct AckText {
   std::string ids;
   std::string flags;
@@ -21,7 +22,8 @@ struct AckText {
   void Add(const EnqueueAck& ack) {
     if (!flags.empty()) ids.push_back('\0');
     ids += ack.id;
-    const int flag = static_cast<int>(ack.state) + (ack.existing ? 8 : 0) + 16 * static_cast<int>(ack.durability);
+    const int flag = static_cast<int>(ack.state) + (ack.existing ? 8 : 0) +
+                     16 * static_cast<int>(ack.durability);
     flags.push_back(static_cast<char>(0x40 + flag));
   }
 };
@@ -30,13 +32,14 @@ struct AckText {
 
 std::shared_ptr<Notifier> Notifier::Create(Napi::Env env, Napi::Function dispatch) {
   auto notifier = std::make_shared<Notifier>();
-  // The function owns one reference until Node has finished with it: a wake-up may still be queued at the end.
+  // The function owns one reference until Node has finished with it: a wake-up may still be queued
+  // at the end.
   auto* context = new std::shared_ptr<Notifier>(notifier);
   napi_value name = Napi::String::New(env, "millrace");
   const napi_status status = napi_create_threadsafe_function(
       env, dispatch, nullptr, name, 0, 1, nullptr,
-      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Notifier>*>(hint); }, context, OnWake,
-      &notifier->function_);
+      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Notifier>*>(hint); },
+      context, OnWake, &notifier->function_);
   if (status != napi_ok) {
     delete context;
     NAPI_THROW_IF_FAILED(env, status, nullptr);
@@ -134,12 +137,16 @@ void Notifier::Dispatch(napi_env raw, napi_value dispatch, const News& news) {
   Napi::Value lines = env.Undefined();
   if (!news.lines.empty()) {
     Napi::Array array = Napi::Array::New(env, news.lines.size());
-    for (uint32_t i = 0; i < news.lines.size(); ++i) array.Set(i, Napi::String::New(env, news.lines[i]));
+    for (uint32_t i = 0; i < news.lines.size(); ++i)
+      array.Set(i, Napi::String::New(env, news.lines[i]));
     lines = array;
   }
-  const std::initializer_list<napi_value> arguments = {
-      Numbers(env, news.ready), Numbers(env, news.requests), Napi::String::New(env, acks.ids),
-      Napi::String::New(env, acks.flags), errors, lines};
+  const std::initializer_list<napi_value> arguments = {Numbers(env, news.ready),
+                                                       Numbers(env, news.requests),
+                                                       Napi::String::New(env, acks.ids),
+                                                       Napi::String::New(env, acks.flags),
+                                                       errors,
+                                                       lines};
   Napi::Function(env, dispatch).Call(arguments);
 }
 

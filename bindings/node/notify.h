@@ -1,8 +1,9 @@
 // The one way from core threads into an environment's JavaScript.
 //
-// Core threads push news and wake the environment once per change from "no news" to "news"; the environment's thread
-// then takes all of it in one call of the dispatch function. The thread-safe function behind it is unreferenced, so
-// it does not keep the process alive; Ref() and Unref() change that while somebody waits.
+// Core threads push news and wake the environment once per change from "no news" to "news"; the
+// environment's thread then takes all of it in one call of the dispatch function. The thread-safe
+// function behind it is unreferenced, so it does not keep the process alive; Ref() and Unref()
+// change that while somebody waits.
 #ifndef MILLRACE_BINDINGS_NODE_NOTIFY_H_
 #define MILLRACE_BINDINGS_NODE_NOTIFY_H_
 
@@ -22,10 +23,12 @@ using EnqueueAnswers = std::vector<Result<std::vector<EnqueueAck>>>;
 // Thread-safe, but for the methods that take an environment: those belong to its thread.
 class Notifier : public std::enable_shared_from_this<Notifier> {
  public:
-  // `dispatch(ready, requests, ids, flags, errors, lines)`, see node/src/native.cts. Must not throw.
+  // `dispatch(ready, requests, ids, flags, errors, lines)`, see node/src/native.cts. Must not
+  // throw.
   static std::shared_ptr<Notifier> Create(Napi::Env env, Napi::Function dispatch);
 
-  // From any thread: a session or subscription has something new; enqueue `request` was answered; a line to log.
+  // From any thread: a session or subscription has something new; enqueue `request` was answered; a
+  // line to log.
   void Ready(uint32_t source);
   void Answered(uint32_t request, EnqueueAnswers answers);
   void Log(const std::string& line);

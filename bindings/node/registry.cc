@@ -23,7 +23,8 @@ std::string StoreKey(const std::string& path) {
   if (file.rfind(kScheme, 0) == 0) file.erase(0, kScheme.size());
   if (file == ":memory:") return file;
   std::error_code error;
-  const std::filesystem::path canonical = std::filesystem::weakly_canonical(std::filesystem::absolute(file, error), error);
+  const std::filesystem::path canonical =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(file, error), error);
   return error ? file : canonical.string();
 }
 
@@ -37,19 +38,27 @@ std::shared_ptr<SharedStore> FindStore(const std::string& key) {
   return store;
 }
 
-bool Same(const Keep& a, const Keep& b) { return a.age_ms == b.age_ms && a.count == b.count; }
+bool Same(const Keep& a, const Keep& b) {
+  return a.age_ms == b.age_ms && a.count == b.count;
+}
 
 Status CheckSame(const StoreOptions& asked, const OpenOptions& open) {
   const auto conflict = [&](const char* option) {
-    return Status(Code::kInvalidArgument, std::string("store option ") + option + " differs from the one that " +
-                                              open.path + " is already open with in this process");
+    return Status(Code::kInvalidArgument, std::string("store option ") + option +
+                                              " differs from the one that " + open.path +
+                                              " is already open with in this process");
   };
-  if (asked.max_payload_bytes && *asked.max_payload_bytes != open.max_payload_bytes) return conflict("maxPayloadBytes");
-  if (asked.busy_timeout_ms && *asked.busy_timeout_ms != open.busy_timeout_ms) return conflict("busyTimeout");
-  if (asked.wal_limit_bytes && *asked.wal_limit_bytes != open.wal_limit_bytes) return conflict("walLimitBytes");
+  if (asked.max_payload_bytes && *asked.max_payload_bytes != open.max_payload_bytes)
+    return conflict("maxPayloadBytes");
+  if (asked.busy_timeout_ms && *asked.busy_timeout_ms != open.busy_timeout_ms)
+    return conflict("busyTimeout");
+  if (asked.wal_limit_bytes && *asked.wal_limit_bytes != open.wal_limit_bytes)
+    return conflict("walLimitBytes");
   if (asked.keep_events && *asked.keep_events != open.keep_events) return conflict("keepEvents");
-  if (asked.keep_completed && !Same(*asked.keep_completed, open.keep_completed)) return conflict("keepCompleted");
-  if (asked.keep_failed && !Same(*asked.keep_failed, open.keep_failed)) return conflict("keepFailed");
+  if (asked.keep_completed && !Same(*asked.keep_completed, open.keep_completed))
+    return conflict("keepCompleted");
+  if (asked.keep_failed && !Same(*asked.keep_failed, open.keep_failed))
+    return conflict("keepFailed");
   return Status::Ok();
 }
 

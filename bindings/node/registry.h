@@ -1,4 +1,5 @@
-// The engines of this process, one per store, shared by every environment in it (the main thread and all workers).
+// The engines of this process, one per store, shared by every environment in it (the main thread
+// and all workers).
 #ifndef MILLRACE_BINDINGS_NODE_REGISTRY_H_
 #define MILLRACE_BINDINGS_NODE_REGISTRY_H_
 
@@ -27,7 +28,8 @@ struct SharedStore;
 // A share in an open engine; the last one to go closes it, which blocks for the disk. Thread-safe.
 class EngineShare {
  public:
-  EngineShare(std::shared_ptr<SharedStore> store, Engine* engine) : store_(std::move(store)), engine_(engine) {}
+  EngineShare(std::shared_ptr<SharedStore> store, Engine* engine)
+      : store_(std::move(store)), engine_(engine) {}
   ~EngineShare();
   EngineShare(const EngineShare&) = delete;
   EngineShare& operator=(const EngineShare&) = delete;
@@ -39,8 +41,8 @@ class EngineShare {
   Engine* engine_;
 };
 
-// Opens the store, or joins those who have it open already. Blocks. Errors: as Engine::Open, and kInvalidArgument if
-// an option differs from the one that the store was opened with.
+// Opens the store, or joins those who have it open already. Blocks. Errors: as Engine::Open, and
+// kInvalidArgument if an option differs from the one that the store was opened with.
 Result<std::shared_ptr<EngineShare>> OpenShared(const StoreOptions& options);
 
 }  // namespace millrace::node

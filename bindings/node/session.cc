@@ -13,8 +13,10 @@ namespace {
 
 constexpr size_t kOutcomesMax = 1 << 20;  // in one crossing
 
-// settle()'s arguments: a count, then token, kind, retryable and delay (NaN: none) of each; the bodies as text.
-std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value array, Napi::Value text) {
+// settle()'s arguments: a count, then token, kind, retryable and delay (NaN: none) of each; the
+// bodies as text.
+std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value array,
+                                                      Napi::Value text) {
   NumberReader numbers(env, array);
   FieldReader fields(env, text);
   std::vector<std::pair<int64_t, Outcome>> outcomes(numbers.Count(kOutcomesMax));
@@ -51,7 +53,8 @@ Napi::Value SessionObject::Create(Napi::Env env, std::shared_ptr<OwnedSession> o
 SessionObject::SessionObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SessionObject>(info), Ending(info.Env()) {}
 
-// A terminated worker_thread gives its jobs back at once, without waiting for handlers that no longer exist.
+// A terminated worker_thread gives its jobs back at once, without waiting for handlers that no
+// longer exist.
 void SessionObject::EndWithEnvironment() {
   if (const auto owned = std::exchange(owned_, nullptr)) (void)owned->session->Close(0);
 }
@@ -78,7 +81,8 @@ Napi::Value SessionObject::Take(Info info) {
   return packed.ToValue(info.Env());
 }
 
-// settle(numbers, text) -> undefined, or [index, error] of the first outcome that was refused (none after it was tried)
+// settle(numbers, text) -> undefined, or [index, error] of the first outcome that was refused (none
+// after it was tried)
 Napi::Value SessionObject::Settle(Info info) {
   const Napi::Env env = info.Env();
   size_t failed_index = 0;
@@ -94,8 +98,8 @@ Napi::Value SessionObject::Settle(Info info) {
 Napi::Value SessionObject::Drain(Info info) {
   const auto notices = Open(info.Env()).Drain(0);
   if (!notices.ok()) Throw(info.Env(), notices.status());
-  if (notices->settled.empty() && notices->signals.empty() && !notices->drained && notices->rescued.empty() &&
-      notices->errors.empty()) {
+  if (notices->settled.empty() && notices->signals.empty() && !notices->drained &&
+      notices->rescued.empty() && notices->errors.empty()) {
     return info.Env().Undefined();
   }
   Packed packed;
@@ -131,9 +135,12 @@ Napi::Value SessionObject::Resume(Info info) {
   });
 }
 
-void SessionObject::Stop(Info info) { Open(info.Env()).Stop(); }
+void SessionObject::Stop(Info info) {
+  Open(info.Env()).Stop();
+}
 
-// close(timeoutMs): the session is gone for JavaScript at once, and for the core when the promise resolves
+// close(timeoutMs): the session is gone for JavaScript at once, and for the core when the promise
+// resolves
 Napi::Value SessionObject::Close(Info info) {
   Open(info.Env());
   const int64_t timeout_ms = IntegerArgument(info, 0);

@@ -1,5 +1,5 @@
-// Session: a worker's session, as JavaScript sees it. take(), settle(), drain(), progress() and log() only touch
-// memory; everything that may wait runs on the pool.
+// Session: a worker's session, as JavaScript sees it. take(), settle(), drain(), progress() and
+// log() only touch memory; everything that may wait runs on the pool.
 #ifndef MILLRACE_BINDINGS_NODE_SESSION_H_
 #define MILLRACE_BINDINGS_NODE_SESSION_H_
 

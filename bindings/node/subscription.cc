@@ -39,11 +39,12 @@ Napi::Value SubscriptionObject::Next(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SubscriptionObject::Close(const Napi::CallbackInfo& info) {
-  return CallAsync(info.Env(), "millrace.subscription.close", [owned = std::move(owned_)]() mutable -> Result<Answer> {
-    if (owned != nullptr) owned->subscription->Close();
-    owned.reset();
-    return Undefined();
-  });
+  return CallAsync(info.Env(), "millrace.subscription.close",
+                   [owned = std::move(owned_)]() mutable -> Result<Answer> {
+                     if (owned != nullptr) owned->subscription->Close();
+                     owned.reset();
+                     return Undefined();
+                   });
 }
 
 }  // namespace millrace::node

@@ -41,7 +41,8 @@ Napi::Value Packed::ToValue(Napi::Env env) const {
   Napi::Array out = Napi::Array::New(env, 3);
   out.Set(0U, Napi::String::New(env, text_));
   Napi::Float64Array numbers = Napi::Float64Array::New(env, numbers_.size());
-  if (!numbers_.empty()) std::memcpy(numbers.Data(), numbers_.data(), numbers_.size() * sizeof(double));
+  if (!numbers_.empty())
+    std::memcpy(numbers.Data(), numbers_.data(), numbers_.size() * sizeof(double));
   out.Set(1U, numbers);
   if (!apart_.empty()) {
     Napi::Array apart = Napi::Array::New(env, apart_.size());
@@ -65,7 +66,8 @@ FieldReader::FieldReader(Napi::Env env, Napi::Value text) : env_(env) {
 }
 
 std::string FieldReader::Next() {
-  const void* end = at_ < text_.size() ? std::memchr(text_.data() + at_, 0, text_.size() - at_) : nullptr;
+  const void* end =
+      at_ < text_.size() ? std::memchr(text_.data() + at_, 0, text_.size() - at_) : nullptr;
   if (end == nullptr) ThrowInvalid(env_, "the packed text has too few fields");
   const size_t length = static_cast<size_t>(static_cast<const char*>(end) - (text_.data() + at_));
   std::string field(text_, at_, length);
@@ -74,7 +76,8 @@ std::string FieldReader::Next() {
 }
 
 NumberReader::NumberReader(Napi::Env env, Napi::Value array) : env_(env) {
-  if (!array.IsTypedArray() || array.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+  if (!array.IsTypedArray() ||
+      array.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
     ThrowInvalid(env, "the packed numbers must be a Float64Array");
   }
   const auto numbers = array.As<Napi::Float64Array>();
@@ -89,7 +92,8 @@ double NumberReader::Next() {
 
 size_t NumberReader::Count(size_t max) {
   const double value = Next();
-  if (!(value >= 0) || value > static_cast<double>(max)) ThrowInvalid(env_, "a packed count is out of range");
+  if (!(value >= 0) || value > static_cast<double>(max))
+    ThrowInvalid(env_, "a packed count is out of range");
   return static_cast<size_t>(value);
 }
 

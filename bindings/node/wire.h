@@ -1,6 +1,7 @@
-// How many values cross between C++ and JavaScript at once: as one string, one Float64Array and, rarely, a few
-// separate values. One crossing costs about as much as one of the several calls that an object per job would need.
-// node/src/wire.ts is the other side and mirrors the order of the fields.
+// How many values cross between C++ and JavaScript at once: as one string, one Float64Array and,
+// rarely, a few separate values. One crossing costs about as much as one of the several calls that
+// an object per job would need. node/src/wire.ts is the other side and mirrors the order of the
+// fields.
 #ifndef MILLRACE_BINDINGS_NODE_WIRE_H_
 #define MILLRACE_BINDINGS_NODE_WIRE_H_
 
@@ -9,14 +10,14 @@
 #include <string_view>
 #include <vector>
 
-#include "napi_env.h"
 #include "millrace/engine.h"
+#include "napi_env.h"
 
 namespace millrace::node {
 
-// Fields of text are separated by U+0000, which neither JSON text nor a name can hold. A field that might hold one,
-// that is no text, or that is long (so that keeping one job does not keep its whole batch alive) travels apart:
-// the string then has U+0001 in its place.
+// Fields of text are separated by U+0000, which neither JSON text nor a name can hold. A field that
+// might hold one, that is no text, or that is long (so that keeping one job does not keep its whole
+// batch alive) travels apart: the string then has U+0001 in its place.
 class Packed {
  public:
   void Text(std::string_view field);
@@ -68,7 +69,8 @@ class NumberReader {
   size_t at_ = 0;
 };
 
-// The options of a job: everything in a JobSpec that is a number. 20 of them, in the order of node/src/wire.ts.
+// The options of a job: everything in a JobSpec that is a number. 20 of them, in the order of
+// node/src/wire.ts.
 void ReadOptions(NumberReader* numbers, JobSpec* spec);
 void PackSpec(const JobSpec& spec, Packed* out);
 

@@ -1,4 +1,5 @@
-// The field orders of everything that travels packed. Mirrored by node/src/wire.ts: change both together.
+// The field orders of everything that travels packed. Mirrored by node/src/wire.ts: change both
+// together.
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -31,7 +32,9 @@ void PackBody(const std::string& body, ContentType type, Packed* out) {
   }
 }
 
-void PackState(JobState state, Packed* out) { out->Number(static_cast<double>(state)); }
+void PackState(JobState state, Packed* out) {
+  out->Number(static_cast<double>(state));
+}
 
 void PackResult(const std::optional<std::string>& result, ContentType type, Packed* out) {
   out->Number(result ? static_cast<double>(type) : kNone);
@@ -85,11 +88,12 @@ void PackSpec(const JobSpec& spec, Packed* out) {
   for (const double value :
        {static_cast<double>(spec.content_type), static_cast<double>(spec.due_at_ms),
         static_cast<double>(spec.delay_ms), static_cast<double>(spec.expires_at_ms),
-        static_cast<double>(spec.expires_in_ms), static_cast<double>(spec.priority), spec.lifo ? 1.0 : 0.0,
-        static_cast<double>(spec.retry.max_attempts), static_cast<double>(backoff.kind),
-        static_cast<double>(backoff.delay_ms), static_cast<double>(backoff.max_ms), backoff.jitter,
-        static_cast<double>(spec.max_crashes), static_cast<double>(spec.time_limit_ms),
-        static_cast<double>(spec.soft_time_limit_ms), static_cast<double>(spec.keep_logs)}) {
+        static_cast<double>(spec.expires_in_ms), static_cast<double>(spec.priority),
+        spec.lifo ? 1.0 : 0.0, static_cast<double>(spec.retry.max_attempts),
+        static_cast<double>(backoff.kind), static_cast<double>(backoff.delay_ms),
+        static_cast<double>(backoff.max_ms), backoff.jitter, static_cast<double>(spec.max_crashes),
+        static_cast<double>(spec.time_limit_ms), static_cast<double>(spec.soft_time_limit_ms),
+        static_cast<double>(spec.keep_logs)}) {
     out->Number(value);
   }
   PackKeep(spec.keep_completed, out);
@@ -137,8 +141,8 @@ void PackOutcome(const JobOutcome& outcome, Packed* out) {
 void PackCounts(const QueueCounts& counts, Packed* out) {
   out->Text(counts.queue);
   out->Number(counts.paused ? 1 : 0);
-  for (const int64_t value : {counts.ready, counts.prioritized, counts.scheduled, counts.blocked, counts.active,
-                              counts.completed, counts.failed, counts.cancelled}) {
+  for (const int64_t value : {counts.ready, counts.prioritized, counts.scheduled, counts.blocked,
+                              counts.active, counts.completed, counts.failed, counts.cancelled}) {
     out->Number(static_cast<double>(value));
   }
 }
