@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/macros.h"
 #include "store/admission.h"
 #include "store/group_commit.h"
@@ -128,7 +129,7 @@ Status LeadingWriter::Enter(WriteOp* op, Waiter* waiter, bool wait_if_full) {
     answer = admission_.Enter(op->bytes);
   }
   if (answer == Admission::Answer::kClosed) return Status(Code::kClosed, "the store was closed");
-  queue_.Push({op, waiter});
+  MILLRACE_CHECK(queue_.Push({op, waiter}));  // there is a node for everything that was admitted
   // From here on the operation may be completed, and be gone, at any time.
   queued_.fetch_add(1);
   return Status::Ok();

@@ -279,6 +279,22 @@ TEST_CASE("a full queue refuses those who will not wait and holds back those who
   CHECK(refused.done == 0);
 }
 
+TEST_CASE("the largest queue is what the lock-free one can hold", "[writer]") {
+  constexpr int kMost = 65'534;
+  Bench bench({.max_ops = 1'000'000});
+  std::deque<NoteOp> ops;
+  {
+    HeldLead lead(*bench.writer);
+    for (int i = 0; i < kMost - 1; ++i) {
+      ops.emplace_back([](Connection&) { return Status(Code::kWrongState, "not needed"); });
+      if (!bench.writer->Submit(&ops.back(), false).ok()) FAIL("operation " << i << " was refused");
+    }
+    NoteOp one_too_many(1, 1);
+    CHECK(bench.writer->Submit(&one_too_many, false).code() == Code::kQueueFull);
+  }
+  ops.back().Await();
+}
+
 TEST_CASE("the queue is bounded in bytes, and one larger operation passes alone", "[writer]") {
   Bench bench({.max_ops = 16, .max_bytes = 1000});
   NoteOp large(1, 1);
