@@ -59,9 +59,7 @@ Result<std::vector<LeasedJob>> SessionCore::Take(int32_t max, int64_t timeout_ms
     lock = Lock(mutex_);
   }
   ++takers_;
-  ++takers_;
   WaitFor(lock, jobs_changed_, timeout_ms, [&] { return !waiting_.empty() || stopping_; });
-  --takers_;
   --takers_;
   std::vector<LeasedJob> jobs;
   if (waiting_.empty() && stopping_) return Status(Code::kClosed, "the session was stopped");

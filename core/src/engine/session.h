@@ -96,7 +96,6 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
   bool stopping_ = false;
   int32_t takers_ = 0;         // threads inside Take()
   bool unresponsive_ = false;  // gave back what nobody took in time
-  int32_t takers_ = 0;  // threads inside Take()
   bool closed_ = false;
   std::unordered_map<int64_t, std::shared_ptr<Running>> running_;  // taken, by token
   std::deque<jobs::Claimed> waiting_;                              // claimed, not taken
