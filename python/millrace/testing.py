@@ -1,0 +1,183 @@
+"""Testing an application's tasks: the real engine on a temporary file, and a clock that you move.
+
+    from millrace.testing import Harness
+
+    def test_reminder():
+        with Harness(app) as harness:
+            sign_up("ann@example.org")              # enqueues remind.apply_async((..., ), countdown=3600)
+            harness.assert_enqueued(remind, address="ann@example.org")
+            assert harness.run_all() == 0           # not due yet
+            harness.advance(3600)
+            assert harness.run_all() == 1
+
+Nothing is faked: retries, priorities, expiry and time limits behave as they do in production, only the time is yours.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from millrace import _core, options, serializer
+from millrace.worker.runner import Runner
+from millrace.worker.slot import Slot
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from millrace.app import Millrace
+    from millrace.options import Seconds
+    from millrace.task import Task
+
+_STATES: Final = ("ready", "scheduled", "blocked", "active", "completed", "failed", "cancelled")
+_PAGE: Final = 1_000
+_IDLE_MS: Final = (
+    1_000  # how long to wait for a job that the counts say is there, before looking again
+)
+
+
+class Harness:
+    """Puts an application on a temporary store with a clock that stands still, for the length of a `with` block.
+
+    Args:
+        app: The application. Its own store is not touched.
+        now_ms: The clock's first reading, in milliseconds since the epoch; default the present.
+    """
+
+    def __init__(self, app: Millrace, *, now_ms: int | None = None) -> None:
+        self.app = app
+        start_ms = (
+            int(time.time() * 1000) if now_ms is None else options.check_int("now_ms", now_ms)
+        )
+        self.clock = _core.ManualClock(start_ms)
+        self._directory = ""
+        self._saved: dict[str, Any] = {}
+
+    def __enter__(self) -> Harness:
+        self._directory = tempfile.mkdtemp(prefix="millrace-test-")
+        self.app.close()
+        overrides = {
+            "_store": f"{self._directory}/test.db",
+            "_clock": self.clock,
+            "_durability": "process",
+        }
+        self._saved = {name: getattr(self.app, name) for name in overrides}
+        for name, value in overrides.items():
+            setattr(self.app, name, value)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.app.close()
+        for name, value in self._saved.items():
+            setattr(self.app, name, value)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def advance(self, by: Seconds) -> None:
+        """Moves the clock forward."""
+        self.clock.advance(options.to_ms("by", by))
+
+    # --- Running -------------------------------------------------------------------------------------
+
+    def run_all(self, *, limit: int = 10_000) -> int:
+        """Runs the jobs that are due, in this thread, until none is left; answers how many attempts that were.
+
+        Jobs that these enqueue are run too. What a task raises ends its job as it would in a worker. Raises
+        AssertionError after `limit` attempts: something enqueues itself without end.
+        """
+        options.check_int("limit", limit, least=1)
+        ran = 0
+        while True:
+            queues = [counts.queue for counts in self.app.engine.list_queues() if not counts.paused]
+            if not any(self._is_due(queue) for queue in queues):
+                return ran
+            ran += self._run_queues(queues, limit - ran)
+            assert ran < limit, f"{limit} attempts were run, and there are still jobs that are due"
+
+    def _run_queues(self, queues: list[str], limit: int) -> int:
+        session = self.app.engine.open_session(queues, slots=1, prefetch=0, worker_name="harness")
+        runner = Runner(self.app, session)
+        slot = Slot(use_signal=False)
+        ran = 0
+        try:
+            while ran < limit and any(self._is_due(queue) for queue in queues):
+                for job in session.take(1, _IDLE_MS):
+                    runner.run(job, slot)
+                    _await_settled(session, job.token)
+                    ran += 1
+        finally:
+            session.close(0)
+            slot.close()
+        return ran
+
+    def _is_due(self, queue: str) -> bool:
+        counts = self.app.engine.counts(queue)
+        if counts.ready or counts.active:
+            return True
+        earliest = self.app.engine.list_jobs(queue, "scheduled", limit=1)
+        return bool(earliest) and earliest[0].due_at_ms <= self.app.engine.now_ms()
+
+    # --- Looking -------------------------------------------------------------------------------------
+
+    def enqueued(
+        self, task: Task[..., Any] | str | None = None, *, queue: str | None = None
+    ) -> list[_core.JobInfo]:
+        """The jobs of a task (all tasks if none is named) in the order of enqueueing, in whatever state they are."""
+        name = "" if task is None else task if isinstance(task, str) else task.name
+        jobs = list(self._jobs(name, queue))
+        jobs.sort(key=lambda job: (job.created_at_ms, job.spec.id))
+        return jobs
+
+    def _jobs(self, name: str, queue: str | None) -> Iterator[_core.JobInfo]:
+        engine = self.app.engine
+        queues = [counts.queue for counts in engine.list_queues()] if queue is None else [queue]
+        for where in queues:
+            for state in _STATES:
+                offset = 0
+                while page := engine.list_jobs(where, state, name=name, offset=offset, limit=_PAGE):
+                    yield from page
+                    offset += len(page)
+
+    def assert_enqueued(
+        self,
+        task: Task[..., Any] | str,
+        *,
+        queue: str | None = None,
+        count: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        """Fails unless the task was enqueued with these arguments (others do not matter).
+
+        Args:
+            task: The task, or its name.
+            queue: Only jobs of this queue count.
+            count: How many there must be; default at least one.
+            **arguments: Arguments by name, as they travel.
+        """
+        wanted = serializer.loads(serializer.dumps(arguments))
+        jobs = self.enqueued(task, queue=queue)
+        matching = [job for job in jobs if wanted.items() <= _payload(job).items()]
+        if matching if count is None else len(matching) == count:
+            return
+        shown = "".join(f"\n  {job.spec.data!s} in {job.spec.queue}, {job.state}" for job in jobs)
+        number = "a job" if count is None else f"{count} jobs"
+        raise AssertionError(
+            f"expected {number} of {task} with {wanted}; {len(matching)} found among:{shown or ' none'}"
+        )
+
+
+def _payload(job: _core.JobInfo) -> dict[str, Any]:
+    value = serializer.loads(job.spec.data) if isinstance(job.spec.data, str) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _await_settled(session: _core.Session, token: int) -> None:
+    while not any(settled.token == token for settled in session.drain(-1).settled):
+        pass
