@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 if [ -n "${MILLRACE_TORTURE:-}" ]; then
   tools/core_tests.sh release "~[.]"
 fi
-.venv/bin/python -m pytest -q -s tests/crash
+.venv/bin/python -m pytest -q -s ${MILLRACE_TORTURE:+--timeout=3600} tests/crash
