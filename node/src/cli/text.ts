@@ -1,7 +1,7 @@
 // How answers look to people: plain text that is the same in every language.
 
-// eslint-disable-next-line no-control-regex -- that is what it is for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
+const YEAR_9999_MS = 253_402_300_799_999;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** Text of unknown origin without what could steer a terminal. */
@@ -19,12 +19,13 @@ export function compact(value: unknown): string {
 
 /** The beginning of a text that may be long. */
 export function clip(text: string, width: number): string {
-  const points = [...text];
+  const points = Array.from(text);
   return points.length <= width ? text : `${points.slice(0, width - 3).join("")}...`;
 }
 
-/** A time of the store, in UTC; "-" for none. */
+/** A time of the store, in UTC; "-" for none. Years beyond 9999 are shown in milliseconds. */
 export function time(atMs: number | null): string {
+  if (atMs !== null && (atMs < 0 || atMs > YEAR_9999_MS)) return `${atMs}`;
   return atMs === null ? "-" : `${new Date(atMs).toISOString().slice(0, 19)}Z`;
 }
 
@@ -45,7 +46,7 @@ export function count(number: number, one: string, many: string): string {
 }
 
 function width(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }
 
 /** Lines with aligned columns; numbers stand to the right. */

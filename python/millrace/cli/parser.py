@@ -21,10 +21,19 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 _LIMIT_MAX = 10_000
 
 
-def _text(value: str) -> str:
-    if not value:
-        raise argparse.ArgumentTypeError("must not be empty")
-    return value
+class _Text(argparse.Action):
+    """A text that must not be empty if it is given; argparse would apply a `type` to defaults too."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: Any,
+        option: str | None = None,  # noqa: ARG002
+    ) -> None:
+        if values == "":
+            raise argparse.ArgumentError(self, "must not be empty")
+        setattr(namespace, self.dest, values)
 
 
 def _whole(least: int, most: int | None = None) -> Any:
@@ -52,7 +61,7 @@ def _verb(group: Subparsers, name: str, run: Any, summary: str) -> ArgumentParse
     parser = group.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.add_argument(
         "--store",
-        type=_text,
+        action=_Text,
         default=os.environ.get("MILLRACE_STORE") or None,
         help="the store's file; default: MILLRACE_STORE",
     )
@@ -62,7 +71,7 @@ def _verb(group: Subparsers, name: str, run: Any, summary: str) -> ArgumentParse
 
 
 def _queue_option(parser: ArgumentParser, summary: str) -> None:
-    parser.add_argument("--queue", type=_text, default="", help=summary)
+    parser.add_argument("--queue", action=_Text, default="", help=summary)
 
 
 def _yes_option(parser: ArgumentParser) -> None:
@@ -75,35 +84,35 @@ def _add_dead(group: Subparsers) -> None:
     inner = dead.add_subparsers(metavar="ACTION", required=True)
     listing = _verb(inner, "list", verbs.dead_list, "list dead letters, the newest first")
     _queue_option(listing, "only of this queue")
-    listing.add_argument("--name", type=_text, default="", help="only of this name")
+    listing.add_argument("--name", action=_Text, default="", help="only of this name")
     listing.add_argument(
         "--limit", type=_whole(1, _LIMIT_MAX), default=100, help="at most so many; default 100"
     )
     show = _verb(inner, "show", verbs.dead_show, "show a dead letter in full")
-    show.add_argument("id", type=_text)
+    show.add_argument("id", action=_Text)
     _queue_option(show, "where it is, if several queues have this id")
     retry = _verb(inner, "retry", verbs.dead_retry, "run dead letters again")
     remove = _verb(inner, "remove", verbs.dead_remove, "delete dead letters")
     for parser in (retry, remove):
-        parser.add_argument("id", type=_text, nargs="?", default=None)
+        parser.add_argument("id", action=_Text, nargs="?", default=None)
         parser.add_argument("--all", action="store_true", help="all of them")
-        parser.add_argument("--name", type=_text, default="", help="all of this name")
+        parser.add_argument("--name", action=_Text, default="", help="all of this name")
         _queue_option(parser, "all of this queue; with an id: where it is")
         _yes_option(parser)
 
 
 def _add_queue_verbs(group: Subparsers) -> None:
     purge = _verb(group, "purge", verbs.purge, "delete the jobs that wait in a queue")
-    purge.add_argument("queue", type=_text)
+    purge.add_argument("queue", action=_Text)
     purge.add_argument("--scheduled", action="store_true", help="those with a later due time too")
     _yes_option(purge)
     for name, run, summary in (
         ("pause", verbs.pause, "start no job of a queue until it is resumed"),
         ("resume", verbs.resume, "start a paused queue's jobs again"),
     ):
-        _verb(group, name, run, summary).add_argument("queue", type=_text)
+        _verb(group, name, run, summary).add_argument("queue", action=_Text)
     cancel = _verb(group, "cancel", verbs.cancel, "cancel a waiting job, tell a running one")
-    cancel.add_argument("id", type=_text)
+    cancel.add_argument("id", action=_Text)
     _queue_option(cancel, "where it is, if several queues have this id")
     cancel.add_argument("--reason", default="", help="kept with the job")
 
@@ -111,7 +120,9 @@ def _add_queue_verbs(group: Subparsers) -> None:
 def _add_worker(group: Subparsers) -> None:
     summary = "run an application's tasks"
     worker = group.add_parser("worker", help=summary, description=summary, allow_abbrev=False)
-    worker.add_argument("app", type=_text, help="module:attribute, or path/to/file.py[:attribute]")
+    worker.add_argument(
+        "app", action=_Text, help="module:attribute, or path/to/file.py[:attribute]"
+    )
     worker.add_argument(
         "-c",
         "--concurrency",
@@ -143,15 +154,15 @@ def _add_bench(group: Subparsers) -> None:
     summary = "measure this engine on this machine's disk"
     bench = group.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
     bench.add_argument("--json", action="store_true", help="answer with JSON")
-    bench.add_argument("--out", type=_text, default=None, help="write the JSON to this file too")
+    bench.add_argument("--out", action=_Text, default=None, help="write the JSON to this file too")
     bench.add_argument(
         "--store",
-        type=_text,
+        action=_Text,
         default=os.environ.get("MILLRACE_STORE") or None,
         help="measure in a folder beside this store; it is not opened; default: MILLRACE_STORE",
     )
     bench.add_argument(
-        "--dir", type=_text, default=None, help="measure in this folder; default: the current one"
+        "--dir", action=_Text, default=None, help="measure in this folder; default: the current one"
     )
     bench.add_argument(
         "--durability", choices=_DURABILITIES, action="append", help="default: process and power"
@@ -179,12 +190,14 @@ def make_parser() -> ArgumentParser:
     group = parser.add_subparsers(metavar="VERB", required=True)
     _add_worker(group)
     inspect = _verb(group, "inspect", verbs.inspect, "show queues and workers, or one job")
-    inspect.add_argument("--job", type=_text, default=None, help="the id of a job to show in full")
+    inspect.add_argument(
+        "--job", action=_Text, default=None, help="the id of a job to show in full"
+    )
     _queue_option(inspect, "only this queue; with --job: where it is")
     _add_dead(group)
     _add_queue_verbs(group)
     _verb(group, "doctor", verbs.doctor, "check file, locks and invariants; print versions")
     backup = _verb(group, "backup", verbs.backup, "write a consistent copy while in use")
-    backup.add_argument("destination", type=_text, help="a file that does not exist yet")
+    backup.add_argument("destination", action=_Text, help="a file that does not exist yet")
     _add_bench(group)
     return parser

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_YEAR_9999_MS: Final = 253_402_300_799_999
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -28,9 +29,11 @@ def clip(text: str, width: int) -> str:
 
 
 def time(at_ms: int | None) -> str:
-    """A time of the store, in UTC; "-" for none."""
+    """A time of the store, in UTC; "-" for none. Years beyond 9999 are shown in milliseconds."""
     if at_ms is None:
         return "-"
+    if not 0 <= at_ms <= _YEAR_9999_MS:
+        return str(at_ms)
     return dt.datetime.fromtimestamp(at_ms / 1000, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
