@@ -87,11 +87,6 @@ function storeKey(what: string, path: string): string {
   return resolve(path);
 }
 
-/** Something that stands for an open store. */
-export interface HasConnection {
-  readonly connection: Connection;
-}
-
 /** The connection to a store, used once more. `what` begins the messages, such as "new Queue". */
 export function connect(
   what: string,

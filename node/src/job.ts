@@ -17,7 +17,15 @@ import type {
   JobState,
   JobsOptions,
 } from "./types.js";
-import { type JobInfo, type LeasedJob, Option, Reader, type Spec, readInfo } from "./wire.js";
+import {
+  type JobInfo,
+  type LeasedJob,
+  Option,
+  Reader,
+  type Spec,
+  readInfo,
+  readOutcome,
+} from "./wire.js";
 
 /** Where a job's methods work: a store, and how durable what they write must be. */
 export interface JobHost {
@@ -214,10 +222,14 @@ export class Job<Data = any, Result = any, Name extends string = string> {
 
   /** Where it stands now; "unknown" if it is gone. */
   async getState(): Promise<JobState | "unknown"> {
-    const info = await readJob(this.#host.connection, this.id, this.queueName);
-    return info === undefined
-      ? "unknown"
-      : stateName(info.state, info.numbers[info.at + Option.priority] as number);
+    const { connection } = this.#host;
+    try {
+      const packed = await connection.call((engine) => engine.getOutcome(this.id, this.queueName));
+      return stateName(readOutcome(new Reader(packed)).state, this.priority);
+    } catch (error) {
+      if (hasCode(error, "not_found")) return "unknown";
+      throw error;
+    }
   }
   async isCompleted(): Promise<boolean> {
     return (await this.getState()) === "completed";

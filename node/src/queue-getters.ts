@@ -3,7 +3,7 @@ import { checkInteger, checkOneOf, checkString, show } from "./check.js";
 import type { Connection } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
 import { invalidArgument } from "./errors.js";
-import { Job, type JobHost, readJob } from "./job.js";
+import { Job, readJob } from "./job.js";
 import { JOB_TYPES, nativeState, stateName } from "./states.js";
 import type { JobState, JobType } from "./types.js";
 import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
@@ -13,10 +13,13 @@ const PAGE_JOBS = 1000;
 const LOG_LINES_MAX = 10_000;
 
 /** The reading half of a queue. */
-export abstract class QueueGetters<Listeners extends object, Data, Result, Name extends string>
-  extends TypedEmitter<Listeners>
-  implements JobHost
-{
+export abstract class QueueGetters<
+  Listeners extends object,
+  Data,
+  Result,
+  Name extends string,
+> extends TypedEmitter<Listeners> {
+  // A JobHost, though it does not say so: these two are no part of the published types.
   /** @internal */
   abstract readonly connection: Connection;
   /** @internal */

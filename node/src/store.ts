@@ -8,7 +8,7 @@ import {
   checkString,
   show,
 } from "./check.js";
-import { type Connection, type HasConnection, closedError, connect } from "./connection.js";
+import { type Connection, closedError, connect } from "./connection.js";
 import { keepNumbers } from "./job-options.js";
 import type { NativeStoreOptions } from "./native.cjs";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
@@ -90,7 +90,7 @@ export async function openStore(path?: string, options: StoreOptions = {}): Prom
 }
 
 /** From openStore(). May be given as the option `store` of a Queue, Worker or QueueEvents. */
-export class Store implements HasConnection {
+export class Store {
   /** @internal */
   readonly connection: Connection;
   #closing: Promise<void> | undefined;
