@@ -1,0 +1,1 @@
+"""What `run.py` needs to put the demo on stage. A project of your own needs none of this."""

@@ -1,0 +1,262 @@
+"""The play: which programs run, what is sent to them, and the worker that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from millrace import Millrace
+
+from stage import audit, report
+from stage.checks import Evidence
+from stage.follow import Upload, follow, upload
+from stage.programs import Program, ProgramError, Programs
+from stage.terminal import RED, Terminal, bar
+
+HERE: Final = Path(__file__).resolve().parent.parent
+BIN: Final = Path(sys.executable).parent
+TURN_AWAY: Final = 7  # requests that the receiver answers with 503 first
+VISITORS: Final = 4  # who upload at the same time
+NOT_A_PHOTO: Final = b"This is a text file that somebody has renamed to holiday.jpg.\n"
+
+
+class Demo:
+    """One performance."""
+
+    def __init__(self, files: Sequence[Path], out: Path, terminal: Terminal) -> None:
+        self.files = files
+        self.out = out
+        self.terminal = terminal
+        self.thumbnails = out / "thumbnails"
+        self.store = out / "jobs.db"
+        self.app = Millrace("demo", store=self.store)
+        self.programs = Programs(
+            folder=HERE,
+            logs=out / "logs",
+            environment={
+                "MILLRACE_STORE": str(self.store),
+                "DEMO_UPLOADS": str(out / "uploads"),
+                "DEMO_THUMBNAILS": str(self.thumbnails),
+                "WEBHOOK_SECRET": secrets.token_hex(16),
+                "PYTHONUNBUFFERED": "1",
+            },
+        )
+        self.uploads: list[Upload] = []
+        self.receiver_url = ""
+        self.web_url = ""
+        self.began = time.monotonic()
+
+    # --- The programs -----------------------------------------------------------------------------
+
+    async def start_programs(self) -> None:
+        """The receiver first, because the Node worker must know its address; the others beside each other."""
+        receiver = await self.programs.start(
+            "receiver", ["node", "receiver.mjs"], TURN_AWAY=str(TURN_AWAY)
+        )
+        self.receiver_url = await receiver.printed(lambda line: json.loads(line).get("url"))
+        web = await self.programs.start(
+            "web",
+            [
+                sys.executable,
+                "-m",
+                "uvicorn",
+                "app:web",
+                "--port",
+                "0",
+                "--timeout-graceful-shutdown",
+                "2",
+            ],
+        )
+        node = await self.programs.start(
+            "worker-node", ["node", "worker.mjs"], WEBHOOK_URL=f"{self.receiver_url}/webhooks"
+        )
+        self.victim = await self.start_victim()
+        await self.programs.start(
+            "worker-python-2",
+            [
+                BIN / "millrace",
+                "worker",
+                "tasks:app",
+                "-c",
+                "4",
+                "-Q",
+                "images,github",
+                "-n",
+                "python-2",
+            ],
+        )
+        self.web_url = await web.printed(_address)
+        await node.printed(lambda line: json.loads(line).get("ready"))
+        await self.victim.wait_for(self._workers_are_there)
+
+    async def start_victim(self) -> Program:
+        """The worker that will be killed: one process that runs two jobs at once."""
+        return await self.programs.start(
+            "worker-python-1",
+            [
+                BIN / "millrace",
+                "worker",
+                "tasks:app",
+                "-c",
+                "2",
+                "-P",
+                "threads",
+                "-Q",
+                "images",
+                "-n",
+                "python-1",
+            ],
+        )
+
+    def _workers_are_there(self) -> bool | None:
+        names = {worker.name for worker in self.app.engine.list_workers() if worker.alive}
+        return True if {"python-1", "python-2", "node"} <= names else None
+
+    # --- The play ---------------------------------------------------------------------------------
+
+    async def play(self) -> report.Report:
+        """Everything from the first upload to the account."""
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=self.web_url, limits=limits, timeout=30) as client:
+            github = asyncio.create_task(self.enqueue_from_node())
+            killer = asyncio.create_task(self.kill_a_worker())
+            status = asyncio.create_task(self.show_status())
+            try:
+                poison = await upload(client, "holiday.jpg", NOT_A_PHOTO)
+                waiting = list(reversed(self.files))
+                await asyncio.gather(
+                    self.follow(client, poison),
+                    *(self.visit(client, waiting) for _ in range(VISITORS)),
+                )
+                produced = await github
+                take_over = await killer
+                await self.all_done(len(self.uploads) + len(produced["node"]))
+            finally:
+                for task in (github, killer, status):
+                    task.cancel()
+                self.terminal.status("")
+            received = (await client.get(f"{self.receiver_url}/received")).json()
+        seen = Evidence(
+            files=self.files,
+            uploads=self.uploads,
+            poisoned=poison,
+            produced=produced,
+            received=received,
+            take_over=take_over,
+            thumbnails=self.thumbnails,
+            seconds=time.monotonic() - self.began,
+        )
+        return await asyncio.to_thread(report.make, self.app, seen)
+
+    async def visit(self, client: httpx.AsyncClient, waiting: list[Path]) -> None:
+        """A visitor uploads a photograph, watches until it is done, and has the next one."""
+        while waiting:
+            path = waiting.pop()
+            one = await upload(client, path.name, path.read_bytes())
+            self.uploads.append(one)
+            await self.follow(client, one)
+
+    async def follow(self, client: httpx.AsyncClient, one: Upload) -> None:
+        """Shows each photograph when its stream of events has told its end."""
+        async for news in follow(client, one):
+            if news.ending == "completed":
+                report.photo_line(self.terminal, news)
+            elif news.ending:
+                error = f"{news.error.get('type')}: {news.error.get('message')}"
+                self.terminal.line(f"  {self.terminal.style('✗', RED)} {news.title:<40} {error}")
+
+    async def enqueue_from_node(self) -> dict[str, Any]:
+        """Runs the producer in Node; answers what it has enqueued."""
+        producer = await self.programs.start("github", ["node", "github.mjs"])
+        producer.may_end = True
+        if await producer.process.wait() != 0:
+            raise ProgramError(f"github.mjs failed:\n{producer.tail()}")
+        produced: dict[str, Any] = json.loads(producer.log.read_text().splitlines()[-1])
+        return produced
+
+    async def kill_a_worker(self) -> audit.TakeOver:
+        """When a third of the photographs are done: SIGKILL to a worker process that holds jobs.
+
+        It is stopped for the moment in which we look at what it holds, so that what we note is what it had. Later it is
+        started again, as a service manager would do it; until then the other worker has its jobs.
+        """
+        victim = self.victim
+        while self.photographs_done < max(1, len(self.files) // 3):
+            await asyncio.sleep(0.01)
+        while True:
+            enough = 2 if self.photographs_done < len(self.files) * 2 // 3 else 1
+            if len(self.held_by_victim()) >= enough:
+                os.kill(victim.pid, signal.SIGSTOP)
+                if held := self.held_by_victim():
+                    break
+                os.kill(victim.pid, signal.SIGCONT)
+            if self.photographs_done == len(self.files):
+                raise ProgramError("all photographs were done before a worker could be killed")
+            await asyncio.sleep(0.01)
+        killed_at_ms = self.app.engine.now_ms()
+        victim.kill()
+        skull = self.terminal.style("☠", RED)
+        jobs = "1 job" if len(held) == 1 else f"{len(held)} jobs"
+        self.terminal.line(
+            f"  {skull} SIGKILL to worker python-1 (pid {victim.pid}), which runs {jobs}"
+        )
+        await victim.process.wait()
+        take_over = audit.TakeOver("python-1", victim.pid, killed_at_ms, held)
+        await self.wait_for_take_over(take_over)
+        self.victim = await self.start_victim()
+        return take_over
+
+    @property
+    def photographs_done(self) -> int:
+        return sum(bool(one.ending) for one in self.uploads)
+
+    def held_by_victim(self) -> list[str]:
+        active = self.app.engine.list_jobs("images", "active")
+        return [job.spec.id for job in active if job.worker == "python-1"]
+
+    async def wait_for_take_over(self, take_over: audit.TakeOver) -> None:
+        """Until the other worker has started all jobs of the dead one."""
+        left = set(take_over.held)
+        while left:
+            for job_id in list(left):
+                details = self.app.AsyncResult(job_id, queue="images").details()
+                if details.crashes and details.state in {"active", "completed"}:
+                    left.discard(job_id)
+            await asyncio.sleep(0.01)
+
+    async def all_done(self, webhooks: int) -> None:
+        """Until every webhook is delivered or dead."""
+        while True:
+            counts = self.app.counts("webhooks")
+            if counts.completed + counts.failed >= webhooks:
+                return
+            await asyncio.sleep(0.02)
+
+    async def show_status(self) -> None:
+        """The line at the bottom: the photographs by their events, the others by the store's counts."""
+        while True:
+            percent = sum(one.percent for one in self.uploads) / len(self.files)
+            done = sum(one.ending == "completed" for one in self.uploads)
+            parts = [f"photographs {bar(percent, 100)} {done}/{len(self.files)}"]
+            for queue in ("webhooks", "github"):
+                counts = self.app.counts(queue)
+                left = counts.ready + counts.scheduled + counts.active
+                parts.append(f"{queue} {counts.completed}/{counts.completed + left}")
+            self.terminal.status("  " + "   ".join(parts))
+            await asyncio.sleep(0.1)
+
+
+def _address(line: str) -> str | None:
+    """The address in the line by which uvicorn says that it is ready."""
+    found = re.search(r"running on (http://[\w.]+:\d+)", line)
+    return found[1] if found else None
