@@ -39,10 +39,10 @@ class TaskCalls(Generic[P, R]):
 
     async def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
         """As `Task.delay`."""
-        spec = self._task.prepare(args, kwargs).spec
-        acks = await bridge(self._task.app).enqueue([spec], None)
-        ack = acks[0]
-        return AsyncResult(ack[0], self._task.app, self._task.queue, ack)
+        task = self._task
+        spec = task.encode(task.signature.bind(*args, **kwargs))
+        ack = (await bridge(task.app).enqueue([spec], None))[0]
+        return AsyncResult(ack[0], task.app, task.queue, ack)
 
     async def apply_async(
         self,

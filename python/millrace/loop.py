@@ -189,7 +189,9 @@ _bridges: weakref.WeakKeyDictionary[
 def bridge(app: Millrace) -> LoopBridge:
     """The bridge of an application and the running loop."""
     loop = asyncio.get_running_loop()
-    of_loop = _bridges.setdefault(loop, weakref.WeakKeyDictionary())
+    of_loop = _bridges.get(loop)
+    if of_loop is None:
+        of_loop = _bridges[loop] = weakref.WeakKeyDictionary()
     found = of_loop.get(app)
     if found is None:
         found = of_loop[app] = LoopBridge(app, loop)

@@ -210,7 +210,7 @@ class Task(Generic[P, R]):
     ) -> PreparedJob[R]:
         """A job with the options of `apply_async`, to be enqueued by `app.enqueue_many` together with others."""
         fields = options.write_options(**job_options)
-        return PreparedJob(self, self._encode(self.payload(args, kwargs), fields))
+        return PreparedJob(self, self.encode(self.payload(args, kwargs), fields))
 
     def delay_many(
         self,
@@ -266,9 +266,10 @@ class Task(Generic[P, R]):
             raise options.wrong_type("kwargs", "a mapping", kwargs)
         return self._bind(*args, **(kwargs or {}))
 
-    def _encode(self, payload: Payload, fields: Mapping[str, Any]) -> _core.JobSpec:
+    def encode(self, payload: Payload, fields: Mapping[str, Any] | None = None) -> _core.JobSpec:
+        """The job with this payload and these fields of `JobSpec.replace`."""
         try:
-            return self.spec.replace(value=payload, **fields)
+            return self.spec.replace(value=payload, **(fields or {}))
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
 

@@ -173,7 +173,7 @@ class ProcessesPool:
             self._restarts[child.index] = now
             return
         failures = self._failures[child.index] = self._failures.get(child.index, 0) + 1
-        delay = 0.0 if failures == 1 else min(_RESTART_MAX_S, 0.5 * 2**failures)
+        delay = 0.0 if failures == 1 else min(_RESTART_MAX_S, 0.1 * 2**failures)
         self._restarts[child.index] = now + delay
 
     def _enter_stage(self, stage: int) -> None:
