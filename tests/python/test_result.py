@@ -1,10 +1,16 @@
 import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import millrace
 import pytest
 from millrace import RemoteError, TaskRevokedError, Timeout, errors
 from millrace.result import ResultSet
-from worker_support import running, until
+from worker_support import PATIENCE_S, running, until
 
 
 @pytest.fixture
@@ -216,3 +222,28 @@ def test_retries_show_in_the_state(app):
     with running(app):
         until(lambda: result.state == "RETRY")
     assert result.details().state == "scheduled"
+
+
+def test_ctrl_c_ends_a_wait(app, tasks):
+    result = tasks.add.delay(1)
+    code = (
+        "import sys; from millrace import Millrace\n"
+        f"app = Millrace('x', store={app.store!r})\n"
+        f"result = app.AsyncResult({result.id!r})\n"
+        "assert result.state == 'PENDING'\n"
+        "print('waiting', flush=True)\n"
+        "try: result.get()\n"
+        "except KeyboardInterrupt: sys.exit(7)\n"
+    )
+    root = str(Path(millrace.__file__).parent.parent)
+    waiter = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert waiter.stdout is not None
+    with waiter.stdout:
+        assert waiter.stdout.readline() == "waiting\n"
+        waiter.send_signal(signal.SIGINT)
+        assert waiter.wait(PATIENCE_S) == 7
