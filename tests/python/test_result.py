@@ -231,8 +231,9 @@ def test_ctrl_c_ends_a_wait(app, tasks):
         f"app = Millrace('x', store={app.store!r})\n"
         f"result = app.AsyncResult({result.id!r})\n"
         "assert result.state == 'PENDING'\n"
-        "print('waiting', flush=True)\n"
-        "try: result.get()\n"
+        "try:\n"
+        "    print('waiting', flush=True)\n"
+        "    result.get()\n"
         "except KeyboardInterrupt: sys.exit(7)\n"
     )
     root = str(Path(millrace.__file__).parent.parent)
