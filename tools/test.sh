@@ -32,7 +32,7 @@ step "C++ tests" tools/core_tests.sh release
 step "symbols stay private" tests/build/symbols.sh
 step "Python tests" pytest tests/tools tests/python
 step "Node tests" node_tests
-step "conformance, interop, documentation" pytest tests/conformance tests/interop tests/docs
+step "conformance, interop, documentation, examples" pytest tests/conformance tests/interop tests/docs tests/examples
 step "torture, short" tools/torture.sh
 step "C++ tests, address and undefined behaviour" tools/core_tests.sh asan
 step "C++ tests, threads" tools/core_tests.sh tsan

@@ -13,16 +13,18 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import httpx
 from stage import photos, report
 from stage.play import Demo
 from stage.programs import ProgramError
 from stage.terminal import DIM, Terminal
+
+T = TypeVar("T")
 
 HERE: Final = Path(__file__).resolve().parent
 BUILD: Final = HERE.parent.parent / "build"
@@ -41,7 +43,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--out",
         type=Path,
         default=BUILD / "demo",
-        help="where everything goes; it is emptied first",
+        help="where everything goes, instead of what the last run left there",
     )
     keep = os.environ.get("KEEP", "") not in {"", "0"}
     parser.add_argument(
@@ -50,43 +52,59 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
+def clear(out: Path) -> None:
+    """Removes what an earlier run has left in the folder, and nothing else."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("logs", "thumbnails", "uploads"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for path in (out / "summary.json", *out.glob("jobs.db*")):
+        path.unlink(missing_ok=True)
+
+
 async def perform(options: argparse.Namespace, files: Sequence[Path], terminal: Terminal) -> int:
     """The whole demo; answers the exit status. Ends its programs whatever happens."""
-    this = asyncio.current_task()
-    assert this is not None
+    interrupted = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
     demo = Demo(files, options.out, terminal)
     try:
-        await demo.start_programs()
-        report.opening(terminal, demo.web_url, demo.receiver_url, demo.store, files)
-        watch = asyncio.create_task(demo.programs.watch())
-        play = asyncio.create_task(demo.play())
-        try:
-            done, _ = await asyncio.wait(
-                {play, watch}, timeout=LIMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not done:
-                raise ProgramError(
-                    f"the demo is not done after {LIMIT_SECONDS} s; see {options.out / 'logs'}"
-                )
-            if watch in done:
-                await watch
-            outcome = await play
-        finally:
-            watch.cancel()
-            play.cancel()
-            await asyncio.gather(watch, play, return_exceptions=True)
+        outcome = await first_of(
+            demo.perform(), demo.programs.watch(), stop_at(interrupted), too_late(options.out)
+        )
         report.show(terminal, outcome)
         (options.out / "summary.json").write_text(outcome.to_json())
         if options.keep:
             report.urls(terminal, demo.web_url, demo.receiver_url, demo.store)
-            await asyncio.Event().wait()
+            await interrupted.wait()
         return 0 if outcome.ok else 1
     finally:
         terminal.status("")
         await demo.programs.stop_all()
         demo.app.close()
+
+
+async def first_of(work: Coroutine[Any, Any, T], *others: Coroutine[Any, Any, NoReturn]) -> T:
+    """The answer of the work; the others can only end it, by raising."""
+    tasks = [asyncio.ensure_future(one) for one in (work, *others)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return await done.pop()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def stop_at(interrupted: asyncio.Event) -> NoReturn:
+    """Raises InterruptedError when a signal has come."""
+    await interrupted.wait()
+    raise InterruptedError
+
+
+async def too_late(out: Path) -> NoReturn:
+    """Raises ProgramError when the demo has taken too long."""
+    await asyncio.sleep(LIMIT_SECONDS)
+    raise ProgramError(f"the demo is not done after {LIMIT_SECONDS} s; see {out / 'logs'}")
 
 
 def main() -> int:
@@ -98,13 +116,12 @@ def main() -> int:
             photos.from_folder(options.folder) if options.folder else photos.from_packages(cache)
         )
         files = files[: options.photos]
-        shutil.rmtree(options.out, ignore_errors=True)
-        options.out.mkdir(parents=True)
+        clear(options.out)
         return asyncio.run(perform(options, files, terminal))
     except (photos.NoPhotosError, ProgramError, httpx.HTTPError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except (InterruptedError, KeyboardInterrupt):
         terminal.line(terminal.style("  stopped; all programs have ended", DIM))
         return 130
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -47,16 +48,16 @@ class NoPhotosError(Exception):
 
 
 def from_packages(cache: Path) -> list[Path]:
-    """The photographs, downloaded once. Raises NoPhotosError."""
+    """The photographs, downloaded once, those of the packages in turn. Raises NoPhotosError."""
     cache.mkdir(parents=True, exist_ok=True)
-    photos = []
+    albums = []
     for package, names in PACKAGES.items():
         folder = cache / package
         if not folder.exists():
             _unpack(package, folder)
         found = {path.name: path for path in folder.rglob("*") if path.is_file()}
-        photos += [found[name] for name in names if name in found]
-    return photos
+        albums.append([found[name] for name in names if name in found])
+    return [photo for row in zip_longest(*albums) for photo in row if photo is not None]
 
 
 def from_folder(folder: Path) -> list[Path]:

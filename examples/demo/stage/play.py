@@ -56,6 +56,12 @@ class Demo:
         self.web_url = ""
         self.began = time.monotonic()
 
+    async def perform(self) -> report.Report:
+        """Starts everything and plays."""
+        await self.start_programs()
+        report.opening(self.terminal, self.web_url, self.receiver_url, self.store, self.files)
+        return await self.play()
+
     # --- The programs -----------------------------------------------------------------------------
 
     async def start_programs(self) -> None:

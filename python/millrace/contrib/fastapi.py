@@ -31,7 +31,8 @@ from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Response, 
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from millrace import options
-from millrace.contrib.job_stream import JobStream, feeds_of, open_stream, read_job
+from millrace.contrib.job_feed import feeds_of
+from millrace.contrib.job_stream import JobStream, open_stream, read_job
 from millrace.contrib.job_view import job_view
 from millrace.errors import InvalidArgument, MillraceError, NotFound, TooLarge
 from millrace.loop import bridge
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
 
     from millrace.app import Millrace
 
-    Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any] | None]]
-
 __all__ = ["lifespan", "router"]
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 _CALLERS: Final = (NotFound, InvalidArgument, TooLarge)  # what the caller did wrong
 _EVENT_ID: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")

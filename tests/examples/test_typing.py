@@ -1,0 +1,39 @@
+"""The examples are what people copy: `mypy --strict` has nothing to say about them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAMS = sorted(
+    path
+    for folder in (ROOT / "examples").iterdir()
+    for path in folder.glob("*.py")
+    if path.is_file()
+)
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PROGRAMS}), ids=lambda f: f.name)
+def test_mypy_strict(folder: Path, tmp_path: Path) -> None:
+    files = [path.name for path in PROGRAMS if path.parent == folder]
+    checked = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            "--cache-dir",
+            str(tmp_path),
+            *files,
+        ],
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": str(ROOT / "python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
