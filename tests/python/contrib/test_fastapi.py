@@ -10,7 +10,7 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException
 from millrace import Millrace, _core
 from millrace.contrib.fastapi import lifespan, router
-from millrace.contrib.job_stream import feeds_of
+from millrace.contrib.job_feed import feeds_of
 
 QUEUE = "images"
 
