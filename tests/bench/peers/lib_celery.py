@@ -61,6 +61,11 @@ def worker_command(pool: str, concurrency: int) -> list[str]:
     ]
 
 
+def held() -> int:
+    """How many tasks a worker holds: not known here, a few at most."""
+    return 0
+
+
 def finished() -> int:
     """Count the results: the result backend has a Redis database of its own, one key per task."""
     return int(_results.dbsize())

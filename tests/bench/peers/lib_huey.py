@@ -44,5 +44,10 @@ def worker_command(pool: str, concurrency: int) -> list[str]:
     ]
 
 
+def held() -> int:
+    """How many tasks a worker holds: not known here, a few at most."""
+    return 0
+
+
 def finished() -> int:
     return int(app.result_count())

@@ -56,5 +56,9 @@ def worker_command(pool: str, concurrency: int) -> list[str]:
     return [program, "worker", "lib_millrace:app", "-c", str(concurrency), "--pool", pool]
 
 
+def held() -> int:
+    return app.counts().active
+
+
 def finished() -> int:
     return app.counts().completed

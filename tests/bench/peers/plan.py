@@ -138,7 +138,7 @@ NODE_BULK = Group(
 NODE_WORK = Group(
     "node-work",
     (
-        _ours_node("work", 40_000, "power", variants=_concurrency(10, 100, 500)),
+        _ours_node("work", 100_000, "power", variants=_concurrency(10, 100, 500)),
         Cell(
             "BullMQ",
             "bullmq",
@@ -211,7 +211,7 @@ PYTHON_WORK = Group(
             "work",
             40_000,
             "power",
-            variants=_pools(("threads", 1), ("threads", 4), ("asyncio", 16)),
+            variants=_pools(("solo", 1), ("threads", 1), ("threads", 2)),
         ),
         Cell(
             "Celery",
@@ -266,14 +266,14 @@ SQLITE_ENQUEUE = Group(
 SQLITE_WORK = Group(
     "sqlite-work",
     (
-        _ours_python("work", 40_000, "power", variants=_pools(("threads", 1), ("threads", 4))),
+        _ours_python("work", 100_000, "power", variants=_pools(("solo", 1), ("threads", 1))),
         Cell(
             "huey",
             "huey",
             _python("huey", "work", 3_000),
             variants=_pools(("thread", 1), ("thread", 2), ("process", 1), ("process", 2)),
         ),
-        _ours_python("work", 40_000, "process", variants=_pools(("threads", 1), ("threads", 4))),
+        _ours_python("work", 100_000, "process", variants=_pools(("solo", 1), ("threads", 1))),
         Cell("honker", "honker", _python("honker", "work", 3_000), variants=_concurrency(1, 4, 8)),
     ),
     (
