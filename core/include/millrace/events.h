@@ -17,7 +17,7 @@ namespace millrace {
 enum class EventType : uint8_t {
   kAdded = 1,       // enqueued; `state` says whether ready, scheduled or blocked; `name` is set
   kReady = 2,       // may be claimed again or now: due, released, promoted, redriven; `prev` says from where
-  kScheduled = 3,   // due later after an attempt failed; `due_at_ms`, `data` = {"message"} of the error
+  kScheduled = 3,   // due later after an attempt failed; `due_at_ms`, `data` = the error's JSON
   kActive = 4,      // an attempt began; `attempt`
   kProgress = 5,    // `data` = the JSON that the handler gave
   kCompleted = 6,   // `data` = the result (empty if it is gone by retention)
@@ -29,7 +29,7 @@ enum class EventType : uint8_t {
   kPaused = 12,     // of the queue
   kResumed = 13,    // of the queue
   kDrained = 14,    // the queue has no ready job left
-  kCleaned = 15,    // finished jobs were removed in bulk by a caller; `count`
+  kCleaned = 15,    // jobs were removed in bulk by a caller; `count`, and in `prev` their state
 };
 // "added", "ready", ... Static storage.
 const char* EventTypeName(EventType type);

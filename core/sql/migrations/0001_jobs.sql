@@ -34,7 +34,7 @@ CREATE TABLE queue_counts (
   events      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- The body. A generated id is made of created_at_ms, job and salt (base/id.h), so it needs no index of its own. Columns
+-- The body; data last, so that reading the rest of a row never walks through a large payload. A generated id is made of created_at_ms, job and salt (base/id.h), so it needs no index of its own. Columns
 -- behind `options` are NULL unless options = 1.
 CREATE TABLE jobs (
   job                   INTEGER PRIMARY KEY,
@@ -43,7 +43,6 @@ CREATE TABLE jobs (
   created_at_ms         INTEGER NOT NULL,
   salt                  INTEGER NOT NULL,
   priority              INTEGER NOT NULL,
-  data                  BLOB NOT NULL,
   options               INTEGER NOT NULL DEFAULT 0 CHECK (options IN (0, 1)),
   custom_id             TEXT,
   headers               TEXT,
@@ -63,7 +62,8 @@ CREATE TABLE jobs (
   keep_completed_age_ms INTEGER,
   keep_completed_count  INTEGER,
   keep_failed_age_ms    INTEGER,
-  keep_failed_count     INTEGER
+  keep_failed_count     INTEGER,
+  data                  BLOB NOT NULL
 ) STRICT;
 
 -- Ids that users gave; unique within a queue.

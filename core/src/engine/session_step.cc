@@ -53,8 +53,8 @@ Status SessionCore::Apply(store::Connection&) {
   step_settled_.clear();
   step_claimed_.clear();
   for (Note& note : step_notes_) RETURN_IF_ERROR(ApplyNote(note));
-  RETURN_IF_ERROR(jobs::CleanNoted(*context_.ledger));
-  return ClaimForQueues(step_want_);
+  RETURN_IF_ERROR(ClaimForQueues(step_want_));
+  return jobs::CleanNoted(*context_.ledger);  // last: a claim ends what has expired
 }
 
 Status SessionCore::ApplyNote(Note& note) {

@@ -16,6 +16,10 @@ namespace {
 using store::Query;
 
 constexpr int64_t kAttemptErrorsKept = 10;
+// A longer error of an attempt is only kept with the job, not in the event log as well.
+constexpr size_t kLoggedErrorMaxBytes = 16 << 10;
+constexpr std::string_view kErrorTooLong =
+    R"({"type":"Error","message":"too long for the event log: see the errors of the job's attempts","stack":""})";
 // Older jobs that a job with a rule of its own may take with it.
 constexpr int64_t kOwnRuleSlice = 16;
 
@@ -132,7 +136,7 @@ Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms
                               .job = &lease.key,
                               .attempt = lease.attempts_made + 1,
                               .due_at_ms = place.due_at_ms,
-                              .data = error});
+                              .data = error.size() <= kLoggedErrorMaxBytes ? error : kErrorTooLong});
   return Status::Ok();
 }
 
