@@ -34,6 +34,8 @@ namespace {
 
 constexpr int32_t kMaxOps = 65'534;
 constexpr int64_t kMaxBytes = int64_t{1} << 40;
+// A burst of asynchronous operations is forgotten after a few groups.
+constexpr int64_t kCrowdMax = 32;
 
 // Who leads, and why nobody is ever left behind
 //
@@ -99,7 +101,8 @@ class LeadingWriter : public Writer {
 
   std::mutex mutex_;  // for the change of leaders only; never held while anything is done
   std::atomic<bool> leading_{false};
-  QueuedOp next_;  // popped by a leader that left, for the next one; guarded by the lead
+  int64_t crowd_ = 0;  // how many come at once, judged by the groups so far; guarded by the lead
+  QueuedOp next_;      // popped by a leader that left, for the next one; guarded by the lead
 
   std::atomic<int> leads_in_progress_{0};
   EventCount leads_ended_;
@@ -248,6 +251,9 @@ void LeadingWriter::LeadGroup() {
 }
 
 void LeadingWriter::TakeGroup(std::vector<GroupEntry>* group) {
+  // Those who were woken by the last group are about to come back. Led at once, this caller's next
+  // operation would be a commit of its own, and theirs too.
+  if (queued_.load() < crowd_) std::this_thread::yield();
   group->reserve(
       std::min(max_group_ops_, static_cast<size_t>(std::max<int64_t>(1, queued_.load()))));
   int64_t bytes = 0;
@@ -258,6 +264,7 @@ void LeadingWriter::TakeGroup(std::vector<GroupEntry>* group) {
     group->push_back({item.op, item.waiter, wants_sync, item.op->bytes, Status()});
     bytes += std::max<int64_t>(0, item.op->bytes);
   }
+  crowd_ = std::max(std::min(static_cast<int64_t>(group->size()), kCrowdMax), crowd_ * 3 / 4);
   queued_.fetch_sub(static_cast<int64_t>(group->size()));
 }
 
