@@ -2,6 +2,7 @@
 // first leads), and the same with a hop to the writer's thread (Submit, then sleep until Done), for
 // one caller, eight threads and eight processes. See docs/adr/0001-combining-writer.md.
 // Usage: millrace_writer_bench [--dir DIR] [--seconds S] [--rounds N]
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,25 +139,38 @@ std::vector<double> Repeat(Bench& bench, const Call& call, Durability durability
   return latencies;
 }
 
+double CpuUs(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  const auto us = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return us(usage.ru_utime) + us(usage.ru_stime);
+}
+
 struct Row {
   double per_second = 0;
   double p50_us = 0;
   double p99_us = 0;
   double p999_us = 0;
+  double cpu_us =
+      0;  // of all threads and processes, for one call; says more than the rest on a busy machine
 };
 
-Row Summarise(std::vector<double>* latencies, double seconds) {
+Row Summarise(std::vector<double>* latencies, double seconds, double cpu_us) {
   std::sort(latencies->begin(), latencies->end());
   const auto at = [&](double fraction) {
     return (*latencies)[static_cast<size_t>(static_cast<double>(latencies->size() - 1) * fraction)];
   };
-  return {static_cast<double>(latencies->size()) / seconds, at(0.5), at(0.99), at(0.999)};
+  return {static_cast<double>(latencies->size()) / seconds, at(0.5), at(0.99), at(0.999),
+          cpu_us / static_cast<double>(latencies->size())};
 }
 
 Row InThreads(const std::string& path, const Call& call, Durability durability, int threads,
               double seconds) {
   Bench bench(path);
   static_cast<void>(Repeat(bench, call, durability, 0.05));  // caches, threads
+  const double cpu_us = CpuUs(RUSAGE_SELF);
   std::vector<std::vector<double>> latencies(static_cast<size_t>(threads));
   std::vector<std::thread> all;
   for (auto& own : latencies) {
@@ -164,13 +178,15 @@ Row InThreads(const std::string& path, const Call& call, Durability durability, 
   }
   for (std::thread& thread : all) thread.join();
   std::vector<double> together;
+  const double cpu_used_us = CpuUs(RUSAGE_SELF) - cpu_us;
   for (const auto& own : latencies) together.insert(together.end(), own.begin(), own.end());
-  return Summarise(&together, seconds);
+  return Summarise(&together, seconds, cpu_used_us);
 }
 
 // The latencies travel through pipes.
 Row InProcesses(const std::string& path, const Call& call, Durability durability, int processes,
                 double seconds) {
+  const double cpu_us = CpuUs(RUSAGE_CHILDREN);
   std::vector<int> pipes;
   for (int i = 0; i < processes; ++i) {
     int ends[2];
@@ -210,7 +226,7 @@ Row InProcesses(const std::string& path, const Call& call, Durability durability
   while (wait(nullptr) > 0) {
   }
   if (together.empty()) Die(Status(Code::kInternal, "the children measured nothing"));
-  return Summarise(&together, seconds);
+  return Summarise(&together, seconds, CpuUs(RUSAGE_CHILDREN) - cpu_us);
 }
 
 struct Arguments {
@@ -241,9 +257,9 @@ void Compare(const Arguments& arguments, const char* who, Durability durability,
     std::sort(rows[i].begin(), rows[i].end(),
               [](const Row& a, const Row& b) { return a.per_second < b.per_second; });
     const Row& median = rows[i][rows[i].size() / 2];
-    std::printf("%-12s %-8s %-8s %9.0f/s  p50 %8.1f  p99 %8.1f  p99.9 %8.1f us\n", who,
-                DurabilityName(durability), schemes[i].name, median.per_second, median.p50_us,
-                median.p99_us, median.p999_us);
+    std::printf("%-12s %-8s %-8s %9.0f/s  p50 %8.1f  p99 %8.1f  p99.9 %8.1f us  cpu %6.1f us\n",
+                who, DurabilityName(durability), schemes[i].name, median.per_second, median.p50_us,
+                median.p99_us, median.p999_us, median.cpu_us);
     std::fflush(stdout);
   }
 }
