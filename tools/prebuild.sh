@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 platform=$(node -p 'const glibc = process.report.getReport().header.glibcVersionRuntime;
   `${process.platform}-${process.arch}${process.platform === "linux" && !glibc ? "-musl" : ""}`')
 mkdir -p "node/prebuilds/$platform" third_party/sqlite dist
-trap 'rm -rf third_party' EXIT
+# The copy goes after packing: in a clone it would stand in for an addon of newer sources.
+trap 'rm -rf third_party "node/prebuilds/$platform"' EXIT
 cp node/native/millrace.node "node/prebuilds/$platform/millrace.node"
 cp build/deps/sqlite-*/sqlite3.[ch] third_party/sqlite/
 npm pack --ignore-scripts --silent --pack-destination dist
