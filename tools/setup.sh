@@ -51,9 +51,13 @@ install_python_environment() {
   local stamp
   stamp=.venv/.millrace-$(hash_of requirements-dev.txt <(python3 -c 'import sys; print(sys.version, sys.prefix)'))
   if [ -e "$stamp" ] && [ -x .venv/bin/python ]; then return 0; fi
-  say "creating .venv"
-  rm -rf .venv
-  python3 -m venv .venv
+  say "filling .venv"
+  # Only another interpreter makes the environment useless; new versions of packages are installed over the old ones.
+  local version='import sys; print(sys.version)'
+  if [ "$(.venv/bin/python -c "$version" 2>/dev/null)" != "$(python3 -c "$version")" ]; then
+    rm -rf .venv
+    python3 -m venv .venv
+  fi
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
   touch "$stamp"
 }
