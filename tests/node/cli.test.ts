@@ -116,6 +116,7 @@ describe("millrace, the command", () => {
       assert.equal(status, one.status, `${args.join(" ")}\n${out}${err}`);
       if (one.answer !== undefined) {
         const expected: unknown = JSON.parse(JSON.stringify(one.answer).replaceAll("$dir", folder));
+        assert.notEqual(out, "", `${args.join(" ")}\n${err}`);
         assertFits(expected, JSON.parse(out), args.join(" "));
       }
     }

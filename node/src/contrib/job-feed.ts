@@ -40,20 +40,24 @@ class QueueFeed {
   }
 
   async #start(): Promise<void> {
-    listen(this.#source, () => {
-      this.#more = true;
-      if (!this.#reading) void this.#read();
-    });
+    listen(this.#source, () => this.#onReady());
     try {
       const subscription = await this.#connection.call((engine) =>
         engine.subscribe(this.#source, this.#queue, "$", "", PAGE_EVENTS),
       );
       this.#subscription = subscription;
-      if (this.#closed) this.#release(); // while it was being opened
+      if (this.#closed)
+        this.#release(); // while it was being opened
+      else this.#onReady(); // news that came before there was anything to read them from
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  #onReady(): void {
+    this.#more = true;
+    if (!this.#reading) void this.#read();
   }
 
   async #read(): Promise<void> {
