@@ -65,6 +65,7 @@ Napi::Function EngineObject::Define(Napi::Env env) {
                      {InstanceMethod<&E::Close>("close"),
                       InstanceAccessor<&E::Path>("path"),
                       InstanceMethod<&E::Now>("now"),
+                      InstanceMethod<&E::Advance>("advance"),
                       InstanceMethod<&E::Enqueue>("enqueue"),
                       InstanceMethod<&E::OpenSession>("openSession"),
                       InstanceMethod<&E::Subscribe>("subscribe"),
@@ -126,6 +127,13 @@ Napi::Value EngineObject::Path(Info info) {
 
 Napi::Value EngineObject::Now(Info info) {
   return Napi::Number::New(info.Env(), static_cast<double>((*Open(info.Env()))->NowMs()));
+}
+
+// advance(ms): of a store that was opened with a manual clock
+void EngineObject::Advance(Info info) {
+  ManualClock* clock = Open(info.Env())->manual_clock();
+  if (clock == nullptr) Throw(info.Env(), Status(Code::kWrongState, "the store has a real clock"));
+  clock->Advance(IntegerArgument(info, 0));
 }
 
 // enqueue(request, numbers, text, durability): the answer comes through the hub's dispatch.

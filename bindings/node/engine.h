@@ -34,6 +34,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   Napi::Value Close(Info info);
   Napi::Value Path(Info info);
   Napi::Value Now(Info info);
+  void Advance(Info info);
   void Enqueue(Info info);
   Napi::Value OpenSession(Info info);
   Napi::Value Subscribe(Info info);

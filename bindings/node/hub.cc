@@ -35,6 +35,7 @@ StoreOptions ReadStoreOptions(const std::string& path, const Napi::Object& optio
   out.keep_events = OptionalInteger(options, "keepEvents");
   out.keep_completed = OptionalKeep(options, "keepCompleted");
   out.keep_failed = OptionalKeep(options, "keepFailed");
+  out.manual_clock_ms = OptionalInteger(options, "manualClock");
   return out;
 }
 

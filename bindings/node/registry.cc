@@ -11,6 +11,7 @@ struct SharedStore {
   std::mutex mutex;  // held while the engine is opened and closed, so that the two never overlap
   std::unique_ptr<Engine> engine;
   OpenOptions options;  // those in force
+  std::shared_ptr<ManualClock> manual_clock;
   int users = 0;
 };
 
@@ -48,6 +49,7 @@ Status CheckSame(const StoreOptions& asked, const OpenOptions& open) {
                                               " differs from the one that " + open.path +
                                               " is already open with in this process");
   };
+  if (asked.manual_clock_ms) return conflict("manualClock");
   if (asked.max_payload_bytes && *asked.max_payload_bytes != open.max_payload_bytes)
     return conflict("maxPayloadBytes");
   if (asked.busy_timeout_ms && *asked.busy_timeout_ms != open.busy_timeout_ms)
@@ -75,19 +77,28 @@ OpenOptions Effective(const StoreOptions& options) {
 
 }  // namespace
 
+ManualClock* EngineShare::manual_clock() const {
+  return store_->manual_clock.get();
+}
+
 EngineShare::~EngineShare() {
   const std::lock_guard<std::mutex> lock(store_->mutex);
   if (--store_->users > 0) return;
   // An error here has no caller left; what could not be written was never acknowledged.
   (void)store_->engine->Close();
   store_->engine.reset();
+  store_->manual_clock.reset();
 }
 
 Result<std::shared_ptr<EngineShare>> OpenShared(const StoreOptions& options) {
   std::shared_ptr<SharedStore> store = FindStore(StoreKey(options.open.path));
   const std::lock_guard<std::mutex> lock(store->mutex);
   if (store->engine == nullptr) {
-    const OpenOptions open = Effective(options);
+    OpenOptions open = Effective(options);
+    if (options.manual_clock_ms) {
+      store->manual_clock = std::make_shared<ManualClock>(*options.manual_clock_ms);
+      open.clock = store->manual_clock;
+    }
     Result<std::unique_ptr<Engine>> engine = Engine::Open(open);
     if (!engine.ok()) return engine.status();
     store->engine = std::move(engine.value());

@@ -21,6 +21,8 @@ struct StoreOptions {
   std::optional<int64_t> keep_events;
   std::optional<Keep> keep_completed;
   std::optional<Keep> keep_failed;
+  // Tests: a clock that stands still at this time until it is advanced.
+  std::optional<int64_t> manual_clock_ms;
 };
 
 struct SharedStore;
@@ -35,6 +37,8 @@ class EngineShare {
   EngineShare& operator=(const EngineShare&) = delete;
 
   Engine* operator->() const { return engine_; }
+  // The store's manual clock; nullptr: it has a real one.
+  ManualClock* manual_clock() const;
 
  private:
   std::shared_ptr<SharedStore> store_;

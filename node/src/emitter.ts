@@ -7,23 +7,16 @@ type Listener = (...args: any[]) => void;
 type ArgumentsOf<L> = L extends (...args: infer A) => void ? A : never;
 
 /** Listeners is an interface of event names and the functions that hear them. */
-export class TypedEmitter<Listeners extends object> extends EventEmitter {
-  override on<E extends keyof Listeners & string>(
-    event: E,
-    listener: Listeners[E] & Listener,
-  ): this {
+export class TypedEmitter<
+  Listeners extends { [E in keyof Listeners]: Listener },
+> extends EventEmitter {
+  override on<E extends keyof Listeners & string>(event: E, listener: Listeners[E]): this {
     return super.on(event, listener);
   }
-  override once<E extends keyof Listeners & string>(
-    event: E,
-    listener: Listeners[E] & Listener,
-  ): this {
+  override once<E extends keyof Listeners & string>(event: E, listener: Listeners[E]): this {
     return super.once(event, listener);
   }
-  override off<E extends keyof Listeners & string>(
-    event: E,
-    listener: Listeners[E] & Listener,
-  ): this {
+  override off<E extends keyof Listeners & string>(event: E, listener: Listeners[E]): this {
     return super.off(event, listener);
   }
 

@@ -23,6 +23,8 @@ export interface NativeStoreOptions {
   keepEvents?: number;
   keepCompleted?: { ageMs: number; count: number };
   keepFailed?: { ageMs: number; count: number };
+  /** Milliseconds UTC at which the store's clock stands until advance(). */
+  manualClock?: number;
 }
 
 export interface NativeHub {
@@ -34,6 +36,7 @@ export interface NativeHub {
 export interface NativeEngine {
   readonly path: string;
   now(): number;
+  advance(ms: number): void;
   close(): Promise<void>;
   enqueue(request: number, numbers: Float64Array, text: string, durability: number): void;
   openSession(

@@ -14,7 +14,7 @@ const LOG_LINES_MAX = 10_000;
 
 /** The reading half of a queue. */
 export abstract class QueueGetters<
-  Listeners extends object,
+  Listeners extends { [E in keyof Listeners]: (...args: any[]) => void }, // eslint-disable-line @typescript-eslint/no-explicit-any -- as TypedEmitter
   Data,
   Result,
   Name extends string,

@@ -1,0 +1,148 @@
+// millrace/testing: the real engine on a temporary file, with a clock that you move.
+//
+//     await using store = await openTestStore();
+//     const queue = new Queue("mail", { store });
+//     await signUp("ann@example.org", queue);       // adds "remind" with a delay of an hour
+//     await store.assertEnqueued("mail", "remind", { to: "ann@example.org" });
+//     assert.equal(await store.runAll("mail", send), 0);   // not due yet
+//     store.advance(3_600_000);
+//     assert.equal(await store.runAll("mail", send), 1);
+import { deepStrictEqual } from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { MAX_MS, checkInteger, checkKnownOptions, checkName, checkObject, show } from "./check.js";
+import { type Connection, connect } from "./connection.js";
+import { MillraceError, invalidArgument } from "./errors.js";
+import { Queue } from "./queue.js";
+import { Store } from "./store.js";
+import type { Processor } from "./types.js";
+import { Worker } from "./worker.js";
+
+export interface TestStoreOptions {
+  /** The clock's first reading. Default: the present. */
+  now?: number | Date;
+}
+
+/** Opens a store in a temporary folder, which goes when it is closed. Nothing is faked but the time. */
+export async function openTestStore(options: TestStoreOptions = {}): Promise<TestStore> {
+  checkObject("openTestStore: options", options);
+  checkKnownOptions("openTestStore", options, new Set(["now"]));
+  const now = options.now instanceof Date ? options.now.getTime() : (options.now ?? Date.now());
+  checkInteger("openTestStore: now", now, 1, MAX_MS);
+  const folder = await mkdtemp(join(tmpdir(), "millrace-test-"));
+  const connection = connect("openTestStore", join(folder, "jobs.db"), { manualClock: now });
+  await connection.ready;
+  return new TestStore(connection, folder);
+}
+
+/** From openTestStore(). Give it as the option `store` of a Queue, Worker or QueueEvents. */
+export class TestStore extends Store {
+  readonly #folder: string;
+
+  /** @internal */
+  constructor(connection: Connection, folder: string) {
+    super(connection);
+    this.#folder = folder;
+  }
+
+  /** The time of the store, in milliseconds UTC. */
+  now(): number {
+    return this.#engine().now();
+  }
+
+  /** Moves the time on: what is due by then becomes ready. */
+  advance(ms: number): void {
+    checkInteger("testStore.advance: ms", ms, 0, MAX_MS);
+    this.#engine().advance(ms);
+  }
+
+  #engine(): NonNullable<Connection["engine"]> {
+    const { engine } = this.connection;
+    if (engine === undefined) throw new MillraceError("closed", "the test store is not open");
+    return engine;
+  }
+
+  /**
+   * Runs jobs of the queue until none may be started at this time, those that they add included. Answers how many
+   * attempts ended. Jobs that fail are no error here: look at them afterwards.
+   */
+  async runAll(
+    queueName: string,
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as Worker
+    processor: Processor<any, any, string>,
+    options: { concurrency?: number } = {},
+  ): Promise<number> {
+    checkName("testStore.runAll: queueName", queueName);
+    if (typeof processor !== "function") {
+      throw invalidArgument(
+        `testStore.runAll: processor must be a function, not ${show(processor)}`,
+      );
+    }
+    const queue = new Queue(queueName, { store: this });
+    const worker = new Worker(queueName, processor, { ...options, store: this, autorun: false });
+    let ended = 0;
+    const broken: Error[] = [];
+    const onEnd = (): void => {
+      ended++;
+    };
+    worker.on("completed", onEnd).on("failed", onEnd).on("cancelled", onEnd);
+    worker.on("error", (error) => broken.push(error));
+    const running = worker.run();
+    try {
+      while (broken.length === 0 && (await this.#mayRun(queue))) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      await worker.close(); // has heard of every end
+      await running;
+      await queue.close();
+    }
+    if (broken[0] !== undefined) throw broken[0];
+    return ended;
+  }
+
+  /** Whether a job of the queue runs or may be started at this time. */
+  async #mayRun(queue: Queue): Promise<boolean> {
+    const counts = await queue.getJobCounts("waiting", "prioritized", "active", "delayed");
+    const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts;
+    if (waiting + prioritized + active > 0) return true;
+    if (delayed === 0) return false;
+    const [next] = await queue.listRange("delayed", 0, 0, true);
+    return next === undefined || next.dueAt <= this.now();
+  }
+
+  /** Throws unless a job of this name (and exactly this data, if given) is still to be done. */
+  async assertEnqueued(queueName: string, name: string, data?: unknown): Promise<void> {
+    checkName("testStore.assertEnqueued: queueName", queueName);
+    checkName("testStore.assertEnqueued: name", name);
+    const queue = new Queue(queueName, { store: this });
+    try {
+      const jobs = await queue.getJobs(["waiting", "prioritized", "delayed"], 0, -1, true);
+      const named = jobs.filter((job) => job.name === name);
+      if (named.some((job) => data === undefined || equal(job.data, data))) return;
+      const there = jobs.map((job) => `${job.name} ${JSON.stringify(job.data)}`).join("\n  ");
+      const wanted = data === undefined ? name : `${name} ${JSON.stringify(data)}`;
+      throw new Error(
+        `no job ${wanted} is to be done in queue ${show(queueName)}; there are:\n  ${there || "none"}`,
+      );
+    } finally {
+      await queue.close();
+    }
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function equal(a: unknown, b: unknown): boolean {
+  try {
+    deepStrictEqual(a, b);
+    return true;
+  } catch {
+    return false;
+  }
+}
