@@ -102,7 +102,7 @@ class EngineImpl : public Engine {
   Result<int64_t> EnsureQueue(const std::string& queue);
   Result<std::shared_ptr<Follower>> Follow(int64_t queue_id, std::function<void()> on_news);
   jobs::StoreFacts Facts();
-  void ForgetSession(const SessionCore* session, int64_t session_id);
+  void ForgetSession(SessionCore* session, int64_t session_id);
 
   OpenOptions options_;
   std::unique_ptr<store::Store> store_;

@@ -85,16 +85,18 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
   return std::unique_ptr<Session>(std::make_unique<SessionHandle>(std::move(core), std::move(on_closed)));
 }
 
-void EngineImpl::ForgetSession(const SessionCore* session, int64_t session_id) {
+void EngineImpl::ForgetSession(SessionCore* session, int64_t session_id) {
   if (store_->forked()) return;
-  pump_->Remove(session);
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(sessions_, [&](const std::weak_ptr<SessionCore>& s) {
       const auto alive = s.lock();
-      return !alive || alive.get() == session;
+      return !alive || (alive.get() == session && alive->AllWritten());
     });
   }
+  // A session that could not write its last words (a full disk) stays with the pump, which tries until it can: else its
+  // leases would stay with this process as long as that lives.
+  if (session->AllWritten()) pump_->Remove(session);
   if (closed_) return;
   const Status status =
       RunChange(*writer_, *ledger_, Durability::kProcess, true,

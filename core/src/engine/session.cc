@@ -216,6 +216,11 @@ Status SessionCore::Close(int64_t timeout_ms) {
   return status;
 }
 
+bool SessionCore::AllWritten() {
+  const Lock lock(mutex_);
+  return !step_under_way_ && notes_.empty() && step_notes_.empty();
+}
+
 Status SessionHandle::Close(int64_t timeout_ms) {
   const Status status = core_->Close(timeout_ms);
   std::function<void()> on_closed;

@@ -50,6 +50,8 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
   int32_t active();
   void Stop();
   Status Close(int64_t timeout_ms);
+  // Whether everything that was said is in the store.
+  bool AllWritten();
   // The engine took jobs back from a dead process: shown as a notice.
   void NoteRescued(const std::vector<std::string>& ids);
 
