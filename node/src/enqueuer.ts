@@ -1,6 +1,6 @@
 // Collects the adds of one store and sends them to the core: those of one tick cross in one call.
 import { toMillraceError } from "./errors.js";
-import { type Crossing, expect, hold, letGo, newId } from "./hub.js";
+import { type Crossing, expect, forgo, hold, letGo, newId } from "./hub.js";
 import type { OptionSet } from "./job-options.js";
 import type { NativeEngine } from "./native.cjs";
 import { OPTION_COUNT } from "./wire.js";
@@ -123,13 +123,21 @@ export class Enqueuer {
     if (taken === 0) return; // the next answer makes room
     const batches = taken === lane.batches.length ? lane.batches : lane.batches.slice(0, taken);
     lane.batches = taken === lane.batches.length ? [] : lane.batches.slice(taken);
-    const request = newId();
-    const packed = pack(batches, request);
-    lane.jobs -= packed.jobs;
+    for (const batch of batches) lane.jobs -= batch.jobs.length;
     this.#batchesInFlight += taken;
     this.#charsInFlight += chars;
-    expect(request, this.#crossing(batches, lane, chars));
-    this.#engine.enqueue(request, packed.numbers, packed.text, lane.durability);
+    const crossing = this.#crossing(batches, lane, chars);
+    const request = newId();
+    try {
+      const { numbers, text } = pack(batches, request);
+      expect(request, crossing);
+      this.#engine.enqueue(request, numbers, text, lane.durability);
+    } catch (error) {
+      // Too long for one string, or the engine is gone: those who wait must hear of it.
+      forgo(request);
+      for (let index = 0; index < batches.length; index++) crossing.refuse(index, error);
+      crossing.done();
+    }
   }
 
   #crossing(batches: Batch[], lane: Lane, chars: number): Crossing {
@@ -182,10 +190,7 @@ export class Enqueuer {
 }
 
 /** Counts, option sets, then for each batch its number of jobs and the option set of each. */
-function pack(
-  batches: Batch[],
-  crossing: number,
-): { numbers: Float64Array; text: string; jobs: number } {
+function pack(batches: Batch[], crossing: number): { numbers: Float64Array; text: string } {
   const sets: OptionSet[] = [];
   let jobs = 0;
   for (const batch of batches) {
@@ -212,5 +217,5 @@ function pack(
     for (const set of batch.sets) numbers[at++] = set.index;
     text += batch.text;
   }
-  return { numbers, text, jobs };
+  return { numbers, text };
 }

@@ -76,6 +76,11 @@ export function expect(request: number, crossing: Crossing): void {
   crossings.set(request, crossing);
 }
 
+/** No answer will come. */
+export function forgo(request: number): void {
+  crossings.delete(request);
+}
+
 /** Calls `onReady` when the session or subscription that was opened with this source has something new. */
 export function listen(source: number, onReady: () => void): void {
   sources.set(source, onReady);
