@@ -73,8 +73,9 @@ TEST_CASE("empty text and bytes are not NULL", "[store][connection]") {
 TEST_CASE("bindings do not outlive their query", "[store][connection]") {
   auto connection = OpenWithTable();
   {
+    const std::string text = "x";  // bound without a copy: it must live until Run()
     Query insert(*connection, kInsert);
-    insert.Bind(1, 1.0, std::string("x"), Blob{"y"});
+    insert.Bind(1, 1.0, text, Blob{"y"});
     RequireOk(insert.Run());
   }
   Query insert(*connection, kInsert);
