@@ -1,4 +1,5 @@
-// Catch2 for the tests: the one place that knows whether version 2 or 3 is installed. Keep to what both share.
+// Catch2 for the tests: the one place that knows whether version 2 or 3 is installed. Keep to what
+// both share.
 #ifndef MILLRACE_TESTS_CORE_CATCH_H_
 #define MILLRACE_TESTS_CORE_CATCH_H_
 

@@ -1,4 +1,5 @@
-// The test program's entry. Alone in its file, because Catch2's implementation takes 15 s to compile.
+// The test program's entry. Alone in its file, because Catch2's implementation takes 15 s to
+// compile.
 #define CATCH_CONFIG_RUNNER
 #include "catch.h"
 

@@ -1,9 +1,10 @@
 // The engine: one open store. The only way into the core for both languages.
 //
-// Thread-safe: any number of threads may call any method at once. Methods block the calling thread for the disk and
-// for other processes unless they say otherwise; they never call back into user code except through the std::function
-// arguments documented as callbacks, which run on core threads. A write has the durability that its options name
-// (default: the store's) when it returns ok, and has changed nothing when it returns an error.
+// Thread-safe: any number of threads may call any method at once. Methods block the calling thread
+// for the disk and for other processes unless they say otherwise; they never call back into user
+// code except through the std::function arguments documented as callbacks, which run on core
+// threads. A write has the durability that its options name (default: the store's) when it returns
+// ok, and has changed nothing when it returns an error.
 #ifndef MILLRACE_ENGINE_H_
 #define MILLRACE_ENGINE_H_
 
@@ -26,21 +27,21 @@ const char* Version();
 const char* SqliteVersion();
 
 struct ListQuery {
-  std::string queue = {};      // required
+  std::string queue = {};  // required
   JobState state = JobState::kReady;
-  std::string name = {};       // only jobs of this name; empty: all
-  int64_t offset = 0;     // skipping is linear in the offset
-  int64_t limit = 100;    // 1 .. 10,000
+  std::string name = {};    // only jobs of this name; empty: all
+  int64_t offset = 0;       // skipping is linear in the offset
+  int64_t limit = 100;      // 1 .. 10,000
   bool descending = false;  // default: in the order of claim, due time or finish; true: the reverse
 };
 
 // Selects finished or waiting jobs for a bulk change.
 struct BulkQuery {
-  std::string queue = {};            // required
+  std::string queue = {};  // required
   JobState state = JobState::kFailed;
-  std::string name = {};             // empty: all names
-  int64_t before_at_ms = 0;     // only jobs finished (or enqueued) before; 0: all
-  int64_t limit = 0;            // 0: all, in slices of 1,000 a commit
+  std::string name = {};     // empty: all names
+  int64_t before_at_ms = 0;  // only jobs finished (or enqueued) before; 0: all
+  int64_t limit = 0;         // 0: all, in slices of 1,000 a commit
 };
 
 enum class CancelResult : uint8_t {
@@ -58,13 +59,15 @@ class Engine {
  public:
   using EnqueueCallback = std::function<void(Result<std::vector<EnqueueAck>>)>;
 
-  // Opens or creates a store. Errors: kNotFound, kNotAStore, kNewerSchema, kUnsupportedFilesystem, kPermissionDenied,
-  // kDiskFull, kIoError, kCorrupt, kInvalidArgument; the message says what to do.
+  // Opens or creates a store. Errors: kNotFound, kNotAStore, kNewerSchema, kUnsupportedFilesystem,
+  // kPermissionDenied, kDiskFull, kIoError, kCorrupt, kInvalidArgument; the message says what to
+  // do.
   static Result<std::unique_ptr<Engine>> Open(OpenOptions options);
 
   // Closes as Close() does.
   virtual ~Engine() = default;
-  // Ends sessions and subscriptions, writes what is queued, checkpoints if this is the last process. Idempotent.
+  // Ends sessions and subscriptions, writes what is queued, checkpoints if this is the last
+  // process. Idempotent.
   virtual Status Close() = 0;
 
   virtual const std::string& path() const = 0;
@@ -72,38 +75,45 @@ class Engine {
   // The engine's clock, for languages that compute absolute times.
   virtual int64_t NowMs() = 0;
 
-  // --- Enqueue -------------------------------------------------------------------------------------------------
+  // --- Enqueue ---
   // Adds all jobs or none, in order. The acks are in the same order.
-  virtual Result<std::vector<EnqueueAck>> Enqueue(std::vector<JobSpec> jobs, const WriteOptions& options) = 0;
-  // The same without blocking: `done` is called once from a core thread (or at once on a refused argument).
-  // With a full writer queue it answers kQueueFull if !wait_if_full, else it blocks until there is room.
-  virtual void EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options, EnqueueCallback done) = 0;
-  // Many independent enqueues in one crossing: each element of `batches` is one atomic call of its own; `done` gets
-  // their answers in order. They are committed together where possible. Does not block beyond back-pressure.
+  virtual Result<std::vector<EnqueueAck>> Enqueue(std::vector<JobSpec> jobs,
+                                                  const WriteOptions& options) = 0;
+  // The same without blocking: `done` is called once from a core thread (or at once on a refused
+  // argument). With a full writer queue it answers kQueueFull if !wait_if_full, else it blocks
+  // until there is room.
+  virtual void EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options,
+                            EnqueueCallback done) = 0;
+  // Many independent enqueues in one crossing: each element of `batches` is one atomic call of its
+  // own; `done` gets their answers in order. They are committed together where possible. Does not
+  // block beyond back-pressure.
   using EnqueueManyCallback = std::function<void(std::vector<Result<std::vector<EnqueueAck>>>)>;
-  virtual void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, const WriteOptions& options,
-                                EnqueueManyCallback done) = 0;
+  virtual void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches,
+                                const WriteOptions& options, EnqueueManyCallback done) = 0;
 
-  // --- Read ----------------------------------------------------------------------------------------------------
-  virtual Result<JobInfo> GetJob(const JobRef& job) = 0;             // kNotFound
-  virtual Result<JobOutcome> GetOutcome(const JobRef& job) = 0;      // kNotFound
+  // --- Read ---
+  virtual Result<JobInfo> GetJob(const JobRef& job) = 0;         // kNotFound
+  virtual Result<JobOutcome> GetOutcome(const JobRef& job) = 0;  // kNotFound
   virtual Result<std::vector<JobInfo>> ListJobs(const ListQuery& query) = 0;
   virtual Result<QueueCounts> Counts(const std::string& queue) = 0;  // zeros for an unknown queue
   virtual Result<std::vector<QueueCounts>> ListQueues() = 0;
   virtual Result<std::vector<WorkerInfo>> ListWorkers() = 0;
-  virtual Result<std::vector<LogLine>> GetLogs(const JobRef& job, int64_t offset, int64_t limit) = 0;
-  // Waits until the job is completed, failed or cancelled. kTimeout after timeout_ms (-1: never); kNotFound.
+  virtual Result<std::vector<LogLine>> GetLogs(const JobRef& job, int64_t offset,
+                                               int64_t limit) = 0;
+  // Waits until the job is completed, failed or cancelled. kTimeout after timeout_ms (-1: never);
+  // kNotFound.
   virtual Result<JobOutcome> WaitFinished(const JobRef& job, int64_t timeout_ms) = 0;
 
-  // --- Events --------------------------------------------------------------------------------------------------
+  // --- Events ---
   virtual Result<EventPage> ReadEvents(const EventQuery& query) = 0;
   virtual Result<std::unique_ptr<Subscription>> Subscribe(SubscribeOptions options) = 0;
 
-  // --- Work ----------------------------------------------------------------------------------------------------
+  // --- Work ---
   virtual Result<std::unique_ptr<Session>> OpenSession(SessionOptions options) = 0;
 
-  // --- Change single jobs (kNotFound, kWrongState) -----------------------------------------------------------------
-  virtual Result<CancelResult> Cancel(const JobRef& job, const std::string& reason, const WriteOptions& options) = 0;
+  // --- Change single jobs (kNotFound, kWrongState) ---
+  virtual Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
+                                      const WriteOptions& options) = 0;
   // A completed, failed or cancelled job runs again from its first attempt.
   virtual Status Redrive(const JobRef& job, const WriteOptions& options) = 0;
   // A scheduled job becomes ready now.
@@ -111,38 +121,46 @@ class Engine {
   // Deletes a job with everything about it. kWrongState if active.
   virtual Status Remove(const JobRef& job, const WriteOptions& options) = 0;
   // From outside its worker; any state.
-  virtual Status SetProgress(const JobRef& job, const std::string& json, const WriteOptions& options) = 0;
-  virtual Status AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) = 0;
+  virtual Status SetProgress(const JobRef& job, const std::string& json,
+                             const WriteOptions& options) = 0;
+  virtual Status AddLog(const JobRef& job, const std::string& line,
+                        const WriteOptions& options) = 0;
 
-  // --- Change many: answer how many were changed ------------------------------------------------------------------
+  // --- Change many: answer how many were changed ---
   virtual Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) = 0;
   virtual Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) = 0;
   virtual Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) = 0;
-  // Removes all ready jobs, and scheduled ones too if asked: what Celery calls purge and BullMQ drain.
-  virtual Result<int64_t> Drain(const std::string& queue, bool scheduled, const WriteOptions& options) = 0;
-  // Removes the queue and all that is in it. kWrongState if jobs are active and !force; with force their leases are
-  // lost.
-  virtual Result<int64_t> Obliterate(const std::string& queue, bool force, const WriteOptions& options) = 0;
+  // Removes all ready jobs, and scheduled ones too if asked: what Celery calls purge and BullMQ
+  // drain.
+  virtual Result<int64_t> Drain(const std::string& queue, bool scheduled,
+                                const WriteOptions& options) = 0;
+  // Removes the queue and all that is in it. kWrongState if jobs are active and !force; with force
+  // their leases are lost.
+  virtual Result<int64_t> Obliterate(const std::string& queue, bool force,
+                                     const WriteOptions& options) = 0;
 
-  // --- Queues -----------------------------------------------------------------------------------------------------
+  // --- Queues ---
   virtual Status Pause(const std::string& queue, const WriteOptions& options) = 0;
   virtual Status Resume(const std::string& queue, const WriteOptions& options) = 0;
   // Replaces the queue's retention rules from now on.
   virtual Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
                               const WriteOptions& options) = 0;
 
-  // --- Administration: answers are JSON text, the same for every language and the command line -------------------
+  // --- Administration: answers are JSON text, the same for every language and the command line ---
   // {"store":{...},"queues":[...],"workers":[...]}
   virtual Result<std::string> InspectJson() = 0;
   // One job in full, as an object. kNotFound.
   virtual Result<std::string> JobJson(const JobRef& job) = 0;
-  // {"jobs":[...],"total":n}: the dead letters (state failed) of a queue, or of all queues if empty.
-  virtual Result<std::string> DeadJson(const std::string& queue, const std::string& name, int64_t limit) = 0;
+  // {"jobs":[...],"total":n}: the dead letters (state failed) of a queue, or of all queues if
+  // empty.
+  virtual Result<std::string> DeadJson(const std::string& queue, const std::string& name,
+                                       int64_t limit) = 0;
   // {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}: file, locks, invariants.
   virtual Result<std::string> DoctorJson() = 0;
   // A consistent copy while the store is in use. The destination must not exist. Blocks no writer.
   virtual Result<BackupInfo> Backup(const std::string& destination) = 0;
-  // Figures of this engine: {"commits":n,"operations":n,"syncs":n,"checkpoints":n,"wal_bytes":n,...}
+  // Figures of this engine:
+  // {"commits":n,"operations":n,"syncs":n,"checkpoints":n,"wal_bytes":n,...}
   virtual Result<std::string> StatsJson() = 0;
 };
 

@@ -15,8 +15,9 @@ namespace millrace {
 
 // These values reach the disk: never change them.
 enum class EventType : uint8_t {
-  kAdded = 1,       // enqueued; `state` says whether ready, scheduled or blocked; `name` is set
-  kReady = 2,       // may be claimed again or now: due, released, promoted, redriven; `prev` says from where
+  kAdded = 1,  // enqueued; `state` says whether ready, scheduled or blocked; `name` is set
+  kReady =
+      2,  // may be claimed again or now: due, released, promoted, redriven; `prev` says from where
   kScheduled = 3,   // due later after an attempt failed; `due_at_ms`, `data` = the error's JSON
   kActive = 4,      // an attempt began; `attempt`
   kProgress = 5,    // `data` = the JSON that the handler gave
@@ -35,13 +36,14 @@ enum class EventType : uint8_t {
 const char* EventTypeName(EventType type);
 
 struct Event {
-  // Position in the store's log: "<sequence>-<n>", ordered, never reused. Resume by passing it as `after`.
+  // Position in the store's log: "<sequence>-<n>", ordered, never reused. Resume by passing it as
+  // `after`.
   std::string id = {};
   EventType type = EventType::kAdded;
   int64_t at_ms = 0;
   std::string queue = {};
-  std::string job_id = {};  // empty for events of the queue itself
-  std::string name = {};    // kAdded only
+  std::string job_id = {};            // empty for events of the queue itself
+  std::string name = {};              // kAdded only
   JobState state = JobState::kReady;  // after the event
   JobState prev = JobState::kReady;   // before it, where the type says so
   int32_t attempt = 0;                // attempts started, where it applies
@@ -55,12 +57,13 @@ bool EventIdLess(const std::string& a, const std::string& b);
 
 struct EventQuery {
   std::string queue = {};
-  // "": from the oldest kept. "$": only what comes after this call. Otherwise an event id (exclusive). An id older
-  // than what retention has kept is not an error: the reader goes on at the oldest kept.
+  // "": from the oldest kept. "$": only what comes after this call. Otherwise an event id
+  // (exclusive). An id older than what retention has kept is not an error: the reader goes on at
+  // the oldest kept.
   std::string after = {};
   std::vector<EventType> types = {};  // empty: all
   std::string job_id = {};            // empty: all jobs
-  int32_t limit = 1000;          // 1 .. 10,000 a call
+  int32_t limit = 1000;               // 1 .. 10,000 a call
 };
 
 struct EventPage {
@@ -68,12 +71,13 @@ struct EventPage {
   std::string next = {};  // pass as `after` to go on; set even when no event matched
 };
 
-// Follows one queue's events. Thread-safe. Ends with Close() or with the engine. From Engine::Subscribe.
+// Follows one queue's events. Thread-safe. Ends with Close() or with the engine. From
+// Engine::Subscribe.
 class Subscription {
  public:
   virtual ~Subscription() = default;
-  // The next events in order; at most query.limit. Waits up to timeout_ms for the first (0: does not wait,
-  // -1: without end). An empty page means the time-out passed; kClosed after Close().
+  // The next events in order; at most query.limit. Waits up to timeout_ms for the first (0: does
+  // not wait, -1: without end). An empty page means the time-out passed; kClosed after Close().
   virtual Result<EventPage> Next(int64_t timeout_ms) = 0;
   // Wakes a waiting Next(). Idempotent.
   virtual void Close() = 0;
@@ -81,8 +85,8 @@ class Subscription {
 
 struct SubscribeOptions {
   EventQuery query = {};
-  // Called from a core thread once per change from "nothing new" to "something may be new". Must return quickly
-  // and not call the subscription. Empty: use the blocking form.
+  // Called from a core thread once per change from "nothing new" to "something may be new". Must
+  // return quickly and not call the subscription. Empty: use the blocking form.
   std::function<void()> on_ready = {};
 };
 

@@ -14,20 +14,21 @@
 
 namespace millrace {
 
-// Where the engine takes the time from. Thread-safe. Durations are measured on the monotonic reading, so a jump
-// of the wall clock never ends a lease or a wait.
+// Where the engine takes the time from. Thread-safe. Durations are measured on the monotonic
+// reading, so a jump of the wall clock never ends a lease or a wait.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual int64_t WallMs() = 0;
   virtual int64_t MonotonicMs() = 0;
-  // Blocking waits of the core ask this how long to wait for `ms` of this clock's time; a manual clock answers
-  // with a short real wait so that Advance() is noticed.
+  // Blocking waits of the core ask this how long to wait for `ms` of this clock's time; a manual
+  // clock answers with a short real wait so that Advance() is noticed.
   virtual int64_t RealWaitMs(int64_t ms) { return ms; }
 };
 std::shared_ptr<Clock> RealClock();
 
-// A clock that stands still until Advance() is called; both readings move together. For tests. Thread-safe.
+// A clock that stands still until Advance() is called; both readings move together. For tests.
+// Thread-safe.
 class ManualClock : public Clock {
  public:
   explicit ManualClock(int64_t wall_ms) : now_ms_(wall_ms) {}
@@ -44,22 +45,24 @@ class ManualClock : public Clock {
 };
 
 struct OpenOptions {
-  // Path of the store's file, or ":memory:" for a store inside this process. A URL "sqlite:///relative.db" or
-  // "sqlite:////absolute.db" is accepted too. Created (0600) if missing; its directory must exist.
+  // Path of the store's file, or ":memory:" for a store inside this process. A URL
+  // "sqlite:///relative.db" or "sqlite:////absolute.db" is accepted too. Created (0600) if missing;
+  // its directory must exist.
   std::string path = {};
-  Durability durability = Durability::kPower;  // default of every write; always kMemory for ":memory:"
-  bool create = true;                          // false: kNotFound if there is no such file
-  int64_t max_payload_bytes = 16 << 20;        // of data, of a result, of an error; 1 KiB .. 512 MiB
-  int64_t busy_timeout_ms = 10'000;            // wait for writers that are not Millrace
-  int64_t wal_limit_bytes = 16 << 20;          // background checkpoints start at a quarter of it
-  int32_t writer_queue_ops = 8'192;            // bound of the queue into the writer; 16 .. 65,534
-  int64_t writer_queue_bytes = 256 << 20;      // the same in payload bytes
+  Durability durability =
+      Durability::kPower;                  // default of every write; always kMemory for ":memory:"
+  bool create = true;                      // false: kNotFound if there is no such file
+  int64_t max_payload_bytes = 16 << 20;    // of data, of a result, of an error; 1 KiB .. 512 MiB
+  int64_t busy_timeout_ms = 10'000;        // wait for writers that are not Millrace
+  int64_t wal_limit_bytes = 16 << 20;      // background checkpoints start at a quarter of it
+  int32_t writer_queue_ops = 8'192;        // bound of the queue into the writer; 16 .. 65,534
+  int64_t writer_queue_bytes = 256 << 20;  // the same in payload bytes
   Keep keep_completed{.age_ms = 86'400'000, .count = -1};  // default rule of queues: one day
   Keep keep_failed{};                                      // default rule of queues: for ever
-  int64_t keep_events = 100'000;               // newest events kept per queue (at least)
-  std::shared_ptr<Clock> clock = {};                // empty: RealClock()
-  // Called from core threads with one line about something a human should know (a quarantined record, a lost
-  // write at durability memory). Must not call the engine. Empty: dropped.
+  int64_t keep_events = 100'000;      // newest events kept per queue (at least)
+  std::shared_ptr<Clock> clock = {};  // empty: RealClock()
+  // Called from core threads with one line about something a human should know (a quarantined
+  // record, a lost write at durability memory). Must not call the engine. Empty: dropped.
   std::function<void(const std::string& line)> on_log = {};
   // Tests only: a registered sqlite3_vfs to use for a store that no other process opens.
   std::string test_vfs = {};
@@ -69,22 +72,25 @@ struct OpenOptions {
 
 struct WriteOptions {
   std::optional<Durability> durability = {};  // empty: the store's
-  bool wait_if_full = true;              // false: kQueueFull in place of blocking on back-pressure
+  bool wait_if_full = true;  // false: kQueueFull in place of blocking on back-pressure
 };
 
 struct SessionOptions {
-  std::vector<std::string> queues = {};  // at least one, no name twice; served in turn, so that none starves
-  int32_t slots = 1;                // jobs that may run at once; 1 .. 100,000
-  // How many claimed jobs may wait in this process for a slot. -1: adaptive, as many as the session expects to
-  // start within prefetch_ms, judged by the jobs' measured length: long jobs are never held back from others.
+  std::vector<std::string> queues =
+      {};             // at least one, no name twice; served in turn, so that none starves
+  int32_t slots = 1;  // jobs that may run at once; 1 .. 100,000
+  // How many claimed jobs may wait in this process for a slot. -1: adaptive, as many as the session
+  // expects to start within prefetch_ms, judged by the jobs' measured length: long jobs are never
+  // held back from others.
   int32_t prefetch = -1;
   int64_t prefetch_ms = 5;
   std::string worker_name = {};  // shown in listings; empty: "host:pid"
   std::string language = "c++";
   std::optional<Durability> durability = {};  // of finishes; empty: the store's
-  bool paused = false;                   // start without claiming
-  // Called from a core thread when Take() or Drain() has something new (edge-triggered: once per change from
-  // empty to not empty). Must return quickly and not call the session. Empty: use the blocking forms.
+  bool paused = false;                        // start without claiming
+  // Called from a core thread when Take() or Drain() has something new (edge-triggered: once per
+  // change from empty to not empty). Must return quickly and not call the session. Empty: use the
+  // blocking forms.
   std::function<void()> on_ready = {};
 };
 

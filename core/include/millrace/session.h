@@ -1,5 +1,5 @@
-// A worker's session: leases jobs ahead of its free slots, settles them, and tells about cancellations and time
-// limits. All rules about leases live here; a language only runs handlers.
+// A worker's session: leases jobs ahead of its free slots, settles them, and tells about
+// cancellations and time limits. All rules about leases live here; a language only runs handlers.
 #ifndef MILLRACE_SESSION_H_
 #define MILLRACE_SESSION_H_
 
@@ -14,25 +14,28 @@
 
 namespace millrace {
 
-// A job in the hands of this process. `token` is the lease's fencing token: unique for ever, grows with time.
+// A job in the hands of this process. `token` is the lease's fencing token: unique for ever, grows
+// with time.
 struct LeasedJob {
   int64_t token = 0;
-  JobSpec spec = {};              // as enqueued, id filled in
-  int32_t attempt = 1;       // this attempt, counting from 1; retries so far = attempt - 1
-  int32_t crashes = 0;       // earlier attempts whose worker died
+  JobSpec spec = {};    // as enqueued, id filled in
+  int32_t attempt = 1;  // this attempt, counting from 1; retries so far = attempt - 1
+  int32_t crashes = 0;  // earlier attempts whose worker died
   int64_t created_at_ms = 0;
   int64_t started_at_ms = 0;
-  std::string progress = {};      // of an earlier attempt; empty: none
+  std::string progress = {};  // of an earlier attempt; empty: none
 };
 
 // How an attempt ended.
 struct Outcome {
   // kCompleted  body is the result.
-  // kFailed     body is the error's JSON {type, message, stack, data?}. Retried after the back-off while attempts
+  // kFailed     body is the error's JSON {type, message, stack, data?}. Retried after the back-off
+  // while attempts
   //             are left and retryable is true; else it becomes a dead letter.
-  // kRetry      like kFailed, but asked for by the handler: `delay_ms` replaces the back-off if set.
-  // kReleased   back to the queue at its old place, the attempt is not counted; `delay_ms` postpones it.
-  // kCancelled  the handler honoured a cancel request (or gave up by itself); body is the error's JSON.
+  // kRetry      like kFailed, but asked for by the handler: `delay_ms` replaces the back-off if
+  // set. kReleased   back to the queue at its old place, the attempt is not counted; `delay_ms`
+  // postpones it. kCancelled  the handler honoured a cancel request (or gave up by itself); body is
+  // the error's JSON.
   enum class Kind : uint8_t { kCompleted, kFailed, kRetry, kReleased, kCancelled };
   Kind kind = Kind::kCompleted;
   std::string body = {};
@@ -47,10 +50,11 @@ struct Settled {
   int64_t token = 0;
   std::string id = {};
   std::string queue = {};
-  JobState state = JobState::kCompleted;  // where the job stands now (kReady/kScheduled: will be retried)
-  int64_t due_at_ms = 0;                  // kScheduled only
-  // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not written, the job
-  // stays active and the session tries again with the next commit.
+  JobState state =
+      JobState::kCompleted;  // where the job stands now (kReady/kScheduled: will be retried)
+  int64_t due_at_ms = 0;     // kScheduled only
+  // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not
+  // written, the job stays active and the session tries again with the next commit.
   Status status = {};
 };
 
@@ -58,8 +62,10 @@ struct Settled {
 struct Signal {
   // kCancel     someone asked to cancel it: stop cooperatively, then settle with kCancelled.
   // kSoftLimit  soft_time_limit_ms has passed.
-  // kHardLimit  time_limit_ms has passed: the core has failed the attempt already (TimeLimitExceeded); whatever the
-  //             handler still does, its settle answers kLeaseLost. A pool that can kill the handler does so now.
+  // kHardLimit  time_limit_ms has passed: the core has failed the attempt already
+  // (TimeLimitExceeded); whatever the
+  //             handler still does, its settle answers kLeaseLost. A pool that can kill the handler
+  //             does so now.
   // kLeaseLost  the lease is gone for another reason (removed with force, taken over).
   enum class Kind : uint8_t { kCancel, kSoftLimit, kHardLimit, kLeaseLost };
   Kind kind = Kind::kCancel;
@@ -72,9 +78,10 @@ struct Signal {
 struct Notices {
   std::vector<Settled> settled = {};
   std::vector<Signal> signals = {};
-  bool drained = false;         // since the last Drain(): no job left to claim and none running here
-  std::vector<std::string> rescued = {};  // ids of jobs that this process took back from dead workers
-  std::vector<Status> errors = {};   // the engine could not claim or write; it goes on trying
+  bool drained = false;  // since the last Drain(): no job left to claim and none running here
+  std::vector<std::string> rescued =
+      {};                           // ids of jobs that this process took back from dead workers
+  std::vector<Status> errors = {};  // the engine could not claim or write; it goes on trying
 };
 
 // Thread-safe. From Engine::OpenSession; must be closed (or destroyed) before its engine.
@@ -82,23 +89,26 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // Up to `max` jobs to run now; each takes a slot until it is settled. Waits up to timeout_ms for the first
-  // (0: does not wait, -1: without end). Empty: the time-out passed, or the session is paused or closing
-  // (then kClosed once nothing is left to take). May return fewer than there are, so that other takers share.
+  // Up to `max` jobs to run now; each takes a slot until it is settled. Waits up to timeout_ms for
+  // the first (0: does not wait, -1: without end). Empty: the time-out passed, or the session is
+  // paused or closing (then kClosed once nothing is left to take). May return fewer than there are,
+  // so that other takers share.
   virtual Result<std::vector<LeasedJob>> Take(int32_t max, int64_t timeout_ms) = 0;
 
-  // Ends an attempt. Returns at once (blocks only on back-pressure); what became of it comes through Drain().
-  // The commit also claims the next jobs for the freed slots. kInvalidArgument / kTooLarge: nothing was settled,
-  // settle again with another body. kNotFound: this session holds no such token.
+  // Ends an attempt. Returns at once (blocks only on back-pressure); what became of it comes
+  // through Drain(). The commit also claims the next jobs for the freed slots. kInvalidArgument /
+  // kTooLarge: nothing was settled, settle again with another body. kNotFound: this session holds
+  // no such token.
   virtual Status Settle(int64_t token, Outcome outcome) = 0;
   // The same for many; stops at the first error, of which the index is given.
-  virtual Status SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes, size_t* failed_index) = 0;
+  virtual Status SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes,
+                            size_t* failed_index) = 0;
 
   // Settled attempts, signals and errors since the last call. Waits like Take().
   virtual Result<Notices> Drain(int64_t timeout_ms) = 0;
 
-  // Records progress (any JSON text) or a log line of a job that this session runs. Written with the next
-  // commit, not durable on return. kNotFound: no such token here.
+  // Records progress (any JSON text) or a log line of a job that this session runs. Written with
+  // the next commit, not durable on return. kNotFound: no such token here.
   virtual Status Progress(int64_t token, std::string json) = 0;
   virtual Status Log(int64_t token, std::string line) = 0;
 
@@ -110,10 +120,12 @@ class Session {
   // Jobs taken and not settled.
   virtual int32_t active() const = 0;
 
-  // Stops claiming, gives untaken jobs back, wakes takers. First stage of a shutdown. Does not block.
+  // Stops claiming, gives untaken jobs back, wakes takers. First stage of a shutdown. Does not
+  // block.
   virtual void Stop() = 0;
-  // Stop(), then waits up to timeout_ms (-1: without end) until all taken jobs are settled and written; what is
-  // still running then is released to the queue (its later settle answers kLeaseLost). Idempotent.
+  // Stop(), then waits up to timeout_ms (-1: without end) until all taken jobs are settled and
+  // written; what is still running then is released to the queue (its later settle answers
+  // kLeaseLost). Idempotent.
   virtual Status Close(int64_t timeout_ms) = 0;
 };
 

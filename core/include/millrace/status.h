@@ -1,5 +1,5 @@
-// How the core reports what went wrong. No exception crosses the core's API: every call that can fail returns
-// a Status, or a Result<T> that holds either a value or a Status.
+// How the core reports what went wrong. No exception crosses the core's API: every call that can
+// fail returns a Status, or a Result<T> that holds either a value or a Status.
 #ifndef MILLRACE_STATUS_H_
 #define MILLRACE_STATUS_H_
 
@@ -10,24 +10,25 @@
 
 namespace millrace {
 
-// Codes are part of the API of both languages (Python exception classes, Node `err.code`). Never renumber.
+// Codes are part of the API of both languages (Python exception classes, Node `err.code`). Never
+// renumber.
 enum class Code : int {
   kOk = 0,
-  kInvalidArgument = 1,         // a caller's value was refused before anything was written
-  kNotFound = 2,                // no such job, queue or event position
-  kWrongState = 3,              // the job is not in a state in which this is possible
-  kLeaseLost = 4,               // the fencing token is no longer the job's: nothing was changed
-  kTooLarge = 5,                // a payload over the store's limit
-  kQueueFull = 6,               // the bounded writer queue is full and the caller asked not to wait
-  kTimeout = 7,                 // the caller's own time-out passed
-  kClosed = 8,                  // the engine or session was closed
-  kForkedChild = 9,             // this engine was opened before fork(): open a new one in the child
-  kBusy = 10,                   // a foreign writer held SQLite's lock for longer than the busy time-out
-  kDiskFull = 11,               // ENOSPC or a file size limit; the operation was rolled back
-  kIoError = 12,                // the operating system reported an error; message holds it
-  kCorrupt = 13,                // the file, or a record in it, is damaged
-  kNotAStore = 14,              // the file exists and is not a Millrace store
-  kNewerSchema = 15,            // the file was written by a newer Millrace
+  kInvalidArgument = 1,  // a caller's value was refused before anything was written
+  kNotFound = 2,         // no such job, queue or event position
+  kWrongState = 3,       // the job is not in a state in which this is possible
+  kLeaseLost = 4,        // the fencing token is no longer the job's: nothing was changed
+  kTooLarge = 5,         // a payload over the store's limit
+  kQueueFull = 6,        // the bounded writer queue is full and the caller asked not to wait
+  kTimeout = 7,          // the caller's own time-out passed
+  kClosed = 8,           // the engine or session was closed
+  kForkedChild = 9,      // this engine was opened before fork(): open a new one in the child
+  kBusy = 10,            // a foreign writer held SQLite's lock for longer than the busy time-out
+  kDiskFull = 11,        // ENOSPC or a file size limit; the operation was rolled back
+  kIoError = 12,         // the operating system reported an error; message holds it
+  kCorrupt = 13,         // the file, or a record in it, is damaged
+  kNotAStore = 14,       // the file exists and is not a Millrace store
+  kNewerSchema = 15,     // the file was written by a newer Millrace
   kUnsupportedFilesystem = 16,  // the file system cannot hold a WAL (network, 9p, virtiofs, ...)
   kPermissionDenied = 17,       // the file or directory cannot be read or written by this user
   kInternal = 18,               // a broken invariant: please report it

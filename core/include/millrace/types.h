@@ -1,5 +1,6 @@
-// What a job is: its specification, its states, and what can be read back. Plain data, no behaviour.
-// Times are integer milliseconds since the Unix epoch, UTC, and end in `_at_ms`; durations end in `_ms`.
+// What a job is: its specification, its states, and what can be read back. Plain data, no
+// behaviour. Times are integer milliseconds since the Unix epoch, UTC, and end in `_at_ms`;
+// durations end in `_ms`.
 #ifndef MILLRACE_TYPES_H_
 #define MILLRACE_TYPES_H_
 
@@ -27,7 +28,8 @@ std::optional<JobState> ParseJobState(const std::string& name);
 
 // What an acknowledgement promises. These values reach the disk: never change them.
 enum class Durability : uint8_t {
-  kMemory = 0,   // accepted by this process; written within milliseconds; lost if the process dies before
+  kMemory =
+      0,  // accepted by this process; written within milliseconds; lost if the process dies before
   kProcess = 1,  // committed to the file: survives the crash of any process, not a power cut
   kPower = 2,    // committed and fdatasync'ed: survives a power cut
 };
@@ -40,7 +42,8 @@ enum class ContentType : uint8_t { kJson = 0, kMessagePack = 1, kBytes = 2 };
 // Time between two attempts. attempt counts from 1 (the attempt that has just failed).
 //   fixed:        delay_ms
 //   exponential:  min(delay_ms * 2^(attempt-1), max_ms)
-//   custom:       the worker that failed gives the delay with its outcome; if it gives none, delay_ms
+//   custom:       the worker that failed gives the delay with its outcome; if it gives none,
+//   delay_ms
 // With jitter j in [0, 1] the wait d becomes uniform in [d * (1 - j), d].
 struct Backoff {
   enum class Kind : uint8_t { kNone = 0, kFixed = 1, kExponential = 2, kCustom = 3 };
@@ -64,26 +67,29 @@ struct Keep {
 
 // One job to enqueue. Strings are UTF-8. Everything but queue and name has a usable default.
 struct JobSpec {
-  std::string queue = {};    // 1..255 bytes, no control characters
-  std::string name = {};     // the task's name; 1..255 bytes, no control characters
-  std::string data = {};     // the payload, at most the store's max_payload_bytes
+  std::string queue = {};  // 1..255 bytes, no control characters
+  std::string name = {};   // the task's name; 1..255 bytes, no control characters
+  std::string data = {};   // the payload, at most the store's max_payload_bytes
   ContentType content_type = ContentType::kJson;
-  std::string headers = {};  // empty, or the JSON text of an object whose values are strings; <= 64 KiB
+  std::string headers =
+      {};  // empty, or the JSON text of an object whose values are strings; <= 64 KiB
 
-  // Empty: the engine makes one (UUIDv7). Otherwise 1..255 bytes, unique within its queue: enqueueing an id
-  // that exists changes nothing and returns the existing job.
+  // Empty: the engine makes one (UUIDv7). Otherwise 1..255 bytes, unique within its queue:
+  // enqueueing an id that exists changes nothing and returns the existing job.
   std::string id = {};
-  int64_t due_at_ms = 0;          // absolute time before which it is not started; 0: none
-  int64_t delay_ms = 0;           // the same, relative to the store's clock; not with due_at_ms
-  int64_t expires_at_ms = 0;      // not started by then: cancelled with error type JobExpired; 0: never
-  int64_t expires_in_ms = 0;      // the same, relative; not with expires_at_ms
-  int32_t priority = 0;           // lower first; -2,097,152 .. 2,097,152; FIFO within one
-  bool lifo = false;              // before the older jobs of its priority
-  RetryPolicy retry = {};              // max_attempts 1 .. 1,000,000
-  int32_t max_crashes = 3;        // how often its worker may die under it before it fails as WorkerLost; >= 0
-  int64_t time_limit_ms = 0;      // hard limit of one attempt; 0: none
-  int64_t soft_time_limit_ms = 0; // the handler is told; must be < time_limit_ms if both are set; 0: none
-  int32_t keep_logs = -1;         // newest log lines kept; negative: all up to the store's bound
+  int64_t due_at_ms = 0;      // absolute time before which it is not started; 0: none
+  int64_t delay_ms = 0;       // the same, relative to the store's clock; not with due_at_ms
+  int64_t expires_at_ms = 0;  // not started by then: cancelled with error type JobExpired; 0: never
+  int64_t expires_in_ms = 0;  // the same, relative; not with expires_at_ms
+  int32_t priority = 0;       // lower first; -2,097,152 .. 2,097,152; FIFO within one
+  bool lifo = false;          // before the older jobs of its priority
+  RetryPolicy retry = {};     // max_attempts 1 .. 1,000,000
+  int32_t max_crashes =
+      3;  // how often its worker may die under it before it fails as WorkerLost; >= 0
+  int64_t time_limit_ms = 0;  // hard limit of one attempt; 0: none
+  int64_t soft_time_limit_ms =
+      0;                   // the handler is told; must be < time_limit_ms if both are set; 0: none
+  int32_t keep_logs = -1;  // newest log lines kept; negative: all up to the store's bound
   std::optional<Keep> keep_completed = {};  // instead of the queue's rule
   std::optional<Keep> keep_failed = {};     // instead of the queue's rule
 };
@@ -96,7 +102,8 @@ struct EnqueueAck {
   Durability durability = Durability::kPower;  // what was really reached
 };
 
-// A job is named by its id; two queues may use the same custom id, then `queue` decides (empty: the newest).
+// A job is named by its id; two queues may use the same custom id, then `queue` decides (empty: the
+// newest).
 struct JobRef {
   std::string id = {};
   std::string queue = {};
@@ -114,12 +121,13 @@ struct JobInfo {
   int32_t attempts_made = 0;  // attempts that ended by themselves (not released, not lost)
   int32_t crashes = 0;        // attempts whose worker died
   bool cancel_requested = false;
-  std::string worker = {};             // "name" of the worker that runs or last ran it; empty: none
-  std::string progress = {};           // JSON text; empty: none
+  std::string worker = {};    // "name" of the worker that runs or last ran it; empty: none
+  std::string progress = {};  // JSON text; empty: none
   std::optional<std::string> result = {};  // completed only
   ContentType result_type = ContentType::kJson;
-  std::string error = {};                        // failed, cancelled: JSON {type, message, stack, data?}
-  std::vector<std::string> attempt_errors = {};  // of earlier attempts, oldest first, newest 10 kept
+  std::string error = {};  // failed, cancelled: JSON {type, message, stack, data?}
+  std::vector<std::string> attempt_errors =
+      {};  // of earlier attempts, oldest first, newest 10 kept
 };
 
 // The part of a JobInfo that a waiting caller needs; costs no read of the payload.
@@ -137,7 +145,7 @@ struct JobOutcome {
 struct QueueCounts {
   std::string queue = {};
   bool paused = false;
-  int64_t ready = 0;  // all that may be claimed, prioritized ones included
+  int64_t ready = 0;        // all that may be claimed, prioritized ones included
   int64_t prioritized = 0;  // of these, priority != 0
   int64_t scheduled = 0;
   int64_t blocked = 0;
@@ -149,9 +157,9 @@ struct QueueCounts {
 
 // A process that has a session open on the store.
 struct WorkerInfo {
-  int64_t process_id = 0;  // unique in the store for ever; leases name it
-  std::string name = {};        // as given in SessionOptions
-  std::string language = {};    // "python", "node", "c++"
+  int64_t process_id = 0;     // unique in the store for ever; leases name it
+  std::string name = {};      // as given in SessionOptions
+  std::string language = {};  // "python", "node", "c++"
   std::string host = {};
   int64_t pid = 0;
   int64_t started_at_ms = 0;

@@ -66,7 +66,8 @@ class BatchOp : public EnqueueOp {
 EnqueueOp::EnqueueOp(jobs::Ledger& ledger, std::vector<JobSpec> jobs, Durability level)
     : ledger_(ledger), jobs_(std::move(jobs)) {
   durability = level;
-  for (const JobSpec& job : jobs_) bytes += static_cast<int64_t>(job.data.size() + job.headers.size());
+  for (const JobSpec& job : jobs_)
+    bytes += static_cast<int64_t>(job.data.size() + job.headers.size());
 }
 
 Status EnqueueOp::Apply(store::Connection&) {
@@ -114,8 +115,8 @@ void Overflow::Stop() {
 }
 
 void SubmitBatches(store::Writer& writer, jobs::Ledger& ledger, Overflow& overflow,
-                   std::vector<std::vector<JobSpec>> batches, std::vector<Status> refused, Durability durability,
-                   bool wait_if_full, Engine::EnqueueManyCallback done) {
+                   std::vector<std::vector<JobSpec>> batches, std::vector<Status> refused,
+                   Durability durability, bool wait_if_full, Engine::EnqueueManyCallback done) {
   auto* const gather = new Gather(std::move(refused), durability, std::move(done));
   const size_t count = batches.size();
   size_t skipped = 0;

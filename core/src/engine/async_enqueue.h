@@ -30,8 +30,9 @@ class EnqueueOp : public store::WriteOp {
   std::vector<EnqueueAck> acks_;
 };
 
-// Where operations wait that found the writer's queue full although their caller did not want to block: a thread that
-// starts with the first of them submits them in order as room comes. Thread-safe.
+// Where operations wait that found the writer's queue full although their caller did not want to
+// block: a thread that starts with the first of them submits them in order as room comes.
+// Thread-safe.
 class Overflow {
  public:
   explicit Overflow(store::Writer& writer) : writer_(writer) {}
@@ -53,11 +54,12 @@ class Overflow {
   bool stopping_ = false;
 };
 
-// Submits each batch as an operation of its own; `done` gets all answers when the last is there. `refused` holds the
-// answers of batches that were not accepted (same indices); their jobs are not submitted.
+// Submits each batch as an operation of its own; `done` gets all answers when the last is there.
+// `refused` holds the answers of batches that were not accepted (same indices); their jobs are not
+// submitted.
 void SubmitBatches(store::Writer& writer, jobs::Ledger& ledger, Overflow& overflow,
-                   std::vector<std::vector<JobSpec>> batches, std::vector<Status> refused, Durability durability,
-                   bool wait_if_full, Engine::EnqueueManyCallback done);
+                   std::vector<std::vector<JobSpec>> batches, std::vector<Status> refused,
+                   Durability durability, bool wait_if_full, Engine::EnqueueManyCallback done);
 
 }  // namespace millrace::engine
 

@@ -8,7 +8,9 @@
 
 namespace millrace {
 
-const char* Version() { return MILLRACE_VERSION; }
+const char* Version() {
+  return MILLRACE_VERSION;
+}
 
 Result<std::unique_ptr<Engine>> Engine::Open(OpenOptions options) {
   auto engine = std::make_unique<engine::EngineImpl>(std::move(options));
@@ -23,11 +25,14 @@ constexpr size_t kMaxJobsPerCall = 100'000;  // they are one commit, which other
 
 Status CheckOptions(const OpenOptions& options) {
   RETURN_IF_ERROR(jobs::CheckRange(static_cast<int>(options.durability), 0, 2, "durability"));
-  RETURN_IF_ERROR(jobs::CheckRange(options.max_payload_bytes, 1 << 10, 512 << 20, "max_payload_bytes"));
+  RETURN_IF_ERROR(
+      jobs::CheckRange(options.max_payload_bytes, 1 << 10, 512 << 20, "max_payload_bytes"));
   RETURN_IF_ERROR(jobs::CheckRange(options.busy_timeout_ms, 0, INT32_MAX, "busy_timeout_ms"));
-  RETURN_IF_ERROR(jobs::CheckRange(options.wal_limit_bytes, 1 << 20, int64_t{1} << 40, "wal_limit_bytes"));
+  RETURN_IF_ERROR(
+      jobs::CheckRange(options.wal_limit_bytes, 1 << 20, int64_t{1} << 40, "wal_limit_bytes"));
   RETURN_IF_ERROR(jobs::CheckRange(options.writer_queue_ops, 16, 65'534, "writer_queue_ops"));
-  RETURN_IF_ERROR(jobs::CheckRange(options.writer_queue_bytes, 1 << 20, int64_t{1} << 40, "writer_queue_bytes"));
+  RETURN_IF_ERROR(jobs::CheckRange(options.writer_queue_bytes, 1 << 20, int64_t{1} << 40,
+                                   "writer_queue_bytes"));
   RETURN_IF_ERROR(jobs::CheckRange(options.keep_events, 0, INT64_MAX, "keep_events"));
   RETURN_IF_ERROR(jobs::CheckKeep(options.keep_completed, "keep_completed"));
   return jobs::CheckKeep(options.keep_failed, "keep_failed");
@@ -41,13 +46,15 @@ Status EngineImpl::Start() {
   ASSIGN_OR_RETURN(store_, store::Store::Open(options_));
   if (store_->in_memory()) options_.durability = Durability::kMemory;
   presence_ = std::make_unique<Presence>(*store_, options_);
-  ledger_ = std::make_unique<jobs::Ledger>(jobs::Ledger::Options{.clock = options_.clock.get(),
-                                                                 .wakes = presence_.get(),
-                                                                 .keep_completed = options_.keep_completed,
-                                                                 .keep_failed = options_.keep_failed,
-                                                                 .keep_events = options_.keep_events});
-  writer_ = store::Writer::Create(*store_, *ledger_,
-                                  {.max_ops = options_.writer_queue_ops, .max_bytes = options_.writer_queue_bytes});
+  ledger_ = std::make_unique<jobs::Ledger>(
+      jobs::Ledger::Options{.clock = options_.clock.get(),
+                            .wakes = presence_.get(),
+                            .keep_completed = options_.keep_completed,
+                            .keep_failed = options_.keep_failed,
+                            .keep_events = options_.keep_events});
+  writer_ = store::Writer::Create(
+      *store_, *ledger_,
+      {.max_ops = options_.writer_queue_ops, .max_bytes = options_.writer_queue_bytes});
   overflow_ = std::make_unique<Overflow>(*writer_);
   RETURN_IF_ERROR(presence_->Start(writer_.get(), ledger_.get()));
   pump_ = std::make_unique<Pump>(*store_, *writer_, *ledger_, *presence_, *options_.clock);
@@ -56,7 +63,8 @@ Status EngineImpl::Start() {
 
 Status EngineImpl::Close() {
   if (!store_) return Status::Ok();
-  if (store_->forked()) return Status(Code::kForkedChild, "this engine belongs to the parent process");
+  if (store_->forked())
+    return Status(Code::kForkedChild, "this engine belongs to the parent process");
   const std::lock_guard closing(closing_);
   if (closed_) return Status::Ok();
   std::vector<std::shared_ptr<SessionCore>> sessions;
@@ -83,7 +91,8 @@ Status EngineImpl::Close() {
 
 Status EngineImpl::Usable() const {
   if (store_->forked()) {
-    return Status(Code::kForkedChild, "this engine was opened before fork(); open the store again in the child");
+    return Status(Code::kForkedChild,
+                  "this engine was opened before fork(); open the store again in the child");
   }
   if (closed_) return Status(Code::kClosed, "the engine was closed");
   return Status::Ok();
@@ -96,8 +105,9 @@ Durability EngineImpl::Level(const std::optional<Durability>& asked) const {
 
 Status EngineImpl::CheckJobs(const std::vector<JobSpec>& jobs) const {
   if (jobs.size() > kMaxJobsPerCall) {
-    return Status(Code::kTooLarge, "jobs has " + std::to_string(jobs.size()) + " elements; at most " +
-                                       std::to_string(kMaxJobsPerCall) + " are accepted in one call");
+    return Status(Code::kTooLarge, "jobs has " + std::to_string(jobs.size()) +
+                                       " elements; at most " + std::to_string(kMaxJobsPerCall) +
+                                       " are accepted in one call");
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
     Status status = jobs::CheckJobSpec(jobs[i], options_.max_payload_bytes);
@@ -108,8 +118,8 @@ Status EngineImpl::CheckJobs(const std::vector<JobSpec>& jobs) const {
   return Status::Ok();
 }
 
-// Acks before anything is written (durability memory of a store with a file): the ids are made here, and a failed write
-// can only be logged.
+// Acks before anything is written (durability memory of a store with a file): the ids are made
+// here, and a failed write can only be logged.
 std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, bool wait_if_full) {
   std::vector<EnqueueAck> acks;
   const int64_t now_ms = NowMs();
@@ -124,23 +134,28 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
   }
   std::vector<std::vector<JobSpec>> batches;
   batches.push_back(std::move(jobs));
-  SubmitBatches(*writer_, *ledger_, *overflow_, std::move(batches), {Status::Ok()}, Durability::kMemory,
-                wait_if_full, [this](const std::vector<Result<std::vector<EnqueueAck>>>& answers) {
+  SubmitBatches(*writer_, *ledger_, *overflow_, std::move(batches), {Status::Ok()},
+                Durability::kMemory, wait_if_full,
+                [this](const std::vector<Result<std::vector<EnqueueAck>>>& answers) {
                   if (answers[0].ok() || !options_.on_log) return;
-                  options_.on_log("jobs enqueued at durability memory were lost: " + answers[0].status().ToString());
+                  options_.on_log("jobs enqueued at durability memory were lost: " +
+                                  answers[0].status().ToString());
                 });
   return acks;
 }
 
 // What can be promised for these jobs: whether an id exists already is only known after the commit.
-Durability EngineImpl::LevelFor(const std::vector<JobSpec>& jobs, const WriteOptions& options) const {
+Durability EngineImpl::LevelFor(const std::vector<JobSpec>& jobs,
+                                const WriteOptions& options) const {
   const Durability level = Level(options.durability);
   if (level != Durability::kMemory || store_->in_memory()) return level;
-  const bool own_id = std::any_of(jobs.begin(), jobs.end(), [](const JobSpec& job) { return !job.id.empty(); });
+  const bool own_id =
+      std::any_of(jobs.begin(), jobs.end(), [](const JobSpec& job) { return !job.id.empty(); });
   return own_id ? Durability::kProcess : level;
 }
 
-Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs, const WriteOptions& options) {
+Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs,
+                                                    const WriteOptions& options) {
   RETURN_IF_ERROR(Usable());
   RETURN_IF_ERROR(CheckJobs(jobs));
   if (jobs.empty()) return std::vector<EnqueueAck>();
@@ -153,14 +168,16 @@ Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs, c
   return op.TakeAcks();
 }
 
-void EngineImpl::EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options, EnqueueCallback done) {
+void EngineImpl::EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options,
+                              EnqueueCallback done) {
   std::vector<std::vector<JobSpec>> batches;
   batches.push_back(std::move(jobs));
-  EnqueueManyAsync(std::move(batches), options, [done = std::move(done)](auto answers) { done(std::move(answers[0])); });
+  EnqueueManyAsync(std::move(batches), options,
+                   [done = std::move(done)](auto answers) { done(std::move(answers[0])); });
 }
 
-void EngineImpl::EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, const WriteOptions& options,
-                                  EnqueueManyCallback done) {
+void EngineImpl::EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches,
+                                  const WriteOptions& options, EnqueueManyCallback done) {
   const Status usable = Usable();
   std::vector<Status> refused(batches.size());
   Durability level = Level(options.durability);
@@ -180,8 +197,8 @@ void EngineImpl::EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, con
     done(std::move(answers));
     return;
   }
-  SubmitBatches(*writer_, *ledger_, *overflow_, std::move(batches), std::move(refused), level, options.wait_if_full,
-                std::move(done));
+  SubmitBatches(*writer_, *ledger_, *overflow_, std::move(batches), std::move(refused), level,
+                options.wait_if_full, std::move(done));
 }
 
 }  // namespace engine

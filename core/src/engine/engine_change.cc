@@ -5,10 +5,12 @@
 
 namespace millrace::engine {
 
-Result<CancelResult> EngineImpl::Cancel(const JobRef& job, const std::string& reason, const WriteOptions& options) {
+Result<CancelResult> EngineImpl::Cancel(const JobRef& job, const std::string& reason,
+                                        const WriteOptions& options) {
   CancelResult result = CancelResult::kFinished;
-  RETURN_IF_ERROR(
-      Change(options, [&](jobs::Ledger& ledger) { return jobs::CancelJob(ledger, job, reason, &result); }));
+  RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
+    return jobs::CancelJob(ledger, job, reason, &result);
+  }));
   return result;
 }
 
@@ -24,7 +26,8 @@ Status EngineImpl::Remove(const JobRef& job, const WriteOptions& options) {
   return Change(options, [&](jobs::Ledger& ledger) { return jobs::RemoveJob(ledger, job); });
 }
 
-Status EngineImpl::SetProgress(const JobRef& job, const std::string& json, const WriteOptions& options) {
+Status EngineImpl::SetProgress(const JobRef& job, const std::string& json,
+                               const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckProgress(json, options_.max_payload_bytes));
   return Change(options, [&](jobs::Ledger& ledger) {
     return jobs::SetProgress(ledger, job, json, options_.max_payload_bytes);
@@ -38,32 +41,37 @@ Status EngineImpl::AddLog(const JobRef& job, const std::string& line, const Writ
 
 Result<int64_t> EngineImpl::RedriveMany(const BulkQuery& query, const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
-  return ChangeMany(query.limit, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-    return jobs::RedriveSlice(ledger, query, most, cursor, result);
-  });
+  return ChangeMany(query.limit, options,
+                    [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
+                      return jobs::RedriveSlice(ledger, query, most, cursor, result);
+                    });
 }
 
 Result<int64_t> EngineImpl::PromoteMany(const BulkQuery& query, const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
-  return ChangeMany(query.limit, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-    return jobs::PromoteSlice(ledger, query, most, cursor, result);
-  });
+  return ChangeMany(query.limit, options,
+                    [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
+                      return jobs::PromoteSlice(ledger, query, most, cursor, result);
+                    });
 }
 
 Result<int64_t> EngineImpl::RemoveMany(const BulkQuery& query, const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
-  return ChangeMany(query.limit, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-    return jobs::RemoveSlice(ledger, query, most, cursor, result);
-  });
+  return ChangeMany(query.limit, options,
+                    [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
+                      return jobs::RemoveSlice(ledger, query, most, cursor, result);
+                    });
 }
 
-Result<int64_t> EngineImpl::Drain(const std::string& queue, bool scheduled, const WriteOptions& options) {
+Result<int64_t> EngineImpl::Drain(const std::string& queue, bool scheduled,
+                                  const WriteOptions& options) {
   return ChangeMany(0, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
     return jobs::DrainSlice(ledger, queue, scheduled, most, cursor, result);
   });
 }
 
-Result<int64_t> EngineImpl::Obliterate(const std::string& queue, bool force, const WriteOptions& options) {
+Result<int64_t> EngineImpl::Obliterate(const std::string& queue, bool force,
+                                       const WriteOptions& options) {
   return ChangeMany(0, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
     return jobs::ObliterateSlice(ledger, queue, force, most, cursor, result);
   });
@@ -79,8 +87,9 @@ Status EngineImpl::Resume(const std::string& queue, const WriteOptions& options)
 
 Status EngineImpl::SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
                                 const WriteOptions& options) {
-  return Change(options,
-                [&](jobs::Ledger& ledger) { return jobs::SetQueueRetention(ledger, queue, completed, failed); });
+  return Change(options, [&](jobs::Ledger& ledger) {
+    return jobs::SetQueueRetention(ledger, queue, completed, failed);
+  });
 }
 
 }  // namespace millrace::engine

@@ -38,8 +38,10 @@ class EngineImpl : public Engine {
   int64_t NowMs() override { return options_.clock->WallMs(); }
 
   // engine.cc
-  Result<std::vector<EnqueueAck>> Enqueue(std::vector<JobSpec> jobs, const WriteOptions& options) override;
-  void EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options, EnqueueCallback done) override;
+  Result<std::vector<EnqueueAck>> Enqueue(std::vector<JobSpec> jobs,
+                                          const WriteOptions& options) override;
+  void EnqueueAsync(std::vector<JobSpec> jobs, const WriteOptions& options,
+                    EnqueueCallback done) override;
   void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, const WriteOptions& options,
                         EnqueueManyCallback done) override;
 
@@ -56,7 +58,8 @@ class EngineImpl : public Engine {
   Result<std::unique_ptr<Subscription>> Subscribe(SubscribeOptions options) override;
   Result<std::string> InspectJson() override;
   Result<std::string> JobJson(const JobRef& job) override;
-  Result<std::string> DeadJson(const std::string& queue, const std::string& name, int64_t limit) override;
+  Result<std::string> DeadJson(const std::string& queue, const std::string& name,
+                               int64_t limit) override;
   Result<std::string> DoctorJson() override;
   Result<BackupInfo> Backup(const std::string& destination) override;
   Result<std::string> StatsJson() override;
@@ -65,17 +68,21 @@ class EngineImpl : public Engine {
   Result<std::unique_ptr<Session>> OpenSession(SessionOptions options) override;
 
   // engine_change.cc
-  Result<CancelResult> Cancel(const JobRef& job, const std::string& reason, const WriteOptions& options) override;
+  Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
+                              const WriteOptions& options) override;
   Status Redrive(const JobRef& job, const WriteOptions& options) override;
   Status Promote(const JobRef& job, const WriteOptions& options) override;
   Status Remove(const JobRef& job, const WriteOptions& options) override;
-  Status SetProgress(const JobRef& job, const std::string& json, const WriteOptions& options) override;
+  Status SetProgress(const JobRef& job, const std::string& json,
+                     const WriteOptions& options) override;
   Status AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) override;
   Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) override;
-  Result<int64_t> Drain(const std::string& queue, bool scheduled, const WriteOptions& options) override;
-  Result<int64_t> Obliterate(const std::string& queue, bool force, const WriteOptions& options) override;
+  Result<int64_t> Drain(const std::string& queue, bool scheduled,
+                        const WriteOptions& options) override;
+  Result<int64_t> Obliterate(const std::string& queue, bool force,
+                             const WriteOptions& options) override;
   Status Pause(const std::string& queue, const WriteOptions& options) override;
   Status Resume(const std::string& queue, const WriteOptions& options) override;
   Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
@@ -91,7 +98,8 @@ class EngineImpl : public Engine {
   template <typename F>
   Status Change(const WriteOptions& options, F apply) {
     RETURN_IF_ERROR(Usable());
-    return RunChange(*writer_, *ledger_, Level(options.durability), options.wait_if_full, std::move(apply));
+    return RunChange(*writer_, *ledger_, Level(options.durability), options.wait_if_full,
+                     std::move(apply));
   }
   // Runs slices until none is left or `limit` (0: none) jobs are changed.
   template <typename F>

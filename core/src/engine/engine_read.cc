@@ -14,7 +14,8 @@ namespace {
 using store::Connection;
 
 bool IsOver(JobState state) {
-  return state == JobState::kCompleted || state == JobState::kFailed || state == JobState::kCancelled;
+  return state == JobState::kCompleted || state == JobState::kFailed ||
+         state == JobState::kCancelled;
 }
 
 Status CheckQuery(const EventQuery& query) {
@@ -50,9 +51,10 @@ Result<std::vector<LogLine>> EngineImpl::GetLogs(const JobRef& job, int64_t offs
   return WithReader([&](Connection& c) { return jobs::ReadLogs(c, job, offset, limit); });
 }
 
-// --- Waiting and events ---------------------------------------------------------------------------------------------
+// --- Waiting and events ---
 
-Result<std::shared_ptr<Follower>> EngineImpl::Follow(int64_t queue_id, std::function<void()> on_news) {
+Result<std::shared_ptr<Follower>> EngineImpl::Follow(int64_t queue_id,
+                                                     std::function<void()> on_news) {
   RETURN_IF_ERROR(presence_->Appear());
   auto follower = std::make_shared<Follower>(queue_id, std::move(on_news));
   {
@@ -67,40 +69,47 @@ Result<std::shared_ptr<Follower>> EngineImpl::Follow(int64_t queue_id, std::func
 Result<JobOutcome> EngineImpl::WaitFinished(const JobRef& job, int64_t timeout_ms) {
   ASSIGN_OR_RETURN(JobOutcome first, GetOutcome(job));
   if (IsOver(first.state)) return first;
-  if (timeout_ms == 0) return Status(Code::kTimeout, "the job is " + std::string(JobStateName(first.state)));
+  if (timeout_ms == 0)
+    return Status(Code::kTimeout, "the job is " + std::string(JobStateName(first.state)));
   ASSIGN_OR_RETURN(const jobs::Location location,
                    WithReader([&](Connection& c) { return jobs::FindJob(c, job); }));
   ASSIGN_OR_RETURN(const std::shared_ptr<Follower> follower, Follow(location.queue_id, nullptr));
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
+  const auto until = std::chrono::steady_clock::now() +
+                     std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
   // Ends the listening however this function is left.
   const std::shared_ptr<void> leave(nullptr, [&](void*) { pump_->Remove(follower.get()); });
   for (;;) {
-    ASSIGN_OR_RETURN(const jobs::EventPosition newest,
-                     WithReader([&](Connection& c) { return jobs::NewestEvent(c, location.queue_id); }));
+    ASSIGN_OR_RETURN(const jobs::EventPosition newest, WithReader([&](Connection& c) {
+                       return jobs::NewestEvent(c, location.queue_id);
+                     }));
     ASSIGN_OR_RETURN(JobOutcome outcome, GetOutcome(job));
     if (IsOver(outcome.state)) return outcome;
     follower->Seen(newest.seq);
     pump_->Nudge();
     int64_t left_ms = -1;
     if (timeout_ms > 0) {
-      left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+      left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                    until - std::chrono::steady_clock::now())
+                    .count();
     }
     if ((timeout_ms > 0 && left_ms <= 0) || !follower->Wait(left_ms)) {
-      return Status(Code::kTimeout, "the job was " + std::string(JobStateName(outcome.state)) + " after " +
-                                        std::to_string(timeout_ms) + " ms");
+      return Status(Code::kTimeout, "the job was " + std::string(JobStateName(outcome.state)) +
+                                        " after " + std::to_string(timeout_ms) + " ms");
     }
     RETURN_IF_ERROR(Usable());
   }
 }
 
 Result<int64_t> EngineImpl::EnsureQueue(const std::string& queue) {
-  ASSIGN_OR_RETURN(const int64_t found, WithReader([&](Connection& c) { return jobs::QueueIdOf(c, queue); }));
+  ASSIGN_OR_RETURN(const int64_t found,
+                   WithReader([&](Connection& c) { return jobs::QueueIdOf(c, queue); }));
   if (found != 0) return found;
   int64_t queue_id = 0;
-  RETURN_IF_ERROR(RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
-    ASSIGN_OR_RETURN(queue_id, ledger.QueueId(queue));
-    return Status::Ok();
-  }));
+  RETURN_IF_ERROR(
+      RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
+        ASSIGN_OR_RETURN(queue_id, ledger.QueueId(queue));
+        return Status::Ok();
+      }));
   return queue_id;
 }
 
@@ -110,7 +119,8 @@ Result<EventPage> EngineImpl::ReadEvents(const EventQuery& query) {
     ASSIGN_OR_RETURN(const int64_t queue_id, jobs::QueueIdOf(c, query.queue));
     if (query.after == "$" || queue_id == 0) {
       ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(c, queue_id));
-      return EventPage{.events = {}, .next = jobs::FormatEventId(newest.seq, std::max<int64_t>(newest.n, 0))};
+      return EventPage{.events = {},
+                       .next = jobs::FormatEventId(newest.seq, std::max<int64_t>(newest.n, 0))};
     }
     ASSIGN_OR_RETURN(const jobs::EventPosition from, jobs::ParseEventId(query.after, "after"));
     return jobs::ReadEventPage(c, queue_id, query, from);
@@ -122,16 +132,18 @@ Result<std::unique_ptr<Subscription>> EngineImpl::Subscribe(SubscribeOptions opt
   ASSIGN_OR_RETURN(const int64_t queue_id, EnsureQueue(options.query.queue));
   jobs::EventPosition from;
   if (options.query.after == "$") {
-    ASSIGN_OR_RETURN(from, WithReader([&](Connection& c) { return jobs::NewestEvent(c, queue_id); }));
+    ASSIGN_OR_RETURN(from,
+                     WithReader([&](Connection& c) { return jobs::NewestEvent(c, queue_id); }));
   } else {
     ASSIGN_OR_RETURN(from, jobs::ParseEventId(options.query.after, "after"));
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<Follower> follower, Follow(queue_id, std::move(options.on_ready)));
-  return std::unique_ptr<Subscription>(
-      std::make_unique<EventSubscription>(*store_, *pump_, std::move(follower), std::move(options.query), from));
+  ASSIGN_OR_RETURN(std::shared_ptr<Follower> follower,
+                   Follow(queue_id, std::move(options.on_ready)));
+  return std::unique_ptr<Subscription>(std::make_unique<EventSubscription>(
+      *store_, *pump_, std::move(follower), std::move(options.query), from));
 }
 
-// --- Administration -------------------------------------------------------------------------------------------------
+// --- Administration ---
 
 jobs::StoreFacts EngineImpl::Facts() {
   return {.path = store_->path(),
@@ -139,7 +151,9 @@ jobs::StoreFacts EngineImpl::Facts() {
           .in_memory = store_->in_memory(),
           .now_ms = NowMs(),
           .schema_version = static_cast<int64_t>(sql::kMigrations.size()),
-          .alive = [this](int64_t slot) { return store_->in_memory() || store_->SlotHeld(static_cast<int>(slot)); }};
+          .alive = [this](int64_t slot) {
+            return store_->in_memory() || store_->SlotHeld(static_cast<int>(slot));
+          }};
 }
 
 Result<std::string> EngineImpl::InspectJson() {
@@ -150,7 +164,8 @@ Result<std::string> EngineImpl::JobJson(const JobRef& job) {
   return WithReader([&](Connection& c) { return jobs::JobJson(c, job); });
 }
 
-Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::string& name, int64_t limit) {
+Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::string& name,
+                                         int64_t limit) {
   return WithReader([&](Connection& c) { return jobs::DeadJson(c, queue, name, limit); });
 }
 
@@ -170,10 +185,11 @@ Result<std::string> EngineImpl::StatsJson() {
   const auto field = [](const char* name, int64_t value) {
     return "\"" + std::string(name) + "\":" + std::to_string(value);
   };
-  return "{" + field("commits", writer.commits) + "," + field("operations", writer.operations) + "," +
-         field("rollbacks", writer.rollbacks) + "," + field("queue_full_waits", writer.queue_full_waits) + "," +
-         field("syncs", store.syncs) + "," + field("checkpoints", store.checkpoints) + "," +
-         field("wal_bytes", store.wal_bytes) + "," + field("wal_bytes_max", store.wal_bytes_max) + "}";
+  return "{" + field("commits", writer.commits) + "," + field("operations", writer.operations) +
+         "," + field("rollbacks", writer.rollbacks) + "," +
+         field("queue_full_waits", writer.queue_full_waits) + "," + field("syncs", store.syncs) +
+         "," + field("checkpoints", store.checkpoints) + "," + field("wal_bytes", store.wal_bytes) +
+         "," + field("wal_bytes_max", store.wal_bytes_max) + "}";
 }
 
 }  // namespace millrace::engine

@@ -14,12 +14,14 @@ namespace {
 constexpr int32_t kSlotsMax = 100'000;
 
 Status CheckOptions(const SessionOptions& options) {
-  if (options.queues.empty()) return Status(Code::kInvalidArgument, "queues is empty; at least one name is accepted");
+  if (options.queues.empty())
+    return Status(Code::kInvalidArgument, "queues is empty; at least one name is accepted");
   std::set<std::string> names;
   for (const std::string& queue : options.queues) {
     RETURN_IF_ERROR(CheckName(queue, "queues"));
     if (!names.insert(queue).second) {
-      return Status(Code::kInvalidArgument, "queues names " + Quoted(queue) + " twice; each name once is accepted");
+      return Status(Code::kInvalidArgument,
+                    "queues names " + Quoted(queue) + " twice; each name once is accepted");
     }
   }
   RETURN_IF_ERROR(jobs::CheckRange(options.slots, 1, kSlotsMax, "slots"));
@@ -50,20 +52,21 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
                          .max_payload_bytes = options_.max_payload_bytes,
                          .durability = Level(options.durability),
                          .queues = {}};
-  RETURN_IF_ERROR(RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
-    context.queues.clear();
-    for (const std::string& queue : options.queues) {
-      ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(queue));
-      context.queues.emplace_back(queue_id, queue);
-    }
-    context.session_id = ledger.NextNumber();
-    return jobs::InsertSession(ledger, {.session_id = context.session_id,
-                                        .process_id = context.process_id,
-                                        .name = options.worker_name,
-                                        .language = options.language,
-                                        .queues = options.queues,
-                                        .slots = options.slots});
-  }));
+  RETURN_IF_ERROR(
+      RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
+        context.queues.clear();
+        for (const std::string& queue : options.queues) {
+          ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(queue));
+          context.queues.emplace_back(queue_id, queue);
+        }
+        context.session_id = ledger.NextNumber();
+        return jobs::InsertSession(ledger, {.session_id = context.session_id,
+                                            .process_id = context.process_id,
+                                            .name = options.worker_name,
+                                            .language = options.language,
+                                            .queues = options.queues,
+                                            .slots = options.slots});
+      }));
   const int64_t session_id = context.session_id;
   auto core = std::make_shared<SessionCore>(std::move(context), std::move(options));
   {
@@ -82,7 +85,8 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
     if (!sessions.empty()) sessions.front()->NoteRescued(ids);
   });
   auto on_closed = [this, raw = core.get(), session_id] { ForgetSession(raw, session_id); };
-  return std::unique_ptr<Session>(std::make_unique<SessionHandle>(std::move(core), std::move(on_closed)));
+  return std::unique_ptr<Session>(
+      std::make_unique<SessionHandle>(std::move(core), std::move(on_closed)));
 }
 
 void EngineImpl::ForgetSession(SessionCore* session, int64_t session_id) {
@@ -94,8 +98,8 @@ void EngineImpl::ForgetSession(SessionCore* session, int64_t session_id) {
       return !alive || (alive.get() == session && alive->AllWritten());
     });
   }
-  // A session that could not write its last words (a full disk) stays with the pump, which tries until it can: else its
-  // leases would stay with this process as long as that lives.
+  // A session that could not write its last words (a full disk) stays with the pump, which tries
+  // until it can: else its leases would stay with this process as long as that lives.
   if (session->AllWritten()) pump_->Remove(session);
   if (closed_) return;
   const Status status =
@@ -105,8 +109,9 @@ void EngineImpl::ForgetSession(SessionCore* session, int64_t session_id) {
 }
 
 Result<std::vector<WorkerInfo>> EngineImpl::ListWorkers() {
-  ASSIGN_OR_RETURN(std::vector<jobs::ListedWorker> listed,
-                   WithReader([](store::Connection& connection) { return jobs::ListSessions(connection); }));
+  ASSIGN_OR_RETURN(
+      std::vector<jobs::ListedWorker> listed,
+      WithReader([](store::Connection& connection) { return jobs::ListSessions(connection); }));
   std::vector<WorkerInfo> workers;
   for (jobs::ListedWorker& worker : listed) {
     worker.info.alive = store_->in_memory() || store_->SlotHeld(worker.slot);

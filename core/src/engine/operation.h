@@ -9,7 +9,8 @@
 
 namespace millrace::engine {
 
-// Applies `apply(ledger)`; what it writes into its captures must be set from the start by each call.
+// Applies `apply(ledger)`; what it writes into its captures must be set from the start by each
+// call.
 template <typename F>
 class LedgerOp : public store::WriteOp {
  public:
@@ -24,7 +25,8 @@ class LedgerOp : public store::WriteOp {
 
 // Runs one change and returns when it is as durable as asked.
 template <typename F>
-Status RunChange(store::Writer& writer, jobs::Ledger& ledger, Durability durability, bool wait_if_full, F apply) {
+Status RunChange(store::Writer& writer, jobs::Ledger& ledger, Durability durability,
+                 bool wait_if_full, F apply) {
   LedgerOp<F> op(ledger, std::move(apply));
   op.durability = durability;
   return writer.Run(&op, wait_if_full);

@@ -18,7 +18,9 @@ std::string HostName() {
 
 }  // namespace
 
-std::string Presence::SidecarPath() const { return store_.in_memory() ? "" : store_.path() + "-mill"; }
+std::string Presence::SidecarPath() const {
+  return store_.in_memory() ? "" : store_.path() + "-mill";
+}
 
 Status Presence::Start(store::Writer* writer, jobs::Ledger* ledger) {
   writer_ = writer;
@@ -56,7 +58,8 @@ Status Presence::Appear() {
   bell_.store(own_bell_ ? own_bell_.get() : ringer_.get(), std::memory_order_release);
   process_id_.store(id, std::memory_order_release);
   // The others watch this process from now on, not only from their next probe on.
-  for (const wake::Peer& peer : Peers()) ringer_->RingProcess(peer.slot, peer.process_id, wake::kControl);
+  for (const wake::Peer& peer : Peers())
+    ringer_->RingProcess(peer.slot, peer.process_id, wake::kControl);
   return Status::Ok();
 }
 
@@ -79,18 +82,20 @@ Status Presence::Register(int slot, int64_t* process_id) {
   }
   return RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
     *process_id = ledger.NextNumber();
-    return jobs::InsertProcess(ledger, {.process_id = *process_id, .slot = slot, .pid = getpid()}, HostName());
+    return jobs::InsertProcess(ledger, {.process_id = *process_id, .slot = slot, .pid = getpid()},
+                               HostName());
   });
 }
 
 Status Presence::RescueAll(int64_t process_id, std::vector<std::string>* ids) {
   for (bool more = true; more;) {
     std::vector<std::string> slice;
-    RETURN_IF_ERROR(RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
-      slice.clear();
-      RETURN_IF_ERROR(jobs::RescueFrom(ledger, process_id, kRescueSlice, &slice, &more));
-      return more ? Status::Ok() : jobs::DeleteProcess(ledger, process_id);
-    }));
+    RETURN_IF_ERROR(
+        RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
+          slice.clear();
+          RETURN_IF_ERROR(jobs::RescueFrom(ledger, process_id, kRescueSlice, &slice, &more));
+          return more ? Status::Ok() : jobs::DeleteProcess(ledger, process_id);
+        }));
     ids->insert(ids->end(), slice.begin(), slice.end());
   }
   return Status::Ok();
@@ -149,7 +154,8 @@ void Presence::CheckFiles() {
     const bool news = !status.ok() && !told_of_files_;
     told_of_files_ = !status.ok();
     if (news && options_.on_log) {
-      options_.on_log("wake-ups from other processes may take up to a second: " + status.ToString());
+      options_.on_log("wake-ups from other processes may take up to a second: " +
+                      status.ToString());
     }
     if (told_of_files_) return;
   }
@@ -164,9 +170,9 @@ void Presence::Disappear() {
   liveness.reset();  // joins: its callback may be waiting for the writer
   const std::lock_guard lock(mutex_);
   if (process_id() == 0) return;
-  const Status status = RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
-    return jobs::DeleteProcess(ledger, process_id());
-  });
+  const Status status =
+      RunChange(*writer_, *ledger_, Durability::kProcess, true,
+                [&](jobs::Ledger& ledger) { return jobs::DeleteProcess(ledger, process_id()); });
   if (!status.ok() && options_.on_log) options_.on_log("leaving the store: " + status.ToString());
   bell()->ArmJobs({}, 0);  // the pump has stopped: nobody else arms
   bell()->ArmEvents({});

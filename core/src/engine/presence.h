@@ -1,4 +1,5 @@
-// This process in the store: its slot with the kernel lock, its row, its doorbell; and the watch over the others.
+// This process in the store: its slot with the kernel lock, its row, its doorbell; and the watch
+// over the others.
 #ifndef MILLRACE_ENGINE_PRESENCE_H_
 #define MILLRACE_ENGINE_PRESENCE_H_
 
@@ -20,8 +21,8 @@
 
 namespace millrace::engine {
 
-// Thread-safe. A process that only enqueues rings others but has no slot; the first session or subscription calls
-// Appear().
+// Thread-safe. A process that only enqueues rings others but has no slot; the first session or
+// subscription calls Appear().
 class Presence : public jobs::Ledger::Wakes {
  public:
   Presence(store::Store& store, const OpenOptions& options) : store_(store), options_(options) {}
@@ -29,9 +30,11 @@ class Presence : public jobs::Ledger::Wakes {
 
   // Opens the bell to ring with. Before the first commit.
   Status Start(store::Writer* writer, jobs::Ledger* ledger);
-  // Claims a slot, registers the process, takes back what a predecessor in the slot held. Idempotent.
+  // Claims a slot, registers the process, takes back what a predecessor in the slot held.
+  // Idempotent.
   Status Appear();
-  // Starts the watch over other processes (sessions only). `on_rescued` gets the ids of jobs taken back. Idempotent.
+  // Starts the watch over other processes (sessions only). `on_rescued` gets the ids of jobs taken
+  // back. Idempotent.
   void WatchOthers(std::function<void(const std::vector<std::string>&)> on_rescued);
   // A process may have come: watch it too.
   void LookForPeers();
@@ -39,7 +42,9 @@ class Presence : public jobs::Ledger::Wakes {
   void Disappear();
 
   int64_t process_id() const { return process_id_.load(std::memory_order_acquire); }
-  wake::Doorbell* bell() const { return bell_.load(std::memory_order_acquire); }  // to wait on; null before Appear()
+  wake::Doorbell* bell() const {
+    return bell_.load(std::memory_order_acquire);
+  }  // to wait on; null before Appear()
   // Called by the pump about once a second; trouble is logged once.
   void CheckFiles();
 

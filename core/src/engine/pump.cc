@@ -15,15 +15,17 @@ namespace {
 
 constexpr int64_t kNever = INT64_MAX;
 constexpr int64_t kNow = 0;
-constexpr int64_t kSafetyCheckMs = 1'000;           // what a lost hint costs at most
+constexpr int64_t kSafetyCheckMs = 1'000;  // what a lost hint costs at most
 constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int64_t kCleanEveryNs = 60 * kSecondNs;   // retention by age where nothing finishes any more
+constexpr int64_t kCleanEveryNs =
+    60 * kSecondNs;  // retention by age where nothing finishes any more
 constexpr int64_t kCleanSlice = 500;
-constexpr int64_t kHungGraceMs = 1'000;             // the holder itself acts at the limit; others after this
+constexpr int64_t kHungGraceMs = 1'000;  // the holder itself acts at the limit; others after this
 constexpr int64_t kHungSlice = 500;
 
 int64_t RealNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -93,7 +95,8 @@ void Pump::Loop() {
     const Snapshot members = Members();
     const int64_t now_ms = clock_.MonotonicMs();
     int64_t wake_at_ms = kNever;
-    for (const auto& session : members.sessions) wake_at_ms = std::min(wake_at_ms, session->Tick(now_ms));
+    for (const auto& session : members.sessions)
+      wake_at_ms = std::min(wake_at_ms, session->Tick(now_ms));
     Arm(members);  // before looking, so that what comes after the look rings
     if ((reasons & wake::kJobs) != 0 && job_queues_.empty()) PassOn(members);
     if ((reasons & wake::kControl) != 0) presence_.LookForPeers();
@@ -107,7 +110,8 @@ void Pump::Loop() {
     wake_at_ms = std::min(wake_at_ms, due_at_ms);
     int64_t wait_ms = kSafetyCheckMs;
     if (wake_at_ms != kNever) {
-      wait_ms = std::min(wait_ms, clock_.RealWaitMs(std::max<int64_t>(wake_at_ms - clock_.MonotonicMs(), 0)));
+      wait_ms = std::min(
+          wait_ms, clock_.RealWaitMs(std::max<int64_t>(wake_at_ms - clock_.MonotonicMs(), 0)));
     }
     if (!stopping_) reasons = bell->Wait(seen, wait_ms);
   }

@@ -1,5 +1,5 @@
-// The one waiting thread of a process: sleeps on the doorbell, and tells sessions and followers when there is something
-// for them. Whatever is told is a hint to look; who looks, reads the store.
+// The one waiting thread of a process: sleeps on the doorbell, and tells sessions and followers
+// when there is something for them. Whatever is told is a hint to look; who looks, reads the store.
 #ifndef MILLRACE_ENGINE_PUMP_H_
 #define MILLRACE_ENGINE_PUMP_H_
 
@@ -28,10 +28,12 @@ class PumpSession {
   virtual void Queues(std::vector<int64_t>* queue_ids) = 0;
   // There may be something to claim.
   virtual void Feed() = 0;
-  // Does what is due by the monotonic clock and answers when it wants to be called next (INT64_MAX: never).
+  // Does what is due by the monotonic clock and answers when it wants to be called next (INT64_MAX:
+  // never).
   virtual int64_t Tick(int64_t monotonic_ms) = 0;
-  // Remembers which leases it holds now and says whether there are any; then Hear() gets what the store says of all
-  // leases of this process: cancel requests, and by its absence a lease that is lost.
+  // Remembers which leases it holds now and says whether there are any; then Hear() gets what the
+  // store says of all leases of this process: cancel requests, and by its absence a lease that is
+  // lost.
   virtual bool HoldsLeases() = 0;
   virtual void Hear(const std::vector<jobs::LeaseNews>& leases) = 0;
   virtual void Fail(const Status& status) = 0;
@@ -51,7 +53,8 @@ class PumpFollower {
 // Thread-safe. The thread starts with the first session or follower.
 class Pump {
  public:
-  Pump(store::Store& store, store::Writer& writer, jobs::Ledger& ledger, Presence& presence, Clock& clock)
+  Pump(store::Store& store, store::Writer& writer, jobs::Ledger& ledger, Presence& presence,
+       Clock& clock)
       : store_(store), writer_(writer), ledger_(ledger), presence_(presence), clock_(clock) {}
   ~Pump() { Stop(); }
 
@@ -74,7 +77,8 @@ class Pump {
   Snapshot Members();
   void Arm(const Snapshot& members);
   void PassOn(const Snapshot& members);
-  // Looks into the store; the answer is when there is something to claim (monotonic ms; 0: now; INT64_MAX: nothing).
+  // Looks into the store; the answer is when there is something to claim (monotonic ms; 0: now;
+  // INT64_MAX: nothing).
   int64_t Look(const Snapshot& members, bool at_leases);
   int64_t LookForJobs(store::Connection& connection, const Snapshot& members);
   void LookForEvents(store::Connection& connection, const Snapshot& members);

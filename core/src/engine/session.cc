@@ -13,7 +13,8 @@ namespace {
 
 constexpr int64_t kNever = INT64_MAX;
 Status NotHeld(int64_t token) {
-  return Status(Code::kNotFound, "token " + std::to_string(token) + " is of no job that this session runs");
+  return Status(Code::kNotFound,
+                "token " + std::to_string(token) + " is of no job that this session runs");
 }
 
 }  // namespace
@@ -38,10 +39,11 @@ int32_t SessionCore::Want() const {
   return static_cast<int32_t>(std::max<int64_t>(int64_t{slots_} + gauge_.Target() - here, 0));
 }
 
-// --- Takers ---------------------------------------------------------------------------------------------------------
+// --- Takers ---
 
 template <typename Ready>
-bool SessionCore::WaitFor(Lock& lock, std::condition_variable& changed, int64_t timeout_ms, Ready ready) {
+bool SessionCore::WaitFor(Lock& lock, std::condition_variable& changed, int64_t timeout_ms,
+                          Ready ready) {
   if (timeout_ms == 0) return ready();
   if (timeout_ms < 0) {
     changed.wait(lock, ready);
@@ -88,8 +90,8 @@ Result<std::vector<LeasedJob>> SessionCore::Take(int32_t max, int64_t timeout_ms
 Result<Notices> SessionCore::Drain(int64_t timeout_ms) {
   Lock lock(mutex_);
   auto any = [&] {
-    return !notices_.settled.empty() || !notices_.signals.empty() || notices_.drained || !notices_.rescued.empty() ||
-           !notices_.errors.empty();
+    return !notices_.settled.empty() || !notices_.signals.empty() || notices_.drained ||
+           !notices_.rescued.empty() || !notices_.errors.empty();
   };
   WaitFor(lock, notices_changed_, timeout_ms, [&] { return any() || closed_; });
   if (!any() && closed_) return Status(Code::kClosed, "the session was closed");
@@ -103,14 +105,18 @@ Status SessionCore::Settle(int64_t token, Outcome outcome) {
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
   if (closed_) return Status(Code::kClosed, "the session was closed");
-  notes_.push_back({.kind = Note::Kind::kSettle, .running = std::move(it->second), .outcome = std::move(outcome), .text = {}});
+  notes_.push_back({.kind = Note::Kind::kSettle,
+                    .running = std::move(it->second),
+                    .outcome = std::move(outcome),
+                    .text = {}});
   running_.erase(it);
   ++settled_since_;
   unresponsive_ = false;
   return Kick(std::move(lock));
 }
 
-Status SessionHandle::SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes, size_t* failed_index) {
+Status SessionHandle::SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes,
+                                 size_t* failed_index) {
   for (size_t i = 0; i < outcomes.size(); ++i) {
     Status status = core_->Settle(outcomes[i].first, std::move(outcomes[i].second));
     if (status.ok()) continue;
@@ -121,8 +127,9 @@ Status SessionHandle::SettleMany(std::vector<std::pair<int64_t, Outcome>> outcom
 }
 
 Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
-  RETURN_IF_ERROR(kind == Note::Kind::kProgress ? jobs::CheckProgress(text, context_.max_payload_bytes)
-                                                : jobs::CheckLogLine(text));
+  RETURN_IF_ERROR(kind == Note::Kind::kProgress
+                      ? jobs::CheckProgress(text, context_.max_payload_bytes)
+                      : jobs::CheckLogLine(text));
   Lock lock(mutex_);
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
@@ -131,7 +138,7 @@ Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
   return Kick(std::move(lock));
 }
 
-// --- Control --------------------------------------------------------------------------------------------------------
+// --- Control ---
 
 void SessionCore::SetSlots(int32_t slots) {
   {
@@ -149,8 +156,11 @@ void SessionCore::GiveBackWaiting() {
     waiting_.pop_front();
     Outcome outcome;
     outcome.kind = Outcome::Kind::kReleased;
-    notes_.push_back({.kind = Note::Kind::kSettle, .running = std::move(running), .outcome = std::move(outcome),
-                      .text = {}, .quiet = true});
+    notes_.push_back({.kind = Note::Kind::kSettle,
+                      .running = std::move(running),
+                      .outcome = std::move(outcome),
+                      .text = {},
+                      .quiet = true});
   }
   jobs_announced_ = false;
   gauge_.Reset();
@@ -189,19 +199,24 @@ Status SessionCore::Close(int64_t timeout_ms) {
   Stop();
   Lock lock(mutex_);
   auto written = [&] { return !step_under_way_ && notes_.empty() && step_notes_.empty(); };
-  const bool all = WaitFor(lock, jobs_changed_, timeout_ms, [&] { return running_.empty() && written(); });
+  const bool all =
+      WaitFor(lock, jobs_changed_, timeout_ms, [&] { return running_.empty() && written(); });
   if (!all) {
     for (auto& [token, running] : running_) {
       Outcome outcome;
       outcome.kind = Outcome::Kind::kReleased;
       Tell(*running, Signal::Kind::kLeaseLost, "the session was closed");
-      notes_.push_back({.kind = Note::Kind::kSettle, .running = running, .outcome = std::move(outcome), .text = {},
+      notes_.push_back({.kind = Note::Kind::kSettle,
+                        .running = running,
+                        .outcome = std::move(outcome),
+                        .text = {},
                         .quiet = true});
     }
     running_.clear();
     const Status status = Kick(std::move(lock));
     lock = Lock(mutex_);
-    // A step that cannot be written (disk full) is not waited for: the process's end releases its leases.
+    // A step that cannot be written (disk full) is not waited for: the process's end releases its
+    // leases.
     jobs_changed_.wait(lock, [&] { return !step_under_way_ && (written() || retry_at_ms_ != 0); });
     (void)status;
   }
@@ -209,8 +224,10 @@ Status SessionCore::Close(int64_t timeout_ms) {
   const bool announce = !std::exchange(notices_announced_, true);
   notices_changed_.notify_all();
   const Status status =
-      step_notes_.empty() ? Status::Ok()
-                          : Status(Code::kIoError, "some finished attempts could not be written; they will run again");
+      step_notes_.empty()
+          ? Status::Ok()
+          : Status(Code::kIoError,
+                   "some finished attempts could not be written; they will run again");
   lock.unlock();
   if (announce && options_.on_ready) options_.on_ready();
   return status;
@@ -232,7 +249,7 @@ Status SessionHandle::Close(int64_t timeout_ms) {
   return status;
 }
 
-// --- Notices --------------------------------------------------------------------------------------------------------
+// --- Notices ---
 
 // Wakes those who wait for jobs or notices, once per change from nothing to something.
 void SessionCore::Notify(Lock lock, bool jobs, bool notices) {
@@ -249,8 +266,10 @@ void SessionCore::Notify(Lock lock, bool jobs, bool notices) {
 }
 
 void SessionCore::Tell(const Running& running, Signal::Kind kind, std::string reason) {
-  notices_.signals.push_back(
-      {.kind = kind, .token = running.lease.token, .id = running.lease.key.PublicId(), .reason = std::move(reason)});
+  notices_.signals.push_back({.kind = kind,
+                              .token = running.lease.token,
+                              .id = running.lease.key.PublicId(),
+                              .reason = std::move(reason)});
 }
 
 void SessionCore::NoteRescued(const std::vector<std::string>& ids) {
@@ -259,7 +278,7 @@ void SessionCore::NoteRescued(const std::vector<std::string>& ids) {
   Notify(std::move(lock), false, true);
 }
 
-// --- PumpSession ----------------------------------------------------------------------------------------------------
+// --- PumpSession ---
 
 int32_t SessionCore::Hunger(std::vector<int64_t>* queue_ids) {
   const Lock lock(mutex_);
@@ -309,7 +328,8 @@ int64_t SessionCore::Tick(int64_t monotonic_ms) {
     if (lease.deadline_ms == 0 || running->hard_told) continue;
     if (lease.deadline_ms <= monotonic_ms) {
       running->hard_told = true;
-      notes_.push_back({.kind = Note::Kind::kTimeOut, .running = running, .outcome = {}, .text = {}});
+      notes_.push_back(
+          {.kind = Note::Kind::kTimeOut, .running = running, .outcome = {}, .text = {}});
     } else {
       next = std::min(next, lease.deadline_ms);
     }

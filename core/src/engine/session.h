@@ -1,7 +1,8 @@
 // The engine's implementation of a worker session. See millrace/session.h for what it promises.
 //
-// One write operation of a session is under way at a time (SessionStep): it settles what has been said since the last
-// one and claims for the slots that this frees, in one commit. While it is written, more gathers for the next.
+// One write operation of a session is under way at a time (SessionStep): it settles what has been
+// said since the last one and claims for the slots that this frees, in one commit. While it is
+// written, more gathers for the next.
 #ifndef MILLRACE_ENGINE_SESSION_H_
 #define MILLRACE_ENGINE_SESSION_H_
 
@@ -36,7 +37,9 @@ struct SessionContext {
 };
 
 // Lock order: mutex_ is a leaf; never held while calling the writer, the pump or on_ready.
-class SessionCore : public PumpSession, public store::WriteOp, public std::enable_shared_from_this<SessionCore> {
+class SessionCore : public PumpSession,
+                    public store::WriteOp,
+                    public std::enable_shared_from_this<SessionCore> {
  public:
   SessionCore(SessionContext context, SessionOptions options);
 
@@ -74,7 +77,8 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
 
   // Claims wanted now, given slots, what runs and what waits. With mutex_ held.
   int32_t Want() const;
-  // Starts a step if there is something to write or to claim and none is under way. Releases the lock.
+  // Starts a step if there is something to write or to claim and none is under way. Releases the
+  // lock.
   Status Kick(Lock lock);
   bool StartStep();  // with mutex_ held: true if the caller must submit it
   void GiveBackWaiting();
@@ -101,19 +105,20 @@ class SessionCore : public PumpSession, public store::WriteOp, public std::enabl
   bool closed_ = false;
   std::unordered_map<int64_t, std::shared_ptr<Running>> running_;  // taken, by token
   std::deque<jobs::Claimed> waiting_;                              // claimed, not taken
-  int64_t waiting_since_ms_ = 0;                                   // when the last one was taken or came; real time
-  std::vector<Note> notes_;                                        // to be written by the next step
+  int64_t waiting_since_ms_ = 0;  // when the last one was taken or came; real time
+  std::vector<Note> notes_;       // to be written by the next step
   Notices notices_;
   bool jobs_announced_ = false;
   bool notices_announced_ = false;
   bool step_under_way_ = false;
-  bool hungry_ = true;       // the last claim found less than it wanted
+  bool hungry_ = true;        // the last claim found less than it wanted
   int64_t next_tick_ms_ = 0;  // when the pump will call Tick() again, as far as it knows
-  int64_t retry_at_ms_ = 0;  // monotonic; after a failed step
+  int64_t retry_at_ms_ = 0;   // monotonic; after a failed step
   int64_t settled_since_ = 0;
   PrefetchGauge gauge_;
 
-  // Of the step under way; touched by its leading thread only, between StartStep() and FinishStep().
+  // Of the step under way; touched by its leading thread only, between StartStep() and
+  // FinishStep().
   std::vector<Note> step_notes_;
   std::vector<Settled> step_settled_;
   std::vector<jobs::Claimed> step_claimed_;
@@ -130,9 +135,14 @@ class SessionHandle : public Session {
       : core_(std::move(core)), on_closed_(std::move(on_closed)) {}
   ~SessionHandle() override { (void)Close(0); }
 
-  Result<std::vector<LeasedJob>> Take(int32_t max, int64_t timeout_ms) override { return core_->Take(max, timeout_ms); }
-  Status Settle(int64_t token, Outcome outcome) override { return core_->Settle(token, std::move(outcome)); }
-  Status SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes, size_t* failed_index) override;
+  Result<std::vector<LeasedJob>> Take(int32_t max, int64_t timeout_ms) override {
+    return core_->Take(max, timeout_ms);
+  }
+  Status Settle(int64_t token, Outcome outcome) override {
+    return core_->Settle(token, std::move(outcome));
+  }
+  Status SettleMany(std::vector<std::pair<int64_t, Outcome>> outcomes,
+                    size_t* failed_index) override;
   Result<Notices> Drain(int64_t timeout_ms) override { return core_->Drain(timeout_ms); }
   Status Progress(int64_t token, std::string json) override {
     return core_->Write(token, Note::Kind::kProgress, std::move(json));

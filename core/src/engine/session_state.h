@@ -1,4 +1,5 @@
-// What a worker session holds in memory: leases that run, leases that wait for a taker, and what is to be written.
+// What a worker session holds in memory: leases that run, leases that wait for a taker, and what is
+// to be written.
 #ifndef MILLRACE_ENGINE_SESSION_STATE_H_
 #define MILLRACE_ENGINE_SESSION_STATE_H_
 
@@ -13,11 +14,13 @@
 
 namespace millrace::engine {
 
-// Claimed jobs that nobody takes for this long go back to the queue (the jobs before them are longer than the gauge had
-// thought, or the event loop is blocked), and none are claimed until somebody takes again.
+// Claimed jobs that nobody takes for this long go back to the queue (the jobs before them are
+// longer than the gauge had thought, or the event loop is blocked), and none are claimed until
+// somebody takes again.
 inline constexpr int64_t kWaitingMaxMs = 50;
 
-// A lease in this process. Shared between the running table and what is queued to be written about it.
+// A lease in this process. Shared between the running table and what is queued to be written about
+// it.
 struct Running {
   jobs::Lease lease;
   int32_t keep_logs = -1;
@@ -31,13 +34,14 @@ struct Note {
   enum class Kind : uint8_t { kSettle, kProgress, kLog, kTimeOut };
   Kind kind = Kind::kSettle;
   std::shared_ptr<Running> running;
-  Outcome outcome;   // kSettle
-  std::string text;  // kProgress, kLog
+  Outcome outcome;     // kSettle
+  std::string text;    // kProgress, kLog
   bool quiet = false;  // a lease given back by the session itself: nobody waits for the answer
 };
 
-// How many jobs to claim beyond the free slots: what the session finishes within the prefetch time, judged by its recent
-// rate. Long jobs give a rate near zero, so nothing is held back from other workers.
+// How many jobs to claim beyond the free slots: what the session finishes within the prefetch time,
+// judged by its recent rate. Long jobs give a rate near zero, so nothing is held back from other
+// workers.
 class PrefetchGauge {
  public:
   PrefetchGauge(int32_t fixed, int64_t window_ms) : fixed_(fixed), window_ms_(window_ms) {}

@@ -27,7 +27,8 @@ bool SessionCore::StartStep() {
   // A claim alone promises nothing: only what settles is as durable as the session.
   durability = step_notes_.empty() ? Durability::kProcess : context_.durability;
   bytes = 0;
-  for (const Note& note : step_notes_) bytes += static_cast<int64_t>(note.outcome.body.size() + note.text.size());
+  for (const Note& note : step_notes_)
+    bytes += static_cast<int64_t>(note.outcome.body.size() + note.text.size());
   return true;
 }
 
@@ -60,9 +61,10 @@ Status SessionCore::Apply(store::Connection&) {
 Status SessionCore::ApplyNote(Note& note) {
   const jobs::Lease& lease = note.running->lease;
   if (note.kind == Note::Kind::kProgress || note.kind == Note::Kind::kLog) {
-    const Status status = note.kind == Note::Kind::kProgress
-                              ? jobs::SetLeaseProgress(*context_.ledger, lease, note.text)
-                              : jobs::AppendLeaseLog(*context_.ledger, lease, note.text, note.running->keep_logs);
+    const Status status =
+        note.kind == Note::Kind::kProgress
+            ? jobs::SetLeaseProgress(*context_.ledger, lease, note.text)
+            : jobs::AppendLeaseLog(*context_.ledger, lease, note.text, note.running->keep_logs);
     return status.code() == Code::kLeaseLost ? Status::Ok() : status;  // its settle will say so
   }
   Settled settled{.token = lease.token, .id = {}, .queue = {}, .status = {}};
@@ -75,13 +77,15 @@ Status SessionCore::ApplyNote(Note& note) {
   return Status::Ok();
 }
 
-// Takes from each queue in turn, beginning with another one each time. A rolled-back step begins where it began.
+// Takes from each queue in turn, beginning with another one each time. A rolled-back step begins
+// where it began.
 Status SessionCore::ClaimForQueues(int32_t want) {
   const size_t count = context_.queues.size();
   for (size_t i = 0; i < count && want > 0; ++i) {
     const auto& [queue_id, name] = context_.queues[(next_queue_ + i) % count];
     const size_t before = step_claimed_.size();
-    RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want, &step_claimed_));
+    RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want,
+                                    &step_claimed_));
     want -= static_cast<int32_t>(step_claimed_.size() - before);
   }
   return Status::Ok();
@@ -103,7 +107,9 @@ void SessionCore::Committed() {
   if (nudge) context_.pump->Nudge();  // it minds how long they wait
 }
 
-void SessionCore::Done(const Status& status) { FinishStep(status); }
+void SessionCore::Done(const Status& status) {
+  FinishStep(status);
+}
 
 // Turns what a committed step has written into notices; true if there are any. With mutex_ held.
 bool SessionCore::TellSettled(const Status& status) {
@@ -131,7 +137,8 @@ bool SessionCore::TellSettled(const Status& status) {
 }
 
 void SessionCore::FinishStep(const Status& status) {
-  const std::shared_ptr<SessionCore> self = shared_from_this();  // Close() may let go of it meanwhile
+  const std::shared_ptr<SessionCore> self =
+      shared_from_this();  // Close() may let go of it meanwhile
   Lock lock(mutex_);
   step_under_way_ = false;
   bool news = TellSettled(status) || !status.ok();
@@ -143,7 +150,8 @@ void SessionCore::FinishStep(const Status& status) {
   } else {
     retry_at_ms_ = 0;
   }
-  if (hungry_ && running_.empty() && waiting_.empty() && notes_.empty() && step_notes_.empty() && status.ok()) {
+  if (hungry_ && running_.empty() && waiting_.empty() && notes_.empty() && step_notes_.empty() &&
+      status.ok()) {
     news = news || !notices_.drained;
     notices_.drained = true;
   }

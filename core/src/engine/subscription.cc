@@ -54,7 +54,9 @@ bool Follower::closed() {
   return closed_;
 }
 
-EventSubscription::~EventSubscription() { Close(); }
+EventSubscription::~EventSubscription() {
+  Close();
+}
 
 void EventSubscription::Close() {
   follower_->Close();
@@ -65,8 +67,10 @@ void EventSubscription::Close() {
 Result<EventPage> EventSubscription::ReadPage() {
   for (;;) {
     ASSIGN_OR_RETURN(store::Reader reader, store_.Read());
-    ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(*reader, follower_->queue_id()));
-    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(*reader, follower_->queue_id(), query_, position_));
+    ASSIGN_OR_RETURN(const jobs::EventPosition newest,
+                     jobs::NewestEvent(*reader, follower_->queue_id()));
+    ASSIGN_OR_RETURN(EventPage page,
+                     jobs::ReadEventPage(*reader, follower_->queue_id(), query_, position_));
     ASSIGN_OR_RETURN(position_, jobs::ParseEventId(page.next, "next"));
     if (!page.events.empty()) return page;
     if (position_.seq >= newest.seq) {
@@ -77,7 +81,8 @@ Result<EventPage> EventSubscription::ReadPage() {
 }
 
 Result<EventPage> EventSubscription::Next(int64_t timeout_ms) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
+  const auto until = std::chrono::steady_clock::now() +
+                     std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
   const std::lock_guard lock(reading_);
   for (;;) {
     if (follower_->closed()) return Status(Code::kClosed, "the subscription was closed");
@@ -89,7 +94,9 @@ Result<EventPage> EventSubscription::Next(int64_t timeout_ms) {
     pump_.Nudge();
     int64_t left_ms = -1;
     if (timeout_ms > 0) {
-      left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+      left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                    until - std::chrono::steady_clock::now())
+                    .count();
       if (left_ms <= 0) return page;
     }
     if (!follower_->Wait(left_ms)) return page;

@@ -17,13 +17,15 @@ namespace millrace::engine {
 // Listens to one queue for the pump. Thread-safe.
 class Follower : public PumpFollower {
  public:
-  Follower(int64_t queue_id, std::function<void()> on_news) : queue_id_(queue_id), on_news_(std::move(on_news)) {}
+  Follower(int64_t queue_id, std::function<void()> on_news)
+      : queue_id_(queue_id), on_news_(std::move(on_news)) {}
 
   int64_t queue_id() const override { return queue_id_; }
   bool Listening() override;
   void Newest(int64_t seq) override;
 
-  // Says up to where the log has been read, and listens again. The answer: whether there was more already.
+  // Says up to where the log has been read, and listens again. The answer: whether there was more
+  // already.
   void Seen(int64_t seq);
   // Waits for news, Close() or the time-out (-1: none). False: the time-out passed.
   bool Wait(int64_t timeout_ms);
@@ -42,9 +44,13 @@ class Follower : public PumpFollower {
 
 class EventSubscription : public Subscription {
  public:
-  EventSubscription(store::Store& store, Pump& pump, std::shared_ptr<Follower> follower, EventQuery query,
-                    jobs::EventPosition from)
-      : store_(store), pump_(pump), follower_(std::move(follower)), query_(std::move(query)), position_(from) {}
+  EventSubscription(store::Store& store, Pump& pump, std::shared_ptr<Follower> follower,
+                    EventQuery query, jobs::EventPosition from)
+      : store_(store),
+        pump_(pump),
+        follower_(std::move(follower)),
+        query_(std::move(query)),
+        position_(from) {}
   ~EventSubscription() override;
 
   Result<EventPage> Next(int64_t timeout_ms) override;

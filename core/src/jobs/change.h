@@ -47,8 +47,7 @@ Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view jso
 // keep_logs as in JobSpec.
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs);
 
-// --- The same for a job that was located (bulk.h)
-// ------------------------------------------------------------------------
+// --- The same for a job that was located (bulk.h) ---
 Status RedriveAt(Ledger& ledger, const Location& at);
 Status PromoteAt(Ledger& ledger, const Location& at);
 // Any state but active; logs no event.

@@ -11,7 +11,8 @@ namespace {
 
 using store::Query;
 
-// Scheduled jobs that one transaction makes ready, at most: a backlog that comes due at once is moved in slices.
+// Scheduled jobs that one transaction makes ready, at most: a backlog that comes due at once is
+// moved in slices.
 constexpr int64_t kPromoteSlice = 1'000;
 
 Status Quarantine(Ledger& ledger, int64_t queue_id, int64_t row, const char* what) {
@@ -62,7 +63,8 @@ Status PromoteDue(Ledger& ledger, int64_t queue_id) {
 }
 
 // The lease and the job that a body becomes when it is claimed.
-Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::string& queue, int64_t process_id) {
+Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::string& queue,
+                    int64_t process_id) {
   Claimed claimed;
   Lease& lease = claimed.lease;
   LeasedJob& job = claimed.job;
@@ -74,7 +76,8 @@ Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::st
   lease.max_crashes = body.spec.max_crashes;
   lease.keep_completed = body.spec.keep_completed;
   lease.keep_failed = body.spec.keep_failed;
-  if (body.spec.time_limit_ms != 0) lease.deadline_ms = ledger.monotonic_ms() + body.spec.time_limit_ms;
+  if (body.spec.time_limit_ms != 0)
+    lease.deadline_ms = ledger.monotonic_ms() + body.spec.time_limit_ms;
   if (body.spec.soft_time_limit_ms != 0) {
     lease.soft_deadline_ms = ledger.monotonic_ms() + body.spec.soft_time_limit_ms;
   }
@@ -104,20 +107,21 @@ Status InsertActive(Ledger& ledger, const Lease& lease) {
   std::optional<int64_t> deadline;
   if (lease.deadline_ms != 0) deadline = lease.deadline_ms;
   const Place& place = lease.place;
-  q.Bind(lease.key.row, place.queue_id, lease.token, lease.process_id, place.priority, place.seq, place.run,
-         lease.started_at_ms, deadline);
+  q.Bind(lease.key.row, place.queue_id, lease.token, lease.process_id, place.priority, place.seq,
+         place.run, lease.started_at_ms, deadline);
   return q.Run();
 }
 
 Status ExpireReady(Ledger& ledger, const Place& place, const Body& body) {
   static constexpr std::string_view kError =
       R"({"type":"JobExpired","message":"the job was not started before its expiry","stack":""})";
-  return EndWaiting(ledger, body.key, place, JobState::kReady, Cause::kExpire, kError, body.spec.keep_failed);
+  return EndWaiting(ledger, body.key, place, JobState::kReady, Cause::kExpire, kError,
+                    body.spec.keep_failed);
 }
 
 // Leases what select_claim's current row is; nothing for an expired or damaged one.
-Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_t queue_id, int64_t process_id,
-                std::vector<Claimed>* claimed) {
+Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_t queue_id,
+                int64_t process_id, std::vector<Claimed>* claimed) {
   const Place place{.queue_id = queue_id,
                     .row = std::abs(q.Int(1)),
                     .seq = q.Int(1),
@@ -145,8 +149,8 @@ Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_
 }
 
 // One pass over the head of the queue. *seen is how many rows it went over.
-Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id, int64_t max,
-                 std::vector<Claimed>* claimed, int64_t* seen) {
+Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
+                 int64_t max, std::vector<Claimed>* claimed, int64_t* seen) {
   *seen = 0;
   int64_t last_priority = 0;
   int64_t last_seq = 0;
@@ -171,14 +175,15 @@ Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int
 
 }  // namespace
 
-Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id, int32_t max,
-                 std::vector<Claimed>* claimed) {
+Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
+                 int32_t max, std::vector<Claimed>* claimed) {
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(queue_id));
   if (rules.paused) return Status::Ok();
   RETURN_IF_ERROR(PromoteDue(ledger, queue_id));
   const size_t before = claimed->size();
   int64_t want = max;
-  for (int64_t seen = want; want > 0 && seen == want;) {  // expired ones on the way leave room for others
+  for (int64_t seen = want;
+       want > 0 && seen == want;) {  // expired ones on the way leave room for others
     RETURN_IF_ERROR(ClaimHead(ledger, queue_id, queue, process_id, want, claimed, &seen));
     if (seen < want) break;
     want = max - static_cast<int64_t>(claimed->size() - before);
@@ -186,7 +191,8 @@ Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int
   }
   ASSIGN_OR_RETURN(const bool more, HasClaimable(ledger.connection(), queue_id, ledger.now_ms()));
   if (more) {
-    ledger.WakeFor(queue_id);  // a chain: should a ring have got lost with a process, the next claim makes up for it
+    ledger.WakeFor(queue_id);  // a chain: should a ring have got lost with a process, the next
+                               // claim makes up for it
   } else if (claimed->size() > before) {
     ledger.Log(queue_id, {.type = EventType::kDrained});
   }

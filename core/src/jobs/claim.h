@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "jobs/job_id.h"
 #include "jobs/ledger.h"
 #include "jobs/place.h"
-#include "jobs/job_id.h"
 #include "millrace/session.h"
 #include "millrace/status.h"
 
@@ -37,17 +37,19 @@ struct Claimed {
   LeasedJob job;
 };
 
-// Moves what is due into ready, then claims up to `max` jobs of the queue for `process_id`, in order. Jobs past their
-// expiry are cancelled on the way, damaged ones quarantined. A paused queue gives none.
-Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id, int32_t max,
-                 std::vector<Claimed>* claimed);
+// Moves what is due into ready, then claims up to `max` jobs of the queue for `process_id`, in
+// order. Jobs past their expiry are cancelled on the way, damaged ones quarantined. A paused queue
+// gives none.
+Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
+                 int32_t max, std::vector<Claimed>* claimed);
 
 // Whether ClaimJobs would find anything now; only reads.
 Result<bool> HasClaimable(store::Connection& connection, int64_t queue_id, int64_t now_ms);
 // When the queue's next scheduled job is due; 0: none.
 Result<int64_t> EarliestDue(store::Connection& connection, int64_t queue_id);
 
-// A lease read back from the store, for those who do not hold it. *found is false if the job is not active.
+// A lease read back from the store, for those who do not hold it. *found is false if the job is not
+// active.
 Status LoadLease(store::Connection& connection, int64_t row, Lease* lease, bool* found);
 
 }  // namespace millrace::jobs

@@ -16,13 +16,16 @@ Status AckExisting(Ledger& ledger, const Location& found, const JobSpec& spec, E
   ack->id = spec.id;
   ack->existing = true;
   ack->state = found.state;
-  ledger.Log(found.queue_id, {.type = EventType::kDuplicate, .state = found.state, .job = &found.key});
+  ledger.Log(found.queue_id,
+             {.type = EventType::kDuplicate, .state = found.state, .job = &found.key});
   return Status::Ok();
 }
 
 // When a job is due; 0 if it may start now.
 int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
-  const int64_t due_at_ms = spec.due_at_ms != 0 ? spec.due_at_ms : spec.delay_ms != 0 ? now_ms + spec.delay_ms : 0;
+  const int64_t due_at_ms = spec.due_at_ms != 0  ? spec.due_at_ms
+                            : spec.delay_ms != 0 ? now_ms + spec.delay_ms
+                                                 : 0;
   return due_at_ms > now_ms ? due_at_ms : 0;
 }
 

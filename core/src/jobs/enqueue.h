@@ -10,8 +10,9 @@
 
 namespace millrace::jobs {
 
-// Adds one job in the open transaction. The spec was checked before (CheckJobSpec). An id that its queue has already
-// changes nothing but the event log, and the ack says so. The ack's durability is left to the caller.
+// Adds one job in the open transaction. The spec was checked before (CheckJobSpec). An id that its
+// queue has already changes nothing but the event log, and the ack says so. The ack's durability is
+// left to the caller.
 Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack);
 
 }  // namespace millrace::jobs

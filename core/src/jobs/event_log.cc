@@ -36,7 +36,9 @@ uint8_t FieldsOf(const EventRecord& record) {
   return fields;
 }
 
-bool IsEnum(uint8_t value, auto last) { return value >= 1 && value <= static_cast<uint8_t>(last); }
+bool IsEnum(uint8_t value, auto last) {
+  return value >= 1 && value <= static_cast<uint8_t>(last);
+}
 
 // Reads the fixed part of an event; false if a byte has a value that is never written.
 bool DecodeHead(std::string_view* body, Event* event, uint8_t* fields) {
@@ -60,7 +62,9 @@ bool DecodeEvent(std::string_view* body, Event* event, int64_t* job_row) {
   *job_row = 0;
   uint64_t number = 0;
   std::string_view bytes;
-  auto read_number = [&](auto end) { return ReadVarint(body, &number) && number < static_cast<uint64_t>(end); };
+  auto read_number = [&](auto end) {
+    return ReadVarint(body, &number) && number < static_cast<uint64_t>(end);
+  };
   auto read_bytes = [&] {
     if (!ReadVarint(body, &number) || number > body->size()) return false;
     bytes = body->substr(0, number);
@@ -130,8 +134,9 @@ Status DecodeEvents(std::string_view body, int64_t seq, int64_t at_ms, const std
     Event event;
     int64_t row = 0;
     if (!DecodeEvent(&body, &event, &row)) {
-      return Status(Code::kCorrupt, "row " + std::to_string(seq) + " of the event log of queue " + Quoted(queue) +
-                                        " is damaged from its event " + std::to_string(n) + " on");
+      return Status(Code::kCorrupt, "row " + std::to_string(seq) + " of the event log of queue " +
+                                        Quoted(queue) + " is damaged from its event " +
+                                        std::to_string(n) + " on");
     }
     event.id = FormatEventId(seq, n);
     event.at_ms = at_ms;
@@ -142,7 +147,9 @@ Status DecodeEvents(std::string_view body, int64_t seq, int64_t at_ms, const std
   return Status::Ok();
 }
 
-std::string FormatEventId(int64_t seq, int64_t n) { return std::to_string(seq) + "-" + std::to_string(n); }
+std::string FormatEventId(int64_t seq, int64_t n) {
+  return std::to_string(seq) + "-" + std::to_string(n);
+}
 
 Result<EventPosition> ParseEventId(std::string_view id, const char* argument) {
   EventPosition position;
@@ -151,10 +158,12 @@ Result<EventPosition> ParseEventId(std::string_view id, const char* argument) {
   auto seq = std::from_chars(id.data(), end, position.seq);
   if (seq.ec == std::errc() && seq.ptr != end && *seq.ptr == '-') {
     auto n = std::from_chars(seq.ptr + 1, end, position.n);
-    if (n.ec == std::errc() && n.ptr == end && position.seq >= 0 && position.n >= 0) return position;
+    if (n.ec == std::errc() && n.ptr == end && position.seq >= 0 && position.n >= 0)
+      return position;
   }
-  return Status(Code::kInvalidArgument, std::string(argument) + " is " + Quoted(id) +
-                                            "; an event id such as \"1234-0\", \"$\" or nothing is accepted");
+  return Status(Code::kInvalidArgument,
+                std::string(argument) + " is " + Quoted(id) +
+                    "; an event id such as \"1234-0\", \"$\" or nothing is accepted");
 }
 
 }  // namespace millrace::jobs

@@ -1,9 +1,10 @@
-// The event log's rows: all events of one queue in one commit, packed. An event's id is "<seq>-<n>": the row, and the
-// place in it. Packing makes an event cost some 25 bytes instead of a B-tree insert of its own.
+// The event log's rows: all events of one queue in one commit, packed. An event's id is
+// "<seq>-<n>": the row, and the place in it. Packing makes an event cost some 25 bytes instead of a
+// B-tree insert of its own.
 //
 // Body of a row, repeated n times (numbers are LEB128 varints):
-//   type u8 | fields u8 | state u8 | prev u8 | [row of the job] [created_at_ms, salt of a generated id] [custom id] |
-//   [attempt] [due_at_ms] [count] [name] [data]        (texts: length, bytes)
+//   type u8 | fields u8 | state u8 | prev u8 | [row of the job] [created_at_ms, salt of a generated
+//   id] [custom id] | [attempt] [due_at_ms] [count] [name] [data]        (texts: length, bytes)
 // `fields` says which of the optional parts are there. Never change the meaning of a bit.
 #ifndef MILLRACE_JOBS_EVENT_LOG_H_
 #define MILLRACE_JOBS_EVENT_LOG_H_
@@ -36,8 +37,8 @@ struct EventRecord {
 // Appends the packed form.
 void AppendEvent(std::string* body, const EventRecord& record);
 
-// Unpacks one row. `job_rows` gets each event's row number, in the same order (0: of the queue). kCorrupt for bytes
-// that AppendEvent cannot have written; what was read before them is kept.
+// Unpacks one row. `job_rows` gets each event's row number, in the same order (0: of the queue).
+// kCorrupt for bytes that AppendEvent cannot have written; what was read before them is kept.
 Status DecodeEvents(std::string_view body, int64_t seq, int64_t at_ms, const std::string& queue,
                     std::vector<Event>* events, std::vector<int64_t>* job_rows);
 
@@ -49,12 +50,14 @@ struct EventPosition {
 Result<EventPosition> ParseEventId(std::string_view id, const char* argument);
 std::string FormatEventId(int64_t seq, int64_t n);
 
-// A page of a queue's log as the query asks (its `after` resolved to `from`). Results and errors that the log does not
-// carry are read from the finished jobs. A call goes over a bounded part of the log: a page may be empty while `next`
-// has moved on and more follows; only a page whose `next` is `from` has come to the end. A damaged row is read up to its
-// damage and passed; `damaged` (if given) gets a kCorrupt for each.
-Result<EventPage> ReadEventPage(store::Connection& connection, int64_t queue_id, const EventQuery& query,
-                                EventPosition from, std::vector<Status>* damaged = nullptr);
+// A page of a queue's log as the query asks (its `after` resolved to `from`). Results and errors
+// that the log does not carry are read from the finished jobs. A call goes over a bounded part of
+// the log: a page may be empty while `next` has moved on and more follows; only a page whose `next`
+// is `from` has come to the end. A damaged row is read up to its damage and passed; `damaged` (if
+// given) gets a kCorrupt for each.
+Result<EventPage> ReadEventPage(store::Connection& connection, int64_t queue_id,
+                                const EventQuery& query, EventPosition from,
+                                std::vector<Status>* damaged = nullptr);
 // The newest position in a queue's log.
 Result<EventPosition> NewestEvent(store::Connection& connection, int64_t queue_id);
 

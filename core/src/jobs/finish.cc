@@ -19,14 +19,15 @@ constexpr int64_t kAttemptErrorsKept = 10;
 // A longer error of an attempt is only kept with the job, not in the event log as well.
 constexpr size_t kLoggedErrorMaxBytes = 16 << 10;
 constexpr std::string_view kErrorTooLong =
-    R"({"type":"Error","message":"too long for the event log: see the errors of the job's attempts","stack":""})";
+    R"({"type":"Error","message":"too long for the event log: see the job","stack":""})";
 // Older jobs that a job with a rule of its own may take with it.
 constexpr int64_t kOwnRuleSlice = 16;
 
 // What the lease's row said when it was taken away.
 struct Ended {
-  bool held = false;              // false: the token is no longer the job's, and nothing has changed
-  bool run = false;               // job_runs has a row: others may have set progress without the holder's knowledge
+  bool held = false;  // false: the token is no longer the job's, and nothing has changed
+  bool run =
+      false;  // job_runs has a row: others may have set progress without the holder's knowledge
   bool cancel_requested = false;  // the handler may not have seen it
 };
 
@@ -64,17 +65,20 @@ EventType EndEvent(JobState state) {
   return state == JobState::kFailed ? EventType::kFailed : EventType::kCancelled;
 }
 
-// The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the result. `own` is the
-// job's rule instead of its queue's.
-Status End(Ledger& ledger, const JobKey& key, const Place& place, const Ending& ending, JobState from, Cause cause,
-           const std::optional<Keep>& own) {
+// The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the
+// result. `own` is the job's rule instead of its queue's.
+Status End(Ledger& ledger, const JobKey& key, const Place& place, const Ending& ending,
+           JobState from, Cause cause, const std::optional<Keep>& own) {
   const JobState state = ending.state;
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(place.queue_id));
-  const Keep keep = own ? *own : state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
+  const Keep keep = own                             ? *own
+                    : state == JobState::kCompleted ? rules.keep_completed
+                                                    : rules.keep_failed;
   RETURN_IF_ERROR(PutFinished(ledger, place, ending, from, cause));
   const bool gone = keep.count == 0;
   // A result that stays beside its job is not written twice; the log holds JSON only.
-  const bool logged = ending.content_type == ContentType::kJson && (gone || state != JobState::kCompleted);
+  const bool logged =
+      ending.content_type == ContentType::kJson && (gone || state != JobState::kCompleted);
   ledger.Log(place.queue_id, {.type = EndEvent(state),
                               .state = state,
                               .prev = from,
@@ -88,8 +92,8 @@ Status End(Ledger& ledger, const JobKey& key, const Place& place, const Ending& 
 }
 
 // Ends a job with the attempt that its lease was for.
-Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state, Cause cause,
-                  std::string_view body, ContentType type) {
+Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state,
+                  Cause cause, std::string_view body, ContentType type) {
   return End(ledger, lease.key, place,
              {.state = state,
               .started_at_ms = lease.started_at_ms,
@@ -100,11 +104,13 @@ Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobSta
              JobState::kActive, cause, OwnKeep(lease, state));
 }
 
-Status WriteRun(Ledger& ledger, const Lease& lease, int32_t made, int32_t crashes, int64_t due_at_ms) {
+Status WriteRun(Ledger& ledger, const Lease& lease, int32_t made, int32_t crashes,
+                int64_t due_at_ms) {
   Query q(ledger.connection(), sql::jobs::kWriteRun);
   std::optional<int64_t> due;
   if (due_at_ms != 0) due = due_at_ms;
-  q.Bind(lease.key.row, lease.attempts_started, made, crashes, due, lease.started_at_ms, lease.process_id);
+  q.Bind(lease.key.row, lease.attempts_started, made, crashes, due, lease.started_at_ms,
+         lease.process_id);
   return q.Run();
 }
 
@@ -120,8 +126,8 @@ Status KeepAttemptError(Ledger& ledger, const Lease& lease, std::string_view err
 }
 
 // Back to the queue, now or later.
-Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms, Cause now, Cause later,
-               std::string_view error, Settled* settled) {
+Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms, Cause now,
+               Cause later, std::string_view error, Settled* settled) {
   place.due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
   if (delay_ms > 0) {
     RETURN_IF_ERROR(PutScheduled(ledger, place, JobState::kActive, later));
@@ -130,13 +136,14 @@ Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms
   }
   settled->state = delay_ms > 0 ? JobState::kScheduled : JobState::kReady;
   settled->due_at_ms = place.due_at_ms;
-  ledger.Log(place.queue_id, {.type = delay_ms > 0 ? EventType::kScheduled : EventType::kReady,
-                              .state = settled->state,
-                              .prev = JobState::kActive,
-                              .job = &lease.key,
-                              .attempt = lease.attempts_made + 1,
-                              .due_at_ms = place.due_at_ms,
-                              .data = error.size() <= kLoggedErrorMaxBytes ? error : kErrorTooLong});
+  ledger.Log(place.queue_id,
+             {.type = delay_ms > 0 ? EventType::kScheduled : EventType::kReady,
+              .state = settled->state,
+              .prev = JobState::kActive,
+              .job = &lease.key,
+              .attempt = lease.attempts_made + 1,
+              .due_at_ms = place.due_at_ms,
+              .data = error.size() <= kLoggedErrorMaxBytes ? error : kErrorTooLong});
   return Status::Ok();
 }
 
@@ -146,24 +153,29 @@ int64_t RetryDelay(const Outcome& outcome, const RetryPolicy& policy, int32_t at
 }
 
 // The attempt failed: another one if there is one left, else the dead letters.
-Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome, Settled* settled) {
+Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome,
+                   Settled* settled) {
   const RetryPolicy& policy = outcome.policy ? *outcome.policy : lease.retry;
   const int32_t made = lease.attempts_made + 1;
   if (!outcome.retryable || made >= policy.max_attempts) {
     settled->state = JobState::kFailed;
-    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kFail, outcome.body, outcome.content_type);
+    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kFail, outcome.body,
+                      outcome.content_type);
   }
   const int64_t delay_ms = RetryDelay(outcome, policy, made);
   const int64_t due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
   place.run = true;
   RETURN_IF_ERROR(WriteRun(ledger, lease, made, lease.crashes, due_at_ms));
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, outcome.body));
-  const std::string_view error = outcome.content_type == ContentType::kJson ? outcome.body : std::string_view();
-  return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, error, settled);
+  const std::string_view error =
+      outcome.content_type == ContentType::kJson ? outcome.body : std::string_view();
+  return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, error,
+                 settled);
 }
 
 // Given back: the attempt does not count.
-Status Release(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome, Settled* settled) {
+Status Release(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome,
+               Settled* settled) {
   const int64_t delay_ms = outcome.delay_ms ? std::min(*outcome.delay_ms, kBackoffMaxMs) : 0;
   if (delay_ms > 0 || place.run) {
     place.run = true;
@@ -189,8 +201,9 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   Ended ended;
   RETURN_IF_ERROR(EndLease(ledger, lease, &ended));
   if (!ended.held) {
-    settled->status = Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
-                                                   " is no longer this worker's; nothing was changed");
+    settled->status =
+        Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
+                                     " is no longer this worker's; nothing was changed");
     return Status::Ok();
   }
   Place place = lease.place;
@@ -202,7 +215,8 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   }
   if (kind == Kind::kCancelled || ended.cancel_requested) {
     settled->state = JobState::kCancelled;
-    const std::string error = outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
+    const std::string error =
+        outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel,
                       outcome.body.empty() ? error : outcome.body, outcome.content_type);
   }
@@ -229,10 +243,12 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   place.run = true;
   RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, crashes, 0));
   if (ended.cancel_requested) {
-    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error, ContentType::kJson);
+    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
+                      ContentType::kJson);
   }
   if (crashes > lease.max_crashes) {
-    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, error, ContentType::kJson);
+    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, error,
+                      ContentType::kJson);
   }
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, error));
   Settled settled;

@@ -1,4 +1,5 @@
-// Ending an attempt: the lease goes, and the job is finished, scheduled for another attempt, or given back.
+// Ending an attempt: the lease goes, and the job is finished, scheduled for another attempt, or
+// given back.
 #ifndef MILLRACE_JOBS_FINISH_H_
 #define MILLRACE_JOBS_FINISH_H_
 
@@ -9,19 +10,22 @@
 
 namespace millrace::jobs {
 
-// Applies an outcome (checked before: CheckOutcome) to a lease. Under a lost lease nothing changes and
-// settled->status is kLeaseLost; that is no error of the call.
+// Applies an outcome (checked before: CheckOutcome) to a lease. Under a lost lease nothing changes
+// and settled->status is kLeaseLost; that is no error of the call.
 Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled);
 
-// The lease's holder died or hangs: its job is ready again, or fails with WorkerLost after max_crashes. `why` goes into
-// the error's message. *lost is true if the lease was gone already (nothing changed then).
+// The lease's holder died or hangs: its job is ready again, or fails with WorkerLost after
+// max_crashes. `why` goes into the error's message. *lost is true if the lease was gone already
+// (nothing changed then).
 Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost);
 
-// The attempt went over its hard limit: it counts as failed with TimeLimitExceeded (and is retried by the job's policy).
+// The attempt went over its hard limit: it counts as failed with TimeLimitExceeded (and is retried
+// by the job's policy).
 Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled);
 
-// A job that was not started ends as cancelled: the caller has taken it from its place. `keep_failed` is the job's own rule.
-// Of an operation that calls this, the end is CleanNoted (retention.h).
+// A job that was not started ends as cancelled: the caller has taken it from its place.
+// `keep_failed` is the job's own rule. Of an operation that calls this, the end is CleanNoted
+// (retention.h).
 Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
                   std::string_view error, const std::optional<Keep>& keep_failed);
 

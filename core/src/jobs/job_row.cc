@@ -9,15 +9,19 @@ namespace {
 using store::Blob;
 using store::Query;
 
-bool HasKeep(const std::optional<Keep>& keep) { return keep.has_value(); }
+bool HasKeep(const std::optional<Keep>& keep) {
+  return keep.has_value();
+}
 
 // Whether any column behind `options` is needed.
 bool HasOptions(const JobSpec& spec, const JobKey& key, int64_t due_at_ms, int64_t expires_at_ms) {
   const JobSpec plain;
-  return !key.custom_id.empty() || !spec.headers.empty() || spec.content_type != plain.content_type || spec.lifo ||
-         due_at_ms != 0 || expires_at_ms != 0 || spec.retry.max_attempts != plain.retry.max_attempts ||
-         spec.retry.backoff.kind != plain.retry.backoff.kind || spec.max_crashes != plain.max_crashes ||
-         spec.time_limit_ms != 0 || spec.soft_time_limit_ms != 0 || spec.keep_logs != plain.keep_logs ||
+  return !key.custom_id.empty() || !spec.headers.empty() ||
+         spec.content_type != plain.content_type || spec.lifo || due_at_ms != 0 ||
+         expires_at_ms != 0 || spec.retry.max_attempts != plain.retry.max_attempts ||
+         spec.retry.backoff.kind != plain.retry.backoff.kind ||
+         spec.max_crashes != plain.max_crashes || spec.time_limit_ms != 0 ||
+         spec.soft_time_limit_ms != 0 || spec.keep_logs != plain.keep_logs ||
          HasKeep(spec.keep_completed) || HasKeep(spec.keep_failed);
 }
 
@@ -41,8 +45,8 @@ std::optional<Keep> ReadKeep(const Query& q, int column) {
 
 }  // namespace
 
-Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id, const JobSpec& spec,
-                  int64_t due_at_ms, int64_t expires_at_ms) {
+Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
+                  const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms) {
   const auto salt = static_cast<int64_t>(key.salt);
   if (!HasOptions(spec, key, due_at_ms, expires_at_ms)) {
     Query q(connection, sql::jobs::kInsertJob);
@@ -52,10 +56,11 @@ Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queu
   const Backoff& backoff = spec.retry.backoff;
   Query q(connection, sql::jobs::kInsertJobWithOptions);
   q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
-         TextOrNull(key.custom_id), TextOrNull(spec.headers), static_cast<int>(spec.content_type), spec.lifo,
-         due_at_ms, expires_at_ms, spec.retry.max_attempts, static_cast<int>(backoff.kind), backoff.delay_ms,
-         backoff.max_ms, backoff.jitter, spec.max_crashes, spec.time_limit_ms, spec.soft_time_limit_ms,
-         spec.keep_logs, Age(spec.keep_completed), Count(spec.keep_completed), Age(spec.keep_failed),
+         TextOrNull(key.custom_id), TextOrNull(spec.headers), static_cast<int>(spec.content_type),
+         spec.lifo, due_at_ms, expires_at_ms, spec.retry.max_attempts,
+         static_cast<int>(backoff.kind), backoff.delay_ms, backoff.max_ms, backoff.jitter,
+         spec.max_crashes, spec.time_limit_ms, spec.soft_time_limit_ms, spec.keep_logs,
+         Age(spec.keep_completed), Count(spec.keep_completed), Age(spec.keep_failed),
          Count(spec.keep_failed));
   return q.Run();
 }

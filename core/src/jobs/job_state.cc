@@ -30,22 +30,38 @@ constexpr auto kIndex = [] {
 
 const char* CauseName(Cause cause) {
   switch (cause) {
-    case Cause::kEnqueue: return "enqueue";
-    case Cause::kDue: return "due";
-    case Cause::kPromote: return "promote";
-    case Cause::kClaim: return "claim";
-    case Cause::kComplete: return "complete";
-    case Cause::kRetryNow: return "retry now";
-    case Cause::kRetryLater: return "retry later";
-    case Cause::kFail: return "fail";
-    case Cause::kRelease: return "release";
-    case Cause::kPostpone: return "postpone";
-    case Cause::kRescue: return "rescue";
-    case Cause::kCrashLimit: return "crash limit";
-    case Cause::kCancel: return "cancel";
-    case Cause::kExpire: return "expire";
-    case Cause::kRedrive: return "redrive";
-    case Cause::kRemove: return "remove";
+    case Cause::kEnqueue:
+      return "enqueue";
+    case Cause::kDue:
+      return "due";
+    case Cause::kPromote:
+      return "promote";
+    case Cause::kClaim:
+      return "claim";
+    case Cause::kComplete:
+      return "complete";
+    case Cause::kRetryNow:
+      return "retry now";
+    case Cause::kRetryLater:
+      return "retry later";
+    case Cause::kFail:
+      return "fail";
+    case Cause::kRelease:
+      return "release";
+    case Cause::kPostpone:
+      return "postpone";
+    case Cause::kRescue:
+      return "rescue";
+    case Cause::kCrashLimit:
+      return "crash limit";
+    case Cause::kCancel:
+      return "cancel";
+    case Cause::kExpire:
+      return "expire";
+    case Cause::kRedrive:
+      return "redrive";
+    case Cause::kRemove:
+      return "remove";
   }
   return "unknown";
 }
@@ -65,11 +81,10 @@ bool WasExercised(int transition) {
 
 std::string TransitionsDiagram() {
   std::string out = "stateDiagram-v2\n";
-  auto name = [](std::optional<JobState> state) {
-    return state ? JobStateName(*state) : "[*]";
-  };
+  auto name = [](std::optional<JobState> state) { return state ? JobStateName(*state) : "[*]"; };
   for (const Transition& t : kTransitions) {
-    out += std::string("    ") + name(t.from) + " --> " + name(t.to) + ": " + CauseName(t.cause) + "\n";
+    out += std::string("    ") + name(t.from) + " --> " + name(t.to) + ": " + CauseName(t.cause) +
+           "\n";
   }
   return out;
 }

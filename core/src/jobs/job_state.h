@@ -1,6 +1,6 @@
-// The states of a job and every way from one to another, as data. Nothing else in the core decides what may follow
-// what: the ledger checks each move against this table, the documentation's diagram is generated from it, and a test
-// fails if one of its lines was never exercised.
+// The states of a job and every way from one to another, as data. Nothing else in the core decides
+// what may follow what: the ledger checks each move against this table, the documentation's diagram
+// is generated from it, and a test fails if one of its lines was never exercised.
 #ifndef MILLRACE_JOBS_JOB_STATE_H_
 #define MILLRACE_JOBS_JOB_STATE_H_
 
@@ -16,17 +16,17 @@ namespace millrace::jobs {
 // Why a job moves. `kNowhere` as a state below: before it exists, or after it is removed.
 enum class Cause : uint8_t {
   kEnqueue,
-  kDue,        // its time has come
-  kPromote,    // a caller did not want to wait for it
+  kDue,      // its time has come
+  kPromote,  // a caller did not want to wait for it
   kClaim,
   kComplete,
   kRetryNow,
   kRetryLater,
   kFail,
-  kRelease,    // given back without losing the attempt
-  kPostpone,   // the same, with a delay
-  kRescue,     // its worker died or hung
-  kCrashLimit, // its workers died too often
+  kRelease,     // given back without losing the attempt
+  kPostpone,    // the same, with a delay
+  kRescue,      // its worker died or hung
+  kCrashLimit,  // its workers died too often
   kCancel,
   kExpire,
   kRedrive,
@@ -77,7 +77,8 @@ inline constexpr std::array kTransitions = {
 // Index of a transition in kTransitions, -1 if it is not declared.
 int FindTransition(std::optional<JobState> from, std::optional<JobState> to, Cause cause);
 
-// Which transitions this process has made so far (index as in kTransitions). For tests. Thread-safe.
+// Which transitions this process has made so far (index as in kTransitions). For tests.
+// Thread-safe.
 void MarkExercised(int transition);
 bool WasExercised(int transition);
 

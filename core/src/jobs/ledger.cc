@@ -10,10 +10,13 @@ namespace {
 
 using store::Query;
 
-constexpr size_t Slot(JobState state) { return static_cast<size_t>(state); }
+constexpr size_t Slot(JobState state) {
+  return static_cast<size_t>(state);
+}
 constexpr size_t kPrioritized = 0;
 
-// Rows of the event log that one commit may delete per queue: more than it adds, so that the log shrinks to its bound.
+// Rows of the event log that one commit may delete per queue: more than it adds, so that the log
+// shrinks to its bound.
 constexpr int64_t kTrimRows = 4;
 
 Keep ReadKeep(const Query& q, int age_column, const Keep& fallback) {
@@ -82,10 +85,12 @@ Result<QueueRules> Ledger::Rules(int64_t queue_id) {
   return rules;
 }
 
-void Ledger::ForgetRules(int64_t queue_id) { queue(queue_id).rules_read = false; }
+void Ledger::ForgetRules(int64_t queue_id) {
+  queue(queue_id).rules_read = false;
+}
 
-void Ledger::Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to, Cause cause,
-                   int32_t priority) {
+void Ledger::Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to,
+                   Cause cause, int32_t priority) {
   const int transition = FindTransition(from, to, cause);
   assert(transition >= 0 && "a move that job_state.h does not declare");
   if (transition >= 0) MarkExercised(transition);
@@ -115,7 +120,9 @@ void Ledger::NoteEnded(int64_t queue_id, JobState state) {
   ended_.push_back({.queue_id = queue_id, .state = state, .count = 1});
 }
 
-int64_t Ledger::Delta(int64_t queue_id, JobState state) { return queue(queue_id).states[Slot(state)]; }
+int64_t Ledger::Delta(int64_t queue_id, JobState state) {
+  return queue(queue_id).states[Slot(state)];
+}
 
 Status Ledger::ResetCounts(int64_t queue_id) {
   Query q(*connection_, sql::ledger::kDeleteCounts);
@@ -139,7 +146,8 @@ Status Ledger::Begin(store::Connection& connection) {
   Query q(connection, sql::ledger::kReadSequence);
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
-  if (!row) return Status(Code::kCorrupt, "the store's sequence row is missing; run `millrace doctor`");
+  if (!row)
+    return Status(Code::kCorrupt, "the store's sequence row is missing; run `millrace doctor`");
   next_ = next_at_begin_ = q.Int(0);
   return Status::Ok();
 }
@@ -174,7 +182,8 @@ Status Ledger::FlushQueue(QueueChange& change) {
   return q.Run();
 }
 
-// Deletes the oldest rows of the log while the newest keep_events events remain. Answers how many events went.
+// Deletes the oldest rows of the log while the newest keep_events events remain. Answers how many
+// events went.
 Result<int64_t> Ledger::TrimEvents(const QueueChange& change) {
   int64_t kept = change.events;
   {

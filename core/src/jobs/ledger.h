@@ -1,5 +1,6 @@
-// What one write transaction gathers beside its row changes: numbers drawn from the store's sequence, counts of the
-// queues, packed events, and whom to wake. Written once at the end of the transaction, however many operations it holds.
+// What one write transaction gathers beside its row changes: numbers drawn from the store's
+// sequence, counts of the queues, packed events, and whom to wake. Written once at the end of the
+// transaction, however many operations it holds.
 #ifndef MILLRACE_JOBS_LEDGER_H_
 #define MILLRACE_JOBS_LEDGER_H_
 
@@ -28,7 +29,8 @@ struct QueueRules {
   Keep keep_failed;
 };
 
-// Used under the writer's lock only, by the operations of the open transaction; Committed() runs after it.
+// Used under the writer's lock only, by the operations of the open transaction; Committed() runs
+// after it.
 class Ledger : public store::BatchHooks {
  public:
   // Whom to ring after a commit. Implemented by the engine on wake::Doorbell.
@@ -50,9 +52,9 @@ class Ledger : public store::BatchHooks {
 
   // --- For operations ---
   store::Connection& connection() { return *connection_; }
-  int64_t now_ms() const { return now_ms_; }              // wall clock, one reading a transaction
+  int64_t now_ms() const { return now_ms_; }  // wall clock, one reading a transaction
   int64_t monotonic_ms() const { return monotonic_ms_; }
-  int64_t NextNumber() { return next_++; }                // unique in the store, grows
+  int64_t NextNumber() { return next_++; }  // unique in the store, grows
 
   // The number of a queue; created if missing.
   Result<int64_t> QueueId(const std::string& name);
@@ -62,12 +64,14 @@ class Ledger : public store::BatchHooks {
   void ForgetRules(int64_t queue_id);
 
   // Counts a job's move and checks that job_state.h declares it.
-  void Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to, Cause cause, int32_t priority);
+  void Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to,
+             Cause cause, int32_t priority);
   void Log(int64_t queue_id, const EventRecord& event);
   // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
   void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }
   void WakeOwner(int64_t process_id) { control_.push_back(process_id); }
-  // A job ended under its queue's retention rule: CleanNoted (retention.h) makes room for it once an operation.
+  // A job ended under its queue's retention rule: CleanNoted (retention.h) makes room for it once
+  // an operation.
   struct Ended {
     int64_t queue_id = 0;
     JobState state = JobState::kCompleted;
@@ -110,8 +114,9 @@ class Ledger : public store::BatchHooks {
   size_t used_ = 0;                   // changes_ beyond it are kept for their buffers
   std::vector<int64_t> control_;
   std::vector<Ended> ended_;
-  std::unordered_map<std::string, int64_t> queue_ids_;  // committed: queues keep their numbers for ever
-  std::vector<std::string> new_queues_;                 // of this transaction: forgotten by a rollback
+  std::unordered_map<std::string, int64_t>
+      queue_ids_;                        // committed: queues keep their numbers for ever
+  std::vector<std::string> new_queues_;  // of this transaction: forgotten by a rollback
 };
 
 }  // namespace millrace::jobs

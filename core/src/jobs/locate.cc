@@ -17,8 +17,8 @@ Status RowOf(store::Connection& connection, const std::string& id, int64_t queue
     Query q(connection, sql::locate::kSelectKey);
     q.Bind(parts->row);
     RETURN_IF_ERROR(q.Step(&found));
-    if (found && q.Int(1) == parts->at_ms && static_cast<uint64_t>(q.Int(2)) == parts->salt && q.IsNull(3) &&
-        (queue_id == 0 || q.Int(0) == queue_id)) {
+    if (found && q.Int(1) == parts->at_ms && static_cast<uint64_t>(q.Int(2)) == parts->salt &&
+        q.IsNull(3) && (queue_id == 0 || q.Int(0) == queue_id)) {
       *row = parts->row;
       return Status::Ok();
     }
@@ -68,7 +68,8 @@ Status FindReady(store::Connection& connection, Location* location, bool* found)
   return Status::Ok();
 }
 
-Status FindScheduled(store::Connection& connection, int64_t due_at_ms, Location* location, bool* found) {
+Status FindScheduled(store::Connection& connection, int64_t due_at_ms, Location* location,
+                     bool* found) {
   if (due_at_ms == 0) return Status::Ok();
   Query q(connection, sql::locate::kSelectScheduledRun);
   q.Bind(location->queue_id, due_at_ms, location->place.seq);
@@ -99,8 +100,8 @@ Status LoadRun(store::Connection& connection, int64_t row, RunRecord* run) {
   return Status::Ok();
 }
 
-Status Locate(store::Connection& connection, const std::string& id, int64_t queue_id, Location* location,
-              bool* found) {
+Status Locate(store::Connection& connection, const std::string& id, int64_t queue_id,
+              Location* location, bool* found) {
   *found = false;
   int64_t row = 0;
   RETURN_IF_ERROR(RowOf(connection, id, queue_id, &row));

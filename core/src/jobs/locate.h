@@ -42,8 +42,10 @@ struct Location {
   std::string cancel_reason = {};
 };
 
-// Looks an id up in one queue (queue_id 0: in all, the newest wins). *found is false if there is none.
-Status Locate(store::Connection& connection, const std::string& id, int64_t queue_id, Location* location, bool* found);
+// Looks an id up in one queue (queue_id 0: in all, the newest wins). *found is false if there is
+// none.
+Status Locate(store::Connection& connection, const std::string& id, int64_t queue_id,
+              Location* location, bool* found);
 // The same by row number.
 Status LocateRow(store::Connection& connection, int64_t row, Location* location, bool* found);
 

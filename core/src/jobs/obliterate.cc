@@ -15,7 +15,7 @@ using store::Query;
 // Rows of an event log that one slice deletes.
 constexpr int64_t kEventRows = 1'000;
 
-// ------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 
 // Leases first: without them, and paused, nothing moves from one state to another behind the
 // cursor.

@@ -44,11 +44,12 @@ Status TakeScheduled(Ledger& ledger, const Place& place) {
   return q.Run();
 }
 
-Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from, Cause cause) {
+Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from,
+                   Cause cause) {
   Query q(ledger.connection(), sql::jobs::kInsertFinished);
-  q.Bind(place.row, place.queue_id, static_cast<int>(ending.state), ledger.now_ms(), ending.started_at_ms,
-         ending.attempts, ending.process_id, place.run, static_cast<int>(ending.content_type),
-         store::Blob{ending.body});
+  q.Bind(place.row, place.queue_id, static_cast<int>(ending.state), ledger.now_ms(),
+         ending.started_at_ms, ending.attempts, ending.process_id, place.run,
+         static_cast<int>(ending.content_type), store::Blob{ending.body});
   RETURN_IF_ERROR(q.Run());
   ledger.Moved(place.queue_id, from, ending.state, cause, place.priority);
   return Status::Ok();

@@ -1,4 +1,5 @@
-// Putting a job among the ready, the scheduled or the finished, and taking it away: the row, the counts, nothing else.
+// Putting a job among the ready, the scheduled or the finished, and taking it away: the row, the
+// counts, nothing else.
 #ifndef MILLRACE_JOBS_PLACE_H_
 #define MILLRACE_JOBS_PLACE_H_
 
@@ -18,11 +19,12 @@ struct Place {
   int64_t due_at_ms = 0;  // scheduled only
   int64_t seq = 0;        // SequenceOf(row, lifo)
   int32_t priority = 0;
-  bool run = false;       // job_runs has a row for it
+  bool run = false;  // job_runs has a row for it
 };
 
 Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
-// Wakes a waiting worker if the job is the first of its queue to be due, so that its timer is set anew.
+// Wakes a waiting worker if the job is the first of its queue to be due, so that its timer is set
+// anew.
 Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
 Status TakeReady(Ledger& ledger, const Place& place);
 Status TakeScheduled(Ledger& ledger, const Place& place);
@@ -36,7 +38,8 @@ struct Ending {
   ContentType content_type = ContentType::kJson;
   std::string_view body = {};
 };
-Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from, Cause cause);
+Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from,
+                   Cause cause);
 
 }  // namespace millrace::jobs
 

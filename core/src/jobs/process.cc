@@ -26,7 +26,8 @@ Status RunOn(Ledger& ledger, const char* sql, int64_t id) {
   return q.Run();
 }
 
-Result<std::vector<int64_t>> Rows(store::Connection& connection, const char* sql, int64_t key, int64_t limit) {
+Result<std::vector<int64_t>> Rows(store::Connection& connection, const char* sql, int64_t key,
+                                  int64_t limit) {
   std::vector<int64_t> rows;
   Query q(connection, sql);
   q.Bind(key, limit);
@@ -71,7 +72,8 @@ Result<std::vector<ProcessRow>> ListProcesses(store::Connection& connection) {
     bool row = false;
     RETURN_IF_ERROR(q.Step(&row));
     if (!row) return processes;
-    processes.push_back({.process_id = q.Int(0), .slot = static_cast<int>(q.Int(1)), .pid = q.Int(2)});
+    processes.push_back(
+        {.process_id = q.Int(0), .slot = static_cast<int>(q.Int(1)), .pid = q.Int(2)});
   }
 }
 
@@ -86,8 +88,8 @@ Result<int> SlotOf(store::Connection& connection, int64_t process_id) {
 Status InsertSession(Ledger& ledger, const SessionRow& session) {
   const std::string queues = JsonArray(session.queues);
   Query q(ledger.connection(), sql::process::kInsertSession);
-  q.Bind(session.session_id, session.process_id, session.name, session.language, queues, session.slots,
-         ledger.now_ms());
+  q.Bind(session.session_id, session.process_id, session.name, session.language, queues,
+         session.slots, ledger.now_ms());
   return q.Run();
 }
 
@@ -117,7 +119,8 @@ Result<std::vector<ListedWorker>> ListSessions(store::Connection& connection) {
   }
 }
 
-Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector<std::string>* ids, bool* more) {
+Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector<std::string>* ids,
+                  bool* more) {
   ASSIGN_OR_RETURN(const std::vector<int64_t> rows,
                    Rows(ledger.connection(), sql::process::kSelectHeld, process_id, limit));
   *more = static_cast<int64_t>(rows.size()) == limit;
@@ -134,8 +137,9 @@ Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector
 }
 
 Status TimeOutOverdue(Ledger& ledger, int64_t grace_ms, int64_t limit) {
-  ASSIGN_OR_RETURN(const std::vector<int64_t> rows, Rows(ledger.connection(), sql::process::kSelectOverdue,
-                                                         ledger.monotonic_ms() - grace_ms, limit));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> rows,
+                   Rows(ledger.connection(), sql::process::kSelectOverdue,
+                        ledger.monotonic_ms() - grace_ms, limit));
   for (const int64_t row : rows) {
     Lease lease;
     bool found = false;

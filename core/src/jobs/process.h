@@ -37,18 +37,21 @@ Status InsertSession(Ledger& ledger, const SessionRow& session);
 Status DeleteSession(Ledger& ledger, int64_t session_id);
 Status UpdateSessionSlots(Ledger& ledger, int64_t session_id, int32_t slots);
 
-// A worker session and the slot of its process; `alive` is left to the caller, who can look at the slot's lock.
+// A worker session and the slot of its process; `alive` is left to the caller, who can look at the
+// slot's lock.
 struct ListedWorker {
   WorkerInfo info;
   int slot = 0;
 };
 Result<std::vector<ListedWorker>> ListSessions(store::Connection& connection);
 
-// Takes back up to `limit` jobs of a dead process (see RescueJob). *more is true if it may hold others.
-Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector<std::string>* ids, bool* more);
+// Takes back up to `limit` jobs of a dead process (see RescueJob). *more is true if it may hold
+// others.
+Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector<std::string>* ids,
+                  bool* more);
 
-// Fails the attempts that are over their hard limit by more than grace_ms, whoever holds them: their worker hangs or is
-// stopped. The owners are woken. At most `limit`.
+// Fails the attempts that are over their hard limit by more than grace_ms, whoever holds them:
+// their worker hangs or is stopped. The owners are woken. At most `limit`.
 Status TimeOutOverdue(Ledger& ledger, int64_t grace_ms, int64_t limit);
 Result<bool> AnyOverdue(store::Connection& connection, int64_t before_monotonic_ms);
 

@@ -23,7 +23,8 @@ Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
 }
 
 // Removes up to `limit` finished jobs older than before_ms, oldest first. Answers how many.
-Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, int64_t before_ms, int64_t limit) {
+Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, int64_t before_ms,
+                             int64_t limit) {
   std::vector<Old> old;
   {
     Query q(ledger.connection(), sql::jobs::kSelectExpiredFinished);
@@ -36,7 +37,8 @@ Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, i
     }
   }
   for (const Old& job : old) {
-    RETURN_IF_ERROR(RemoveFinished(ledger, {.queue_id = queue_id, .row = job.row, .run = job.run}, state));
+    RETURN_IF_ERROR(
+        RemoveFinished(ledger, {.queue_id = queue_id, .row = job.row, .run = job.run}, state));
   }
   return static_cast<int64_t>(old.size());
 }
@@ -81,9 +83,11 @@ Status RemoveFinished(Ledger& ledger, const Place& place, JobState state) {
   return Status::Ok();
 }
 
-Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep, int64_t limit) {
+Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep,
+                     int64_t limit) {
   if (keep.age_ms >= 0) {
-    RETURN_IF_ERROR(RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit).status());
+    RETURN_IF_ERROR(
+        RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit).status());
   }
   if (keep.count < 0) return Status::Ok();
   ASSIGN_OR_RETURN(const int64_t stored, StoredCount(ledger, queue_id, state));
@@ -95,7 +99,8 @@ Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Kee
 Status CleanNoted(Ledger& ledger) {
   for (const Ledger::Ended& ended : ledger.TakeEnded()) {
     ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(ended.queue_id));
-    const Keep& keep = ended.state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
+    const Keep& keep =
+        ended.state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
     RETURN_IF_ERROR(CleanFinished(ledger, ended.queue_id, ended.state, keep, 2 * ended.count + 8));
   }
   return Status::Ok();
@@ -107,8 +112,9 @@ Result<int64_t> CleanExpired(Ledger& ledger, int64_t queue_id, int64_t limit) {
   for (const JobState state : {JobState::kCompleted, JobState::kFailed, JobState::kCancelled}) {
     const Keep& keep = state == JobState::kCompleted ? rules.keep_completed : rules.keep_failed;
     if (keep.age_ms < 0 || removed >= limit) continue;
-    ASSIGN_OR_RETURN(const int64_t some,
-                     RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit - removed));
+    ASSIGN_OR_RETURN(
+        const int64_t some,
+        RemoveOldest(ledger, queue_id, state, ledger.now_ms() - keep.age_ms, limit - removed));
     removed += some;
   }
   return removed;

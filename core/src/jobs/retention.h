@@ -1,4 +1,5 @@
-// What is kept of finished jobs, and how the rest goes: in small slices, in the transactions that finish others.
+// What is kept of finished jobs, and how the rest goes: in small slices, in the transactions that
+// finish others.
 #ifndef MILLRACE_JOBS_RETENTION_H_
 #define MILLRACE_JOBS_RETENTION_H_
 
@@ -18,10 +19,12 @@ Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run);
 Status RemoveFinished(Ledger& ledger, const Place& place, JobState state);
 
 // Removes the oldest finished jobs of a queue and state beyond a rule, at most `limit`.
-Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep, int64_t limit);
+Status CleanFinished(Ledger& ledger, int64_t queue_id, JobState state, const Keep& keep,
+                     int64_t limit);
 
-// Applies the queues' rules where jobs ended in this operation (Ledger::NoteEnded), in slices somewhat larger than
-// what was added, so that a backlog shrinks. Call once at the end of an operation that finishes jobs.
+// Applies the queues' rules where jobs ended in this operation (Ledger::NoteEnded), in slices
+// somewhat larger than what was added, so that a backlog shrinks. Call once at the end of an
+// operation that finishes jobs.
 Status CleanNoted(Ledger& ledger);
 
 // The same for queues where nothing finishes any more; at most `limit` jobs. Answers how many went.

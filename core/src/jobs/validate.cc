@@ -9,9 +9,12 @@
 namespace millrace::jobs {
 namespace {
 
-Status Invalid(std::string message) { return Status(Code::kInvalidArgument, std::move(message)); }
+Status Invalid(std::string message) {
+  return Status(Code::kInvalidArgument, std::move(message));
+}
 
-Status CheckEither(int64_t absolute, const char* absolute_name, int64_t relative, const char* relative_name) {
+Status CheckEither(int64_t absolute, const char* absolute_name, int64_t relative,
+                   const char* relative_name) {
   if (absolute != 0 && relative != 0) {
     return Invalid(std::string(absolute_name) + " and " + relative_name +
                    " were both given; one of them is accepted");
@@ -25,7 +28,8 @@ Status CheckTimeLimits(const JobSpec& spec) {
   RETURN_IF_ERROR(CheckRange(spec.soft_time_limit_ms, 0, kDurationMaxMs, "soft_time_limit_ms"));
   if (spec.time_limit_ms != 0 && spec.soft_time_limit_ms >= spec.time_limit_ms) {
     return Invalid("soft_time_limit_ms is " + std::to_string(spec.soft_time_limit_ms) +
-                   "; less than time_limit_ms (" + std::to_string(spec.time_limit_ms) + ") is accepted");
+                   "; less than time_limit_ms (" + std::to_string(spec.time_limit_ms) +
+                   ") is accepted");
   }
   return Status::Ok();
 }
@@ -34,18 +38,20 @@ Status CheckTimeLimits(const JobSpec& spec) {
 
 Status CheckRange(int64_t value, int64_t low, int64_t high, const char* argument) {
   if (value >= low && value <= high) return Status::Ok();
-  return Invalid(std::string(argument) + " is " + std::to_string(value) + "; " + std::to_string(low) + " to " +
-                 std::to_string(high) + " is accepted");
+  return Invalid(std::string(argument) + " is " + std::to_string(value) + "; " +
+                 std::to_string(low) + " to " + std::to_string(high) + " is accepted");
 }
 
-Status CheckPayload(std::string_view bytes, ContentType type, const char* argument, int64_t max_payload_bytes) {
+Status CheckPayload(std::string_view bytes, ContentType type, const char* argument,
+                    int64_t max_payload_bytes) {
   if (static_cast<int64_t>(bytes.size()) > max_payload_bytes) {
     return Status(Code::kTooLarge, std::string(argument) + " has " + std::to_string(bytes.size()) +
                                        " bytes; at most " + std::to_string(max_payload_bytes) +
                                        " are accepted (max_payload_bytes of the store)");
   }
   if (type != ContentType::kJson) return CheckRange(static_cast<int>(type), 0, 2, "content_type");
-  if (!IsValidUtf8(bytes)) return Invalid(std::string(argument) + " is not valid UTF-8; JSON must be");
+  if (!IsValidUtf8(bytes))
+    return Invalid(std::string(argument) + " is not valid UTF-8; JSON must be");
   return Status::Ok();
 }
 
@@ -74,7 +80,8 @@ Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes) {
   if (!spec.headers.empty()) RETURN_IF_ERROR(CheckHeaders(spec.headers));
   if (!spec.id.empty()) RETURN_IF_ERROR(CheckName(spec.id, "id"));
   RETURN_IF_ERROR(CheckEither(spec.due_at_ms, "due_at_ms", spec.delay_ms, "delay_ms"));
-  RETURN_IF_ERROR(CheckEither(spec.expires_at_ms, "expires_at_ms", spec.expires_in_ms, "expires_in_ms"));
+  RETURN_IF_ERROR(
+      CheckEither(spec.expires_at_ms, "expires_at_ms", spec.expires_in_ms, "expires_in_ms"));
   RETURN_IF_ERROR(CheckRange(spec.priority, -kPriorityMax, kPriorityMax, "priority"));
   RETURN_IF_ERROR(CheckRetryPolicy(spec.retry));
   RETURN_IF_ERROR(CheckRange(spec.max_crashes, 0, kMaxAttemptsMax, "max_crashes"));
@@ -89,7 +96,8 @@ Status CheckOutcome(const Outcome& outcome, int64_t max_payload_bytes) {
   const char* const argument = outcome.kind == Outcome::Kind::kCompleted ? "result" : "error";
   RETURN_IF_ERROR(CheckPayload(outcome.body, outcome.content_type, argument, max_payload_bytes));
   RETURN_IF_ERROR(CheckRange(static_cast<int>(outcome.kind), 0, 4, "kind"));
-  if (outcome.delay_ms) RETURN_IF_ERROR(CheckRange(*outcome.delay_ms, 0, kDurationMaxMs, "delay_ms"));
+  if (outcome.delay_ms)
+    RETURN_IF_ERROR(CheckRange(*outcome.delay_ms, 0, kDurationMaxMs, "delay_ms"));
   if (outcome.policy) RETURN_IF_ERROR(CheckRetryPolicy(*outcome.policy));
   return Status::Ok();
 }

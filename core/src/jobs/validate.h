@@ -16,13 +16,15 @@ inline constexpr int32_t kMaxAttemptsMax = 1'000'000;
 inline constexpr int64_t kDurationMaxMs = 3'155'760'000'000;  // 100 years
 inline constexpr int64_t kTimeMaxMs = int64_t{1} << 48;       // what an id can hold
 
-// kInvalidArgument or kTooLarge; the message names the argument, what was given and what is accepted.
+// kInvalidArgument or kTooLarge; the message names the argument, what was given and what is
+// accepted.
 Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes);
 Status CheckRetryPolicy(const RetryPolicy& policy);
 Status CheckKeep(const Keep& keep, const char* argument);
 Status CheckOutcome(const Outcome& outcome, int64_t max_payload_bytes);
 // A payload's size, and for JSON and text its UTF-8.
-Status CheckPayload(std::string_view bytes, ContentType type, const char* argument, int64_t max_payload_bytes);
+Status CheckPayload(std::string_view bytes, ContentType type, const char* argument,
+                    int64_t max_payload_bytes);
 // low <= value <= high
 Status CheckRange(int64_t value, int64_t low, int64_t high, const char* argument);
 

@@ -4,6 +4,8 @@
 
 namespace millrace {
 
-const char* SqliteVersion() { return sqlite3_libversion(); }
+const char* SqliteVersion() {
+  return sqlite3_libversion();
+}
 
 }  // namespace millrace

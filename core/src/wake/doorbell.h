@@ -15,10 +15,11 @@ namespace millrace::wake {
 
 // Why a process is rung. Bits of one word.
 enum Reason : uint32_t {
-  kJobs = 1,     // a queue that it is armed for has new ready jobs
-  kEvents = 2,   // a queue that it follows has new events
-  kControl = 4,  // something about its own leases (cancel request, lost lease), or a new process to watch
-  kLocal = 8,    // rung from inside the process
+  kJobs = 1,    // a queue that it is armed for has new ready jobs
+  kEvents = 2,  // a queue that it follows has new events
+  kControl =
+      4,  // something about its own leases (cancel request, lost lease), or a new process to watch
+  kLocal = 8,  // rung from inside the process
 };
 
 // The protocol that loses no wake-up: the waiter reads Seen(), arms itself, checks the store, and

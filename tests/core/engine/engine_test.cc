@@ -1,4 +1,5 @@
-// The engine as a whole: durability levels, waiting, events, several engines and processes on one file.
+// The engine as a whole: durability levels, waiting, events, several engines and processes on one
+// file.
 #include <signal.h>
 
 #include <atomic>
@@ -30,7 +31,8 @@ TEST_CASE("durability memory answers at once and writes soon", "[engine]") {
 
   JobSpec own = Spec();
   own.id = "mine";
-  CHECK(Must(again->Enqueue({own}, {.durability = Durability::kMemory})).front().durability == Durability::kProcess);
+  CHECK(Must(again->Enqueue({own}, {.durability = Durability::kMemory})).front().durability ==
+        Durability::kProcess);
 }
 
 TEST_CASE("a store in memory has the same API", "[engine]") {
@@ -66,7 +68,8 @@ TEST_CASE("many are enqueued together or not at all", "[engine]") {
   jobs[2].priority = 3'000'000;
   const auto refused = engine->Enqueue(jobs, {});
   REQUIRE_FALSE(refused.ok());
-  CHECK(refused.status().message() == "jobs[2]: priority is 3000000; -2097152 to 2097152 is accepted");
+  CHECK(refused.status().message() ==
+        "jobs[2]: priority is 3000000; -2097152 to 2097152 is accepted");
   CHECK(Must(engine->Counts("q")).ready == 0);
   jobs[2].priority = 3;
   CHECK(Must(engine->Enqueue(jobs, {})).size() == 3);

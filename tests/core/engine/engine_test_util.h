@@ -95,7 +95,9 @@ inline Settled SettleAndWait(Session& session, int64_t token, Outcome outcome) {
   return NextSettled(session);
 }
 
-inline JobState StateOf(Engine& engine, const std::string& id) { return Must(engine.GetJob({.id = id, .queue = ""})).state; }
+inline JobState StateOf(Engine& engine, const std::string& id) {
+  return Must(engine.GetJob({.id = id, .queue = ""})).state;
+}
 
 }  // namespace millrace::testing
 

@@ -105,7 +105,8 @@ TEST_CASE("a cancel request reaches the handler of a running job", "[session]") 
   Fixture f;
   const std::string id = Add(*f.engine, Spec()).id;
   const LeasedJob job = TakeOne(*f.session);
-  CHECK(Must(f.engine->Cancel({.id = id, .queue = ""}, "not needed", {})) == CancelResult::kRequested);
+  CHECK(Must(f.engine->Cancel({.id = id, .queue = ""}, "not needed", {})) ==
+        CancelResult::kRequested);
   const Signal signal = NextSignal(*f.session);
   CHECK(signal.kind == Signal::Kind::kCancel);
   CHECK(signal.token == job.token);
@@ -191,7 +192,8 @@ TEST_CASE("what nobody takes goes back to the queue", "[session]") {
   Fixture f({.queues = {"q"}, .slots = 1, .prefetch = 3});
   for (int i = 0; i < 4; ++i) Add(*f.engine, Spec());
   const LeasedJob job = TakeOne(*f.session);
-  // The one slot is busy; the three behind it must not wait for it once the patience of the session is over.
+  // The one slot is busy; the three behind it must not wait for it once the patience of the session
+  // is over.
   for (int i = 0; i < 10'000 && Must(f.engine->Counts("q")).ready != 3; ++i) {
     f.clock->Advance(10);
     std::this_thread::yield();
@@ -205,7 +207,8 @@ TEST_CASE("a taker that is slow to wake up gets its jobs", "[session]") {
   Fixture f({.queues = {"q"}, .slots = 2, .prefetch = 2});
   constexpr int kJobs = 300;
   std::atomic<bool> done{false};
-  // Time flies for this worker: every job has waited too long by the time that anybody can look at it.
+  // Time flies for this worker: every job has waited too long by the time that anybody can look at
+  // it.
   std::thread time([&] {
     while (!done) {
       f.clock->Advance(60);
@@ -246,14 +249,18 @@ TEST_CASE("closing waits for a handler that ends", "[session]") {
 TEST_CASE("bad arguments are refused before anything changes", "[session]") {
   Fixture f;
   CHECK(f.engine->OpenSession({}).status().code() == Code::kInvalidArgument);
-  CHECK(f.engine->OpenSession({.queues = {"a", "a"}}).status().message().find("twice") != std::string::npos);
-  CHECK(f.engine->OpenSession({.queues = {"a"}, .slots = 0}).status().message().find("slots is 0") == 0);
+  CHECK(f.engine->OpenSession({.queues = {"a", "a"}}).status().message().find("twice") !=
+        std::string::npos);
+  CHECK(
+      f.engine->OpenSession({.queues = {"a"}, .slots = 0}).status().message().find("slots is 0") ==
+      0);
   CHECK(f.session->Take(0, 0).status().code() == Code::kInvalidArgument);
   CHECK(f.session->Settle(12345, Completed()).code() == Code::kNotFound);
   Add(*f.engine, Spec());
   const LeasedJob job = TakeOne(*f.session);
   CHECK(f.session->Settle(job.token, Completed("\xff")).code() == Code::kInvalidArgument);
-  CHECK(f.session->Settle(job.token, Completed(std::string(17 << 20, 'x'))).code() == Code::kTooLarge);
+  CHECK(f.session->Settle(job.token, Completed(std::string(17 << 20, 'x'))).code() ==
+        Code::kTooLarge);
   CHECK(SettleAndWait(*f.session, job.token, Completed()).status.ok());
 }
 

@@ -163,7 +163,7 @@ TEST_CASE("bulk queries are checked", "[jobs][bulk]") {
   RequireError(slice(RemoveSlice, {.queue = ""}), Code::kInvalidArgument, "queue");
   RequireError(
       slice(RemoveSlice, {.queue = "q", .state = JobState::kActive}), Code::kInvalidArgument,
-      R"(state is "active"; "scheduled", "ready", "completed", "failed" or "cancelled" is accepted)");
+      R"(state is "active"; "scheduled", "ready", "completed", "failed" or "cancelled" is)");
   RequireError(slice(RedriveSlice, {.queue = "q", .state = JobState::kReady}),
                Code::kInvalidArgument,
                R"(state is "ready"; "completed", "failed" or "cancelled" is accepted)");
