@@ -13,8 +13,10 @@ import argparse
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,28 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def alone(
+    bench: Bench, redis: RedisServers, runs: int, wanted: set[str], skip: dict[str, str]
+) -> list[Line]:
+    """Measure what stands by itself; a part that fails becomes a line that says so."""
+    parts: dict[str, Callable[[], list[Line]]] = {
+        "memory": lambda: standing.memory(bench, runs),
+        "recovery": lambda: standing.recovery(bench),
+        "cpu": lambda: standing.idle_cpu(bench, redis, skip),
+        "core": lambda: core_bench.measure(runs),
+    }
+    lines: list[Line] = []
+    for name, part in parts.items():
+        if name not in wanted:
+            continue
+        try:
+            lines += part()
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            print(f"  {name}: {error}", file=sys.stderr)
+            lines.append(Line(name, "power", "", None, goal="a figure", note=str(error)))
+    return lines
+
+
 def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
     """Run everything that was asked for."""
     wanted = set(args.only or [*(group.name for group in GROUPS), *ALONE])
@@ -64,14 +88,7 @@ def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
                 disk.sample()
                 lines += [line_of(row, group, results, peers.versions, disk) for row in group.rows]
         if not args.no_ours:
-            if "memory" in wanted:
-                lines += standing.memory(bench, args.runs)
-            if "recovery" in wanted:
-                lines += standing.recovery(bench)
-            if "cpu" in wanted:
-                lines += standing.idle_cpu(bench, redis, skip)
-            if "core" in wanted:
-                lines += core_bench.measure(args.runs)
+            lines += alone(bench, redis, args.runs, wanted, skip)
     return lines
 
 
