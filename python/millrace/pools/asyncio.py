@@ -13,7 +13,7 @@ from millrace.loop import Watched
 from millrace.pools.base import _WRITE_MS, open_session
 from millrace.request import Request, current_request
 from millrace.worker.mailbox import DONE
-from millrace.worker.monitor import deliver, log_notices
+from millrace.worker.monitor import log_notices
 from millrace.worker.outcomes import WorkerAbort
 from millrace.worker.runner import INFO, Runner
 
@@ -34,7 +34,8 @@ class AsyncioPool:
         self._app = app
         self._options = options
         self._mailbox = mailbox
-        self._coroutines: dict[int, asyncio.Task[None]] = {}
+        # By token; None until the coroutine has begun: cancelled before that, it would never run, and not settle.
+        self._coroutines: dict[int, asyncio.Task[None] | None] = {}
         self._wanted: dict[int, type[BaseException]] = {}
         self._closed = False
 
@@ -74,7 +75,7 @@ class AsyncioPool:
         notices = self._session.drain(0)
         if log_notices(notices):
             for signal in notices.signals:
-                deliver(signal, self._runner.running, None)
+                self._runner.deliver(signal)
         self._fill()
 
     def _fill(self) -> None:
@@ -100,14 +101,18 @@ class AsyncioPool:
         request = Request(task, job, self._session)
         request.interrupt = self._interrupt
         self._runner.running[token] = request
-        self._coroutines[token] = self._loop.create_task(self._run(job, token, task, request))
+        self._coroutines[token] = None
+        self._loop.create_task(self._run(job, token, task, request))
 
     async def _run(
         self, job: _core.LeasedJob, token: int, task: Task[..., Any], request: Request
     ) -> None:
         current_request.set(request)
         began = time.perf_counter() if self._verbose else 0.0
+        self._coroutines[token] = asyncio.current_task()
         try:
+            if token in self._wanted:
+                raise self._wanted[token]()
             request.kwargs = payload = serializer.loads(job.data)
             if task.is_async:
                 value = await task.invoke(payload)
@@ -128,9 +133,11 @@ class AsyncioPool:
                 self._done.set_result(0)
 
     def _interrupt(self, token: int, error: type[BaseException]) -> None:
-        coroutine = self._coroutines.get(token)
+        if token not in self._coroutines:
+            return
+        self._wanted[token] = error
+        coroutine = self._coroutines[token]
         if coroutine is not None:
-            self._wanted[token] = error
             coroutine.cancel()
 
     def _mail(self) -> None:

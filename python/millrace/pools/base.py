@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING
 
 from millrace.log import logger
 from millrace.worker.mailbox import DONE
 from millrace.worker.monitor import Monitor
-from millrace.worker.outcomes import WorkerAbort
 from millrace.worker.runner import Runner
 
 if TYPE_CHECKING:
@@ -54,11 +55,16 @@ class ThreadedPool:
         self.session = open_session(app, options, slots)
         self.runner = Runner(app, self.session)
         self.monitor = Monitor(
-            self.session,
-            self.runner.running,
+            self.runner,
             terminate=terminate,
             hard_limit_exit_code=hard_limit_exit_code,
         )
+
+    def abandon(self) -> None:
+        """Ends this process and so the jobs that would not end; the store gives them to others."""
+        self.close()
+        logging.shutdown()
+        os._exit(1)
 
     def watch_mailbox(self) -> bool:
         """Acts on messages until the pool is done; false if jobs would not end and were left behind."""
@@ -83,10 +89,8 @@ class ThreadedPool:
             self.session.stop()
             return True
         if stage == 2:  # noqa: PLR2004
-            logger.warning("Cancelling %d running jobs", len(self.runner.running))
             self.session.stop()
-            for token, request in list(self.runner.running.items()):
-                request.interrupt(token, WorkerAbort)
+            logger.warning("Cancelling %d running jobs", self.runner.abort())
             return True
         return False
 

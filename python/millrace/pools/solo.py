@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
 
-_BATCH = (
-    64  # how many short jobs are asked for in one crossing; the session decides how many it gives
-)
-
 
 class SoloPool(ThreadedPool):
     """Runs jobs in the calling thread, while two others wait for signals and for the core."""
@@ -46,13 +42,13 @@ class SoloPool(ThreadedPool):
     def run(self) -> int:
         """Works until it is stopped; answers the exit status."""
         slot = Slot(use_signal=threading.current_thread() is threading.main_thread())
-        watcher = threading.Thread(target=self.watch_mailbox, name="millrace-mailbox", daemon=True)
+        watcher = threading.Thread(target=self._watch, name="millrace-mailbox", daemon=True)
         self.monitor.start()
         watcher.start()
         run, take = self.runner.run, self.session.take
         try:
             while True:
-                for job in take(_BATCH, -1, False):
+                for job in take(1, -1, False):  # what waits in the session can go back to the queue
                     run(job, slot)
         except Closed:
             pass
@@ -62,3 +58,8 @@ class SoloPool(ThreadedPool):
             self.close()
             slot.close()
         return 0
+
+    def _watch(self) -> None:
+        """The job runs in the thread that called run(): if it does not end, only the process's end ends it."""
+        if not self.watch_mailbox():
+            self.abandon()

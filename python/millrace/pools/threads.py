@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
 
-_BATCH = (
-    64  # how many short jobs are asked for in one crossing; the session decides how many it gives
-)
-
 
 class ThreadsPool(ThreadedPool):
     """As many threads as jobs at once; they share one session."""
@@ -50,7 +46,9 @@ class ThreadsPool(ThreadedPool):
         try:
             while True:
                 try:
-                    for job in take(_BATCH, -1, False):
+                    for job in take(
+                        1, -1, False
+                    ):  # what waits in the session can go back to the queue
                         run(job, slot)
                 except INTERRUPTIONS:
                     continue  # it came too late for its job

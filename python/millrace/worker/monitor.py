@@ -6,14 +6,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from millrace import _core
-from millrace.errors import Closed, SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded
+from millrace.errors import Closed
 from millrace.log import logger
 from millrace.result import TERMINATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from millrace.request import Request
+    from millrace.worker.runner import Runner
 
 
 def log_notices(notices: _core.Notices) -> bool:
@@ -32,52 +32,34 @@ def log_notices(notices: _core.Notices) -> bool:
     return open_still
 
 
-def deliver(
-    signal: _core.Signal, running: Mapping[int, Request], terminate: Callable[[int], None] | None
-) -> None:
-    """Tells a running job."""
-    request = running.get(signal.token)
-    if request is None:
-        return
-    if signal.kind == "soft_limit":
-        request.interrupt(signal.token, SoftTimeLimitExceeded)
-        return
-    if signal.kind == "hard_limit":
-        logger.error("Job %s ran longer than its time limit", signal.id)
-        request.cancel_reason = "time limit exceeded"
-        request.interrupt(signal.token, TimeLimitExceeded)
-        return
-    request.cancel_reason = (
-        signal.reason if signal.kind == "cancel" else "lease lost"
-    ) or "revoked"
-    if signal.kind == "cancel" and signal.reason == TERMINATE and terminate is not None:
-        terminate(signal.token)
-    elif request.task is not None and request.task.is_async:
-        request.interrupt(signal.token, TaskRevokedError)
-
-
 class Monitor(threading.Thread):
     """Waits in the core, without the GIL, and wakes only when something must be done."""
 
     def __init__(
         self,
-        session: _core.Session,
-        running: Mapping[int, Request],
+        runner: Runner,
         *,
         terminate: Callable[[int], None] | None = None,
         hard_limit_exit_code: int = -1,
     ) -> None:
         super().__init__(name="millrace-monitor", daemon=True)
-        self._session = session
-        self._running = running
+        self._runner = runner
         self._terminate = terminate
         self._exit_code = hard_limit_exit_code
 
     def run(self) -> None:
         """Ends when the session is closed."""
         while True:
-            notices = self._session.drain(-1, settled=False, hard_limit_exit_code=self._exit_code)
+            notices = self._runner.session.drain(
+                -1, settled=False, hard_limit_exit_code=self._exit_code
+            )
             if not log_notices(notices):
                 return
             for signal in notices.signals:
-                deliver(signal, self._running, self._terminate)
+                if (
+                    self._terminate is not None
+                    and signal.kind == "cancel"
+                    and signal.reason == TERMINATE
+                ):
+                    self._terminate(signal.token)
+                self._runner.deliver(signal)

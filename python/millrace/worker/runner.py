@@ -6,7 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from millrace import _core, serializer
-from millrace.errors import Closed, LeaseLost, MillraceError, NotFound
+from millrace.errors import (
+    Closed,
+    LeaseLost,
+    MillraceError,
+    NotFound,
+    SoftTimeLimitExceeded,
+    TaskPredicate,
+    TaskRevokedError,
+    TimeLimitExceeded,
+)
 from millrace.log import logger
 from millrace.request import Request, current_request
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
     from millrace.worker.slot import Slot
 
 INFO = 20
+EARLY_MAX = 100_000  # as many as a session can have slots
 
 
 class Runner:
@@ -24,11 +34,15 @@ class Runner:
 
     Attributes:
         running: The requests of all jobs that run now, by token.
+        early: Signals for jobs that were taken and do not run yet, by token.
+        aborted: Whether jobs are to be given back instead of run.
     """
 
     def __init__(self, app: Millrace, session: _core.Session) -> None:
         self.session = session
         self.running: dict[int, Request] = {}
+        self.early: dict[int, _core.Signal] = {}
+        self.aborted = False
         self._tasks = app.tasks
         self._verbose = logger.isEnabledFor(INFO)
 
@@ -41,12 +55,17 @@ class Runner:
             return
         request = Request(task, job, self.session)
         request.interrupt = slot.interrupt
-        self.running[token] = request
         context = current_request.set(request)
         began = time.perf_counter() if self._verbose else 0.0
         try:
             slot.enter(token)
             try:
+                self.running[token] = request
+                # After it can be found in `running`: what comes from now on finds it there.
+                if self.aborted:
+                    raise WorkerAbort
+                if self.early and (signal := self.early.pop(token, None)) is not None:
+                    self.deliver(signal)
                 request.kwargs = payload = serializer.loads(job.data)
                 value = task.invoke(payload)
                 if task.is_async:
@@ -60,6 +79,39 @@ class Runner:
         finally:
             current_request.reset(context)
             self.running.pop(token, None)
+
+    def deliver(self, signal: _core.Signal) -> None:
+        """Tells a job. One that was taken and does not run yet is told when it begins."""
+        token = signal.token
+        if token not in self.running:
+            if len(self.early) >= EARLY_MAX:
+                self.early.clear()  # of jobs that had ended: their number is otherwise that of the slots
+            self.early[token] = signal
+            if token not in self.running or self.early.pop(token, None) is None:
+                return
+        request = self.running.get(token)
+        if request is None:
+            return
+        if signal.kind == "soft_limit":
+            request.interrupt(token, SoftTimeLimitExceeded)
+        elif signal.kind == "hard_limit":
+            logger.error("Job %s ran longer than its time limit", signal.id)
+            request.cancel_reason = "time limit exceeded"
+            request.interrupt(token, TimeLimitExceeded)
+        else:
+            request.cancel_reason = (
+                signal.reason if signal.kind == "cancel" else "lease lost"
+            ) or "revoked"
+            if request.task is not None and request.task.is_async:
+                request.interrupt(token, TaskRevokedError)
+
+    def abort(self) -> int:
+        """Interrupts what runs, and has what was taken given back; answers how many run."""
+        self.aborted = True
+        requests = list(self.running.items())
+        for token, request in requests:
+            request.interrupt(token, WorkerAbort)
+        return len(requests)
 
     def complete(self, token: int, task: Task[..., Any], value: Any, began: float) -> None:
         """Settles a job that has succeeded."""
@@ -109,8 +161,6 @@ class Runner:
 
     def report(self, error: BaseException, task: Task[..., Any], request: Request) -> None:
         """Logs how a task ended that did not return."""
-        from millrace.errors import TaskPredicate
-
         expected = (TaskPredicate, WorkerAbort)
         if isinstance(error, expected) or request.cancelled or task.is_retryable(error):
             logger.info(
