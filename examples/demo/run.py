@@ -29,6 +29,7 @@ T = TypeVar("T")
 HERE: Final = Path(__file__).resolve().parent
 BUILD: Final = HERE.parent.parent / "build"
 LIMIT_SECONDS: Final = 180
+PHOTOGRAPHS_LEAST: Final = 6  # with fewer, all are done before there is a worker to kill
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -116,6 +117,10 @@ def main() -> int:
             photos.from_folder(options.folder) if options.folder else photos.from_packages(cache)
         )
         files = files[: options.photos]
+        if len(files) < PHOTOGRAPHS_LEAST:
+            raise photos.NoPhotosError(
+                f"{len(files)} photographs are too few; give at least {PHOTOGRAPHS_LEAST}"
+            )
         clear(options.out)
         return asyncio.run(perform(options, files, terminal))
     except (photos.NoPhotosError, ProgramError, httpx.HTTPError) as error:

@@ -115,7 +115,7 @@ def test_both_directions_on_one_file(performance: Performance) -> None:
 
 def test_killed_worker_loses_no_job(performance: Performance) -> None:
     recovery = performance.summary["recovery"]
-    assert len(recovery["held"]) > 0
+    assert len(recovery["held"]) >= 2
     assert len(recovery["back_in_queue_ms"]) == len(recovery["held"])
     assert len(recovery["started_again_ms"]) == len(recovery["held"])
     with Millrace(store=performance.out / "jobs.db") as app:
@@ -137,19 +137,43 @@ def test_poisoned_job_is_a_dead_letter_and_shown(performance: Performance) -> No
 def test_output_is_plain_text_when_it_is_no_terminal(performance: Performance) -> None:
     assert "\x1b" not in performance.text
     assert "\r" not in performance.text
-    assert re.search(r"process_image +FastAPI → Python +9 +8 +0 +[12] +1 ", performance.text)
+    assert re.search(r"process_image +FastAPI → Python +9 +8 +0 +[234] +1 ", performance.text)
 
 
 def test_interrupted_demo_ends_its_programs(tmp_path: Path) -> None:
     process = start(tmp_path)
     assert process.stdout is not None
-    for line in process.stdout:
-        if "✓" in line:
-            break
-    else:
-        pytest.fail("no photograph was done")
-    assert programs_of(tmp_path) != []
+    shown = next((line for line in process.stdout if "✓" in line), None)
+    running = programs_of(tmp_path)
     process.send_signal(signal.SIGINT)
-    end(process)
+    text = end(process)
+    assert shown is not None, text
+    assert len(running) >= 6
     assert process.returncode == 130
     assert programs_of(tmp_path) == []
+
+
+def test_wrong_count_is_told(performance: Performance, tmp_path: Path) -> None:
+    """Six files that claim to be photographs, one of which is none: the account must not come out right."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    photographs = sorted((performance.out / "uploads").glob("*.jpg"))
+    real = [path for path in photographs if not path.name.endswith("holiday.jpg")][:5]
+    for path in real:
+        (folder / path.name).symlink_to(path)
+    (folder / "zebra.jpg").write_text("not a photograph either")
+    process = start(tmp_path / "out", "--from", str(folder))
+    text = end(process)
+    assert process.returncode == 1, text
+    assert "5 completed, 1 failed" not in text
+    assert "✗ photographs" in text
+    assert "✗ thumbnails: 15, but it must be 18" in text
+    assert not json.loads((tmp_path / "out" / "summary.json").read_text())["ok"]
+    assert programs_of(tmp_path / "out") == []
+
+
+def test_too_few_photographs_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(b"")
+    process = start(tmp_path / "out", "--from", str(tmp_path))
+    assert end(process) == "demo: 1 photographs are too few; give at least 6\n"
+    assert process.returncode == 1

@@ -24,7 +24,8 @@ from stage.programs import Program, ProgramError, Programs
 from stage.terminal import RED, Terminal, bar
 
 HERE: Final = Path(__file__).resolve().parent.parent
-BIN: Final = Path(sys.executable).parent
+WORKER: Final = (Path(sys.executable).parent / "millrace", "worker", "tasks:app")
+PHOTO_WORKERS: Final = ("python-1", "python-2")
 TURN_AWAY: Final = 7  # requests that the receiver answers with 503 first
 VISITORS: Final = 4  # who upload at the same time
 NOT_A_PHOTO: Final = b"This is a text file that somebody has renamed to holiday.jpg.\n"
@@ -51,6 +52,7 @@ class Demo:
                 "PYTHONUNBUFFERED": "1",
             },
         )
+        self.photo_workers: dict[str, Program] = {}
         self.uploads: list[Upload] = []
         self.receiver_url = ""
         self.web_url = ""
@@ -86,47 +88,25 @@ class Demo:
         node = await self.programs.start(
             "worker-node", ["node", "worker.mjs"], WEBHOOK_URL=f"{self.receiver_url}/webhooks"
         )
-        self.victim = await self.start_victim()
-        await self.programs.start(
-            "worker-python-2",
-            [
-                BIN / "millrace",
-                "worker",
-                "tasks:app",
-                "-c",
-                "4",
-                "-Q",
-                "images,github",
-                "-n",
-                "python-2",
-            ],
+        for name in PHOTO_WORKERS:
+            self.photo_workers[name] = await self.start_photo_worker(name)
+        texts = await self.programs.start(
+            "worker-python-3",
+            [*WORKER, "-c", "2", "-Q", "github", "-n", "python-3"],
         )
         self.web_url = await web.printed(_address)
         await node.printed(lambda line: json.loads(line).get("ready"))
-        await self.victim.wait_for(self._workers_are_there)
+        await texts.wait_for(self._workers_are_there)
 
-    async def start_victim(self) -> Program:
-        """The worker that will be killed: one process that runs two jobs at once."""
+    async def start_photo_worker(self, name: str) -> Program:
+        """One process that works on four photographs at once."""
         return await self.programs.start(
-            "worker-python-1",
-            [
-                BIN / "millrace",
-                "worker",
-                "tasks:app",
-                "-c",
-                "2",
-                "-P",
-                "threads",
-                "-Q",
-                "images",
-                "-n",
-                "python-1",
-            ],
+            f"worker-{name}", [*WORKER, "-c", "4", "-P", "threads", "-Q", "images", "-n", name]
         )
 
     def _workers_are_there(self) -> bool | None:
         names = {worker.name for worker in self.app.engine.list_workers() if worker.alive}
-        return True if {"python-1", "python-2", "node"} <= names else None
+        return True if {*PHOTO_WORKERS, "python-3", "node"} <= names else None
 
     # --- The play ---------------------------------------------------------------------------------
 
@@ -146,7 +126,8 @@ class Demo:
                 )
                 produced = await github
                 take_over = await killer
-                await self.all_done(len(self.uploads) + len(produced["node"]))
+                announced = sum(one.ending == "completed" for one in self.uploads)
+                await self.all_done(announced + len(produced["node"]))
             finally:
                 for task in (github, killer, status):
                     task.cancel()
@@ -191,44 +172,42 @@ class Demo:
         return produced
 
     async def kill_a_worker(self) -> audit.TakeOver:
-        """When a third of the photographs are done: SIGKILL to a worker process that holds jobs.
+        """When a third of the photographs are done: SIGKILL to a worker process that runs two jobs or more.
 
         It is stopped for the moment in which we look at what it holds, so that what we note is what it had. Later it is
         started again, as a service manager would do it; until then the other worker has its jobs.
         """
-        victim = self.victim
-        while self.photographs_done < max(1, len(self.files) // 3):
+        while self.photographs_done < len(self.files) // 3:
             await asyncio.sleep(0.01)
-        while True:
-            enough = 2 if self.photographs_done < len(self.files) * 2 // 3 else 1
-            if len(self.held_by_victim()) >= enough:
-                os.kill(victim.pid, signal.SIGSTOP)
-                if held := self.held_by_victim():
-                    break
-                os.kill(victim.pid, signal.SIGCONT)
+        while (name := self.busy_worker()) is None:
             if self.photographs_done == len(self.files):
                 raise ProgramError("all photographs were done before a worker could be killed")
             await asyncio.sleep(0.01)
-        killed_at_ms = self.app.engine.now_ms()
+        victim = self.photo_workers[name]
+        os.kill(victim.pid, signal.SIGSTOP)
+        held = self.held_by(name)
+        take_over = audit.TakeOver(name, victim.pid, self.app.engine.now_ms(), held)
         victim.kill()
         skull = self.terminal.style("☠", RED)
-        jobs = "1 job" if len(held) == 1 else f"{len(held)} jobs"
         self.terminal.line(
-            f"  {skull} SIGKILL to worker python-1 (pid {victim.pid}), which runs {jobs}"
+            f"  {skull} SIGKILL to worker {name} (pid {victim.pid}), which runs {len(held)} jobs"
         )
         await victim.process.wait()
-        take_over = audit.TakeOver("python-1", victim.pid, killed_at_ms, held)
         await self.wait_for_take_over(take_over)
-        self.victim = await self.start_victim()
+        self.photo_workers[name] = await self.start_photo_worker(name)
         return take_over
 
     @property
     def photographs_done(self) -> int:
         return sum(bool(one.ending) for one in self.uploads)
 
-    def held_by_victim(self) -> list[str]:
+    def busy_worker(self) -> str | None:
+        """A worker that runs two photographs or more. With four visitors and two workers there nearly always is one."""
+        return next((name for name in PHOTO_WORKERS if len(self.held_by(name)) > 1), None)
+
+    def held_by(self, name: str) -> list[str]:
         active = self.app.engine.list_jobs("images", "active")
-        return [job.spec.id for job in active if job.worker == "python-1"]
+        return [job.spec.id for job in active if job.worker == name]
 
     async def wait_for_take_over(self, take_over: audit.TakeOver) -> None:
         """Until the other worker has started all jobs of the dead one."""

@@ -76,7 +76,10 @@ def opening(
     terminal.line(f"  store     {_short(store)}")
     terminal.line(f"  FastAPI   {web_url}  takes {len(files)} photographs ({megabytes:.1f} MB)")
     terminal.line(f"  Express   {receiver_url}  receives signed webhooks")
-    terminal.line("  workers   python-1 (2 threads), python-2 (4 processes), node (8 at once)")
+    terminal.line(
+        "  workers   python-1, python-2: photographs, 4 threads each; python-3: GitHub, 2 processes;"
+    )
+    terminal.line("            node: webhooks, 8 at once")
     terminal.heading("Photographs, as their server-sent events tell")
 
 
@@ -161,7 +164,7 @@ def _show_take_over(terminal: Terminal, take_over: audit.TakeOver) -> None:
     )
     for words, figures in (
         ("back in the queue after", take_over.back_in_queue_ms),
-        ("started by the other worker, when it had a free slot, after", take_over.started_again_ms),
+        ("started by the other worker after", take_over.started_again_ms),
     ):
         shown = ", ".join(f"{ms} ms" if ms else "< 1 ms" for ms in figures) or "never"
         terminal.line(f"    {words} {shown}")
