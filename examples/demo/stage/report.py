@@ -37,7 +37,7 @@ class Report:
             photographs=len(seen.uploads),
             megapixels=round(sum(_pixels(one) for one in seen.uploads) / 1e6, 1),
             progress_events=sum(one.progress_events for one in seen.uploads),
-            with_exif=sum(bool(one.result["exif"]) for one in seen.uploads),
+            with_exif=sum(bool(one.result.get("exif")) for one in seen.uploads),
             kinds=self.kinds,
             recovery=seen.take_over,
             dead=[
