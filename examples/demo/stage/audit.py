@@ -39,6 +39,7 @@ class TakeOver:
     pid: int
     killed_at_ms: int
     held: list[str]
+    process_gone_ms: int = 0  # the kernel takes that long to end it; only then it is dead
     back_in_queue_ms: list[int] = field(default_factory=list)
     started_again_ms: list[int] = field(default_factory=list)
 

@@ -193,6 +193,7 @@ class Demo:
             f"  {skull} SIGKILL to worker {name} (pid {victim.pid}), which runs {len(held)} jobs"
         )
         await victim.process.wait()
+        take_over.process_gone_ms = self.app.engine.now_ms() - take_over.killed_at_ms
         await self.wait_for_take_over(take_over)
         self.photo_workers[name] = await self.start_photo_worker(name)
         return take_over

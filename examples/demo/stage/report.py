@@ -163,8 +163,9 @@ def _show_take_over(terminal: Terminal, take_over: audit.TakeOver) -> None:
         f"  {take_over.worker} (pid {take_over.pid}) was killed by SIGKILL; jobs that it ran: {len(take_over.held)}"
     )
     for words, figures in (
-        ("back in the queue after", take_over.back_in_queue_ms),
-        ("started by the other worker after", take_over.started_again_ms),
+        ("the kernel had ended it after", [take_over.process_gone_ms]),
+        ("its jobs were back in the queue after", take_over.back_in_queue_ms),
+        ("and started by the other worker after", take_over.started_again_ms),
     ):
         shown = ", ".join(f"{ms} ms" if ms else "< 1 ms" for ms in figures) or "never"
         terminal.line(f"    {words} {shown}")
