@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
+if (process.env.BENCH_USER_IMPORTS) await import("./user_imports.mjs"); // for the measurement of memory
+
 // 200 bytes as compact JSON, the same for every library and language.
 export const payload = JSON.parse(readFileSync(new URL("./payload.json", import.meta.url), "utf8"));
 

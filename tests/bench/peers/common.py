@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+if os.environ.get("BENCH_USER_IMPORTS"):
+    import user_imports  # noqa: F401 - for the measurement of memory
+
 HERE = Path(__file__).resolve().parent
 
 # 200 bytes as compact JSON, the same for every library and language.

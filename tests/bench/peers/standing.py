@@ -50,7 +50,9 @@ PEERS = (Kind("Celery", "Python", "celery"), Kind("BullMQ", "Node", "bullmq"))
 class Site:
     """One target (store or Redis), its samples file, and what was started on it."""
 
-    def __init__(self, bench: Bench, kind: Kind, redis: RedisServers | None = None) -> None:
+    def __init__(
+        self, bench: Bench, kind: Kind, redis: RedisServers | None = None, **more: str
+    ) -> None:
         self._bench, self._kind = bench, kind
         self._store = bench.fresh_store()
         self.samples = str(self._store.with_name("samples"))
@@ -60,11 +62,12 @@ class Site:
             redis.clear("none")
             self._target = redis.url["none"]
         self._env = bench.environment(
-            BENCH_TARGET=self._target, BENCH_SAMPLES=self.samples, BENCH_DURABILITY="power"
+            BENCH_TARGET=self._target, BENCH_SAMPLES=self.samples, BENCH_DURABILITY="power", **more
         )
         ours = bench.ours_python if kind.lib == "millrace" else str(VENV / "bin" / "python")
         self._interpreter = "node" if kind.language == "Node" else ours
         self._started: list[subprocess.Popen[bytes]] = []
+        self._log = self._store.with_name("worker.log").open("wb")
 
     def __enter__(self) -> Site:
         return self
@@ -74,6 +77,7 @@ class Site:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self._log.close()
         shutil.rmtree(self._store.parent, ignore_errors=True)
 
     def start(self, *argv: str) -> int:
@@ -84,6 +88,7 @@ class Site:
             env=self._env,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
+            stderr=self._log,
         )
         self._started.append(process)
         return process.pid
@@ -192,35 +197,36 @@ def memory(bench: Bench, runs: int) -> list[Line]:
     """Idle worker against the bare interpreter with its imports; then behind a million jobs."""
     lines = []
     for kind in OURS:
-        bare: list[float] = []
-        idle: list[float] = []
-        for _ in range(runs):
-            with Site(bench, kind) as site:
-                bare.append(_settled_rss(site.start(*kind.bare)))
-                pid = site.start_worker()
-                site.put("stamp", 1)
-                site.wait_started(1)
-                idle.append(_settled_rss(pid))
-        ours, peer = _median(idle), _median(bare)
-        ok = ours <= MEMORY_RATIO_MAX * peer
-        lines.append(
-            Line(
-                f"{kind.language}: memory of an idle worker process",
-                "power",
-                " MiB",
-                ours,
-                peer,
-                "bare interpreter",
-                "",
-                peer / ours,
-                f"<= {MEMORY_RATIO_MAX} x bare",
-                ok,
-                {"ours": idle, "bare interpreter": bare},
-            )
-        )
+        lines += [_idle_memory(bench, kind, runs, imports) for imports in ("", "a webhook task's")]
         lines.append(_backlog_memory(bench, kind))
-        _say(lines[-2:])
+        _say(lines[-3:])
     return lines
+
+
+def _idle_memory(bench: Bench, kind: Kind, runs: int, imports: str) -> Line:
+    bare: list[float] = []
+    idle: list[float] = []
+    for _ in range(runs):
+        with Site(bench, kind, BENCH_USER_IMPORTS=imports) as site:
+            bare.append(_settled_rss(site.start(*kind.bare)))
+            pid = site.start_worker()
+            site.put("stamp", 1)
+            site.wait_started(1)
+            idle.append(_settled_rss(pid))
+    ours, peer = _median(idle), _median(bare)
+    return Line(
+        f"{kind.language}: memory of an idle worker, {imports or 'no'} imports",
+        "power",
+        " MiB",
+        ours,
+        peer,
+        "bare interpreter",
+        "",
+        None,
+        f"<= {MEMORY_RATIO_MAX * peer:.1f} ({MEMORY_RATIO_MAX} x)",
+        ours <= MEMORY_RATIO_MAX * peer,
+        {"ours": idle, "bare interpreter": bare},
+    )
 
 
 def _backlog_memory(bench: Bench, kind: Kind) -> Line:
