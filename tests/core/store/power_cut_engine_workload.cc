@@ -58,7 +58,8 @@ std::string CheckBatch(Engine& engine, const Told& told, int producer, int numbe
 std::string CheckInvariants(Engine& engine, bool leases_too) {
   const Result<std::string> doctor = engine.DoctorJson();
   if (!doctor.ok()) return "doctor: " + doctor.status().ToString();
-  for (const nlohmann::json& check : nlohmann::json::parse(*doctor).at("checks")) {
+  const nlohmann::json answer = nlohmann::json::parse(*doctor);  // outlives the loop over a part
+  for (const nlohmann::json& check : answer.at("checks")) {
     if (check.at("name") == "leases" && !leases_too) continue;
     if (!check.at("ok").get<bool>()) return "doctor: " + check.dump();
   }
