@@ -34,7 +34,7 @@ class Checkpointer {
   struct Options {
     std::string path;
     std::string vfs;  // empty: Millrace's own
-    int64_t page_bytes = 8192;
+    int64_t page_bytes = 4096;
     int64_t wal_limit_bytes = 16 << 20;
     int64_t busy_timeout_ms = 50;  // how long RESTART waits, with the writer lock held, for readers
     int64_t idle_ms = 1000;        // real time from the last commit to TRUNCATE

@@ -10,7 +10,8 @@ namespace millrace::store {
 // PRAGMA application_id: the letters "MILL", as file(1) shows them.
 constexpr int64_t kApplicationId = 0x4D494C4C;
 
-constexpr int kPageBytes = 8192;
+// Small pages: a lone enqueue writes five of them to the WAL (docs/adr/0003-page-size.md).
+constexpr int kPageBytes = 4096;
 
 // Kernel locks lie on byte ranges of the database file itself: a lock on the sidecar would be lost
 // with the sidecar, and live processes would look dead. The ranges start at 2^62: no file system

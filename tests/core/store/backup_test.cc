@@ -35,7 +35,7 @@ TEST_CASE("a backup is one moment of a store that is being written", "[store][ba
   writer.join();
   RequireOk(info.status());
   CHECK(static_cast<uintmax_t>(info->bytes) == std::filesystem::file_size(destination));
-  CHECK(info->bytes == info->pages * 8192);
+  CHECK(info->bytes == info->pages * 4096);
   struct stat file = {};
   REQUIRE(stat(destination.c_str(), &file) == 0);
   CHECK((file.st_mode & 0777) == 0600);

@@ -136,8 +136,8 @@ TEST_CASE("the WAL stays bounded while several processes write without pause", "
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
   }
-  // Each row is a page of 8 KiB at least.
-  constexpr int64_t kWritten = int64_t{kProcesses} * kThreads * kWrites * 8192;
+  // Each row is a page of 4 KiB at least.
+  constexpr int64_t kWritten = int64_t{kProcesses} * kThreads * kWrites * 4096;
   std::printf(
       "checkpointer: %lld MiB written by %d processes, WAL limit %lld KiB, its maximum %lld KiB\n",
       static_cast<long long>(kWritten >> 20), kProcesses, static_cast<long long>(kWalLimit >> 10),
@@ -201,7 +201,7 @@ TEST_CASE("a checkpoint's failed sync makes the store failed, and the next write
   REQUIRE(connection.ok());
   REQUIRE(
       (*connection)
-          ->Exec("PRAGMA page_size=8192; PRAGMA journal_mode=WAL; CREATE TABLE notes (body BLOB)")
+          ->Exec("PRAGMA page_size=4096; PRAGMA journal_mode=WAL; CREATE TABLE notes (body BLOB)")
           .ok());
   Checkpointer::Options options;
   options.path = connecting.path;

@@ -36,7 +36,7 @@ TEST_CASE("a new store has the layout that the design names", "[store][open]") {
   TemporaryDirectory directory;
   const std::string path = directory.File("a.db");
   auto store = OpenStore(path);
-  CHECK(Pragma(*store, "page_size") == "8192");
+  CHECK(Pragma(*store, "page_size") == "4096");
   CHECK(Pragma(*store, "auto_vacuum") == "2");
   CHECK(Pragma(*store, "journal_mode") == "wal");
   CHECK(Pragma(*store, "synchronous") == "1");
@@ -253,7 +253,7 @@ TEST_CASE("many processes create one store at once", "[store][open]") {
   for (const auto& child : children) CHECK(child->Join() == 0);
   auto store = OpenStore(path);
   CHECK(ReadInt(*store, "SELECT count(*) FROM openers") == kChildren);
-  CHECK(Pragma(*store, "page_size") == "8192");
+  CHECK(Pragma(*store, "page_size") == "4096");
   CHECK(Pragma(*store, "integrity_check") == "ok");
 }
 
