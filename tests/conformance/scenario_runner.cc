@@ -123,7 +123,7 @@ Result<Json> ScenarioRunner::Enqueue(const Json& step) {
 }
 
 // --- Sessions
-// -------------------------------------------------------------------------------------------------------
+// --- Sessions ---
 
 bool ScenarioRunner::Hear(Told& told, const std::function<bool()>& found) {
   const auto deadline = SteadyClock::now() + kPatience;
@@ -222,7 +222,7 @@ void ScenarioRunner::AddSession() {
 }
 
 // --- Changes
-// --------------------------------------------------------------------------------------------------------
+// --- Changes ---
 
 void ScenarioRunner::AddWork() {
   operations_["enqueue"] = [this](const Json& step) { return Enqueue(step); };
@@ -288,7 +288,7 @@ void ScenarioRunner::AddBulkChanges() {
 }
 
 // --- Reads
-// ----------------------------------------------------------------------------------------------------------
+// --- Reads ---
 
 Result<Json> ScenarioRunner::Events(const Json& step) {
   EventQuery query{.queue = QueueOf(step)};
