@@ -271,7 +271,7 @@ SQLITE_WORK = Group(
             "huey",
             "huey",
             _python("huey", "work", 3_000),
-            variants=_pools(("thread", 1), ("thread", 2), ("process", 1), ("process", 2)),
+            variants=_pools(("thread", 1), ("thread", 2), ("process", 1)),
         ),
         _ours_python("work", 100_000, "process", variants=_pools(("solo", 1), ("threads", 1))),
         Cell("honker", "honker", _python("honker", "work", 3_000), variants=_concurrency(1, 4, 8)),
