@@ -88,9 +88,8 @@ void RegisterChanges(EngineClass& engine) {
           "cancel",
           [](PyEngine& self, Text8 id, Text8 queue, Text8 reason, Level durability) {
             const WriteOptions options = ToWriteOptions(durability);
-            return CancelName(Unwrap(Unlocked([&] {
-              return self->Cancel({id, queue}, reason, options);
-            })));
+            return CancelName(
+                Unwrap(Unlocked([&] { return self->Cancel({id, queue}, reason, options); })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("reason") = "",
           py::arg("durability") = py::none())

@@ -91,7 +91,9 @@ void ProcessLocks::UnlockWriter() {
 
 void ProcessLocks::WakeWaiters() {
   // The empty section orders this after a waiter's look at its condition.
-  { const std::lock_guard lock(writer_mutex_); }
+  {
+    const std::lock_guard lock(writer_mutex_);
+  }
   writer_free_.notify_all();
 }
 

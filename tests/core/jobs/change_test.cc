@@ -40,9 +40,8 @@ TEST_CASE("a cancelled job keeps the reason as its error", "[jobs][change]") {
   JobsFixture f;
   f.AddId("a");
   CancelResult result{};
-  f.MustDo([&](Ledger& ledger) {
-    return CancelJob(ledger, {"a", "q"}, "not \"needed\"", &result);
-  });
+  f.MustDo(
+      [&](Ledger& ledger) { return CancelJob(ledger, {"a", "q"}, "not \"needed\"", &result); });
   const JobInfo job = f.Read("a");
   CHECK(job.error == R"({"type":"JobCancelled","message":"not \"needed\"","stack":""})");
   CHECK(job.started_at_ms == 0);
@@ -53,13 +52,10 @@ TEST_CASE("a cancelled job keeps the reason as its error", "[jobs][change]") {
   CHECK(events[0].prev == JobState::kReady);
   CHECK(events[0].data == job.error);
   const std::string too_long(kReasonMaxBytes + 1, 'x');
-  RequireError(f.Do([&](Ledger& ledger) {
-    return CancelJob(ledger, {"a", ""}, too_long, &result);
-  }),
-               Code::kTooLarge, "reason has 16385 bytes; at most 16384");
-  RequireError(f.Do([&](Ledger& ledger) {
-    return CancelJob(ledger, {"a", ""}, "\xff", &result);
-  }),
+  RequireError(
+      f.Do([&](Ledger& ledger) { return CancelJob(ledger, {"a", ""}, too_long, &result); }),
+      Code::kTooLarge, "reason has 16385 bytes; at most 16384");
+  RequireError(f.Do([&](Ledger& ledger) { return CancelJob(ledger, {"a", ""}, "\xff", &result); }),
                Code::kInvalidArgument, "reason is not valid UTF-8");
   f.CheckInvariants();
 }
@@ -207,9 +203,8 @@ TEST_CASE("a log keeps the newest lines that the job asks for", "[jobs][change]"
   spec.keep_logs = 3;
   f.Add(spec);
   for (int i = 0; i < 5; ++i) {
-    f.MustDo([&](Ledger& ledger) {
-      return AppendLog(ledger, {"a", ""}, "line " + std::to_string(i));
-    });
+    f.MustDo(
+        [&](Ledger& ledger) { return AppendLog(ledger, {"a", ""}, "line " + std::to_string(i)); });
   }
   std::vector<LogLine> lines = RequireOk(ReadLogs(f.connection(), {"a", ""}, 0, 10));
   REQUIRE(lines.size() == 3);
@@ -228,9 +223,7 @@ TEST_CASE("a log keeps the newest lines that the job asks for", "[jobs][change]"
     return AppendLog(ledger, {"a", ""}, std::string(kLogLineMaxBytes + 1, 'x'));
   }),
                Code::kTooLarge, "line has 65537 bytes");
-  RequireError(f.Do([](Ledger& ledger) {
-    return AppendLog(ledger, {"a", ""}, "\xc3");
-  }),
+  RequireError(f.Do([](Ledger& ledger) { return AppendLog(ledger, {"a", ""}, "\xc3"); }),
                Code::kInvalidArgument, "line is not valid UTF-8");
   f.CheckInvariants();
 }

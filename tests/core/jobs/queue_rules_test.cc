@@ -44,9 +44,7 @@ TEST_CASE("a queue's own retention holds from now on", "[jobs][bulk]") {
     f.clock.Advance(1);
   }
   CHECK(f.Counts().completed == 2);
-  RequireError(f.Do([](Ledger& ledger) {
-    return SetQueueRetention(ledger, "q", {-2, 0}, {});
-  }),
+  RequireError(f.Do([](Ledger& ledger) { return SetQueueRetention(ledger, "q", {-2, 0}, {}); }),
                Code::kInvalidArgument, "completed.age_ms is -2");
   f.CheckInvariants();
 }

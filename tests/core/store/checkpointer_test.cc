@@ -36,7 +36,7 @@ class TemporaryFolder {
 };
 
 int64_t FileBytes(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return stat(path.c_str(), &info) == 0 ? static_cast<int64_t>(info.st_size) : 0;
 }
 
@@ -118,7 +118,9 @@ TEST_CASE("the WAL stays bounded while several processes write without pause", "
   constexpr int kWrites = 5'000 / kStride;
   const TemporaryFolder folder;
   const std::string path = folder.File("load.db");
-  { const Open created(path, kWalLimit); }
+  {
+    const Open created(path, kWalLimit);
+  }
   std::vector<pid_t> children;
   for (int i = 0; i < kProcesses; ++i) {
     const pid_t child = fork();

@@ -115,9 +115,8 @@ TEST_CASE("opening without create makes no file", "[store][open]") {
 TEST_CASE("a file system that cannot hold a WAL is refused before a file is made",
           "[store][open]") {
   TemporaryDirectory directory;
-  const ScopedFilesystemProbe probe([](const std::string&) {
-    return FilesystemInfo{0x6969, "nfs4"};
-  });
+  const ScopedFilesystemProbe probe(
+      [](const std::string&) { return FilesystemInfo{0x6969, "nfs4"}; });
   RequireError(OpenStatus(directory.File("a.db")), Code::kUnsupportedFilesystem, "is on NFS");
   CHECK_FALSE(std::filesystem::exists(directory.File("a.db")));
 }
