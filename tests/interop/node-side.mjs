@@ -1,0 +1,131 @@
+// The Node half of the tests between the languages: does what the lines on its standard input say.
+// A line is {"do": ..., arguments}; its answer is one line, {"ok": value} or {"error": {class, message, ...}}.
+import { createInterface } from "node:readline";
+
+import { Queue, QueueEvents, Worker } from "millrace";
+
+const store = process.argv[2];
+const open = new Map();
+const inFlight = new Set();
+
+function once(key, make) {
+  if (!open.has(key)) open.set(key, make());
+  return open.get(key);
+}
+
+const queueOf = (name) => once(`queue ${name}`, () => new Queue(name, { store }));
+const eventsOf = (name) => once(`events ${name}`, () => new QueueEvents(name, { store }));
+
+/** Resolves when the signal fires: with its reason as an error. */
+function aborted(signal) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+class PaymentError extends Error {
+  name = "PaymentError";
+  data = { code: 402 };
+}
+
+const seen = [];
+const tasks = {
+  add: ({ data }) => data.x + data.y,
+  echo: ({ data }) => data,
+  request: ({ opts, name, attemptsMade }) => ({ headers: opts.headers, name, attemptsMade }),
+  see({ data }) {
+    seen.push(data.n);
+  },
+  raise({ data }) {
+    if (data.type === "payment") throw new PaymentError(data.message);
+    throw new { TypeError, RangeError, Error }[data.type](data.message);
+  },
+  async report(job) {
+    for (const percent of [25, 50, 100]) await job.updateProgress({ percent });
+    await job.log("half ☂ way");
+    return "reported";
+  },
+  hang: (job) => aborted(job.signal),
+  flaky() {
+    if (!globalThis.repaired) throw new Error("not repaired yet");
+    return "works now";
+  },
+};
+
+const commands = {
+  async add({ queue, name, data, opts }) {
+    const job = await queueOf(queue).add(name, data, opts);
+    const { id, durability, existing } = job;
+    return { id, durability, existing };
+  },
+  async result({ queue, id }) {
+    const events = eventsOf(queue);
+    await events.waitUntilReady();
+    const job = await queueOf(queue).getJob(id);
+    return await job.waitUntilFinished(events);
+  },
+  async job({ queue, id }) {
+    const job = await queueOf(queue).getJob(id);
+    const { progress, failedReason, stacktrace, returnvalue, attemptsMade } = job;
+    const state = await job.getState();
+    return { state, progress, failedReason, stacktrace, returnvalue, attemptsMade };
+  },
+  // All events after `after` up to the first one of the type `until`, as [type, arguments, event id].
+  events({ queue, after = "0", until }) {
+    const reader = new QueueEvents(queue, { store, lastEventId: after });
+    const all = [];
+    return new Promise((resolve, reject) => {
+      const types = ["added", "waiting", "delayed", "active", "progress", "completed", "failed"];
+      for (const type of [...types, "cancelled", "retries-exhausted"]) {
+        reader.on(type, (args, id) => {
+          all.push([type, args, id]);
+          if (type === until) resolve(reader.close().then(() => all));
+        });
+      }
+      reader.on("error", reject);
+    });
+  },
+  cancel: ({ queue, id, reason }) => queueOf(queue).cancel(id, reason),
+  retryAll: ({ queue }) => queueOf(queue).retryJobs(),
+  async retry({ queue, id }) {
+    await (await queueOf(queue).getJob(id)).retry();
+  },
+  repair() {
+    globalThis.repaired = true;
+  },
+  seen: () => seen,
+  async work({ queue, concurrency = 4 }) {
+    const worker = new Worker(queue, (job) => tasks[job.name](job), {
+      store,
+      concurrency,
+      autorun: false,
+    });
+    worker.on("error", (error) => console.error(error));
+    open.set(`worker ${queue}`, worker);
+    worker.run().catch(console.error);
+    await worker.waitUntilReady();
+  },
+};
+
+function describe(error) {
+  const { message, name, code, type, remoteStack, data, jobId } = error;
+  return { class: error.constructor.name, message, name, code, type, remoteStack, data, jobId };
+}
+
+async function run({ number, do: what, ...rest }) {
+  let answer;
+  try {
+    answer = { number, ok: (await commands[what](rest)) ?? null };
+  } catch (error) {
+    answer = { number, error: describe(error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const running = run(JSON.parse(line));
+  inFlight.add(running);
+  running.finally(() => inFlight.delete(running));
+}
+await Promise.all(inFlight);
+for (const one of [...open.values()].reverse()) await one.close();
