@@ -134,9 +134,11 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
   }
   std::vector<std::vector<JobSpec>> batches;
   batches.push_back(std::move(jobs));
+  ++unwritten_;
   SubmitBatches(*writer_, *ledger_, *overflow_, std::move(batches), {Status::Ok()},
                 Durability::kMemory, wait_if_full,
                 [this](const std::vector<Result<std::vector<EnqueueAck>>>& answers) {
+                  --unwritten_;
                   if (answers[0].ok() || !options_.on_log) return;
                   options_.on_log("jobs enqueued at durability memory were lost: " +
                                   answers[0].status().ToString());

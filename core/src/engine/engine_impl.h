@@ -95,6 +95,8 @@ class EngineImpl : public Engine {
   Status CheckJobs(const std::vector<JobSpec>& jobs) const;
   Durability LevelFor(const std::vector<JobSpec>& jobs, const WriteOptions& options) const;
   std::vector<EnqueueAck> EnqueueUnwritten(std::vector<JobSpec> jobs, bool wait_if_full);
+  template <typename Read>
+  auto ReadOwn(Read read) -> decltype(read());
   template <typename F>
   Status Change(const WriteOptions& options, F apply) {
     RETURN_IF_ERROR(Usable());
@@ -122,6 +124,7 @@ class EngineImpl : public Engine {
   std::mutex mutex_;
   std::vector<std::weak_ptr<SessionCore>> sessions_;
   std::vector<std::weak_ptr<Follower>> followers_;
+  std::atomic<int64_t> unwritten_{0};  // enqueues acknowledged at durability memory, to be written
   std::atomic<bool> closed_{false};
   std::mutex closing_;
 };

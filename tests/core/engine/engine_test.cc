@@ -35,6 +35,23 @@ TEST_CASE("durability memory answers at once and writes soon", "[engine]") {
         Durability::kProcess);
 }
 
+TEST_CASE("a job acknowledged at durability memory can be read and awaited at once", "[engine]") {
+  TempDir dir;
+  auto engine = Must(Engine::Open({.path = dir.file()}));
+  for (int i = 0; i < 100; ++i) {
+    const auto ack = Must(engine->Enqueue({Spec()}, {.durability = Durability::kMemory})).front();
+    const JobRef job{.id = ack.id, .queue = i % 2 == 0 ? "q" : ""};
+    if (i % 3 == 0) {
+      CHECK(Must(engine->GetJob(job)).state == JobState::kReady);
+    } else if (i % 3 == 1) {
+      CHECK(Must(engine->GetOutcome(job)).state == JobState::kReady);
+    } else {
+      CHECK(engine->WaitFinished(job, 0).status().code() == Code::kTimeout);
+    }
+  }
+  CHECK(engine->GetJob({.id = "none", .queue = ""}).status().code() == Code::kNotFound);
+}
+
 TEST_CASE("a store in memory has the same API", "[engine]") {
   auto engine = Must(Engine::Open({.path = ":memory:"}));
   CHECK(engine->durability() == Durability::kMemory);
