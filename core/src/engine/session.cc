@@ -224,7 +224,7 @@ Status SessionCore::Close(int64_t timeout_ms) {
   const bool announce = !std::exchange(notices_announced_, true);
   notices_changed_.notify_all();
   const Status status =
-      step_notes_.empty()
+      step_notes_.empty() && notes_.empty()
           ? Status::Ok()
           : Status(Code::kIoError,
                    "some finished attempts could not be written; they will run again");
@@ -284,6 +284,8 @@ int32_t SessionCore::Hunger(std::vector<int64_t>* queue_ids) {
   const Lock lock(mutex_);
   const int32_t want = Want();
   if (want <= 0 || step_under_way_) return 0;
+  // Feed() refuses until then: who said "hungry" would be fed in vain, again and again.
+  if (context_.clock->MonotonicMs() < retry_at_ms_) return 0;
   Queues(queue_ids);
   return want;
 }

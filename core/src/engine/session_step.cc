@@ -45,6 +45,7 @@ Status SessionCore::Kick(Lock lock) {
   }
   lock = Lock(mutex_);
   step_under_way_ = false;
+  jobs_changed_.notify_all();  // Close() waits for the end of a step
   lock.unlock();
   context_.pump->Nudge();
   return Status::Ok();
