@@ -85,10 +85,17 @@ bool Overflow::busy() {
 }
 
 void Overflow::Add(store::WriteOp* op) {
-  const std::lock_guard lock(mutex_);
-  waiting_.push_back(op);
-  if (!thread_.joinable()) thread_ = std::thread([this] { Loop(); });
-  changed_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      waiting_.push_back(op);
+      if (!thread_.joinable()) thread_ = std::thread([this] { Loop(); });
+      changed_.notify_one();
+      return;
+    }
+  }
+  // The thread may be gone already, and nobody would ever answer.
+  op->Done(Status(Code::kClosed, "the engine was closed"));
 }
 
 void Overflow::Loop() {

@@ -39,6 +39,7 @@ class Overflow {
   ~Overflow() { Stop(); }
   // True if operations wait here: later ones must go behind them.
   bool busy();
+  // After Stop() the operation is ended with kClosed.
   void Add(store::WriteOp* op);
   // Submits what waits, then ends the thread.
   void Stop();
