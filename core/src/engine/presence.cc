@@ -172,7 +172,7 @@ void Presence::Disappear() {
   if (process_id() == 0) return;
   const Status status =
       RunChange(*writer_, *ledger_, Durability::kProcess, true,
-                [&](jobs::Ledger& ledger) { return jobs::DeleteProcess(ledger, process_id()); });
+                [&](jobs::Ledger& ledger) { return jobs::LeaveProcess(ledger, process_id()); });
   if (!status.ok() && options_.on_log) options_.on_log("leaving the store: " + status.ToString());
   bell()->ArmJobs({}, 0);  // the pump has stopped: nobody else arms
   bell()->ArmEvents({});

@@ -38,7 +38,8 @@ class Presence : public jobs::Ledger::Wakes {
   void WatchOthers(std::function<void(const std::vector<std::string>&)> on_rescued);
   // A process may have come: watch it too.
   void LookForPeers();
-  // Unregisters. The process's leases must have been released.
+  // Unregisters, and gives the slot up. Leases that could not be released are left to be taken
+  // back like those of a dead process.
   void Disappear();
 
   int64_t process_id() const { return process_id_.load(std::memory_order_acquire); }

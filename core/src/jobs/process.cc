@@ -65,6 +65,13 @@ Status DeleteProcess(Ledger& ledger, int64_t process_id) {
   return RunOn(ledger, sql::process::kDeleteProcess, process_id);
 }
 
+Status LeaveProcess(Ledger& ledger, int64_t process_id) {
+  ASSIGN_OR_RETURN(const std::vector<int64_t> held,
+                   Rows(ledger.connection(), sql::process::kSelectHeld, process_id, 1));
+  if (held.empty()) return DeleteProcess(ledger, process_id);
+  return RunOn(ledger, sql::process::kDeleteSessionsOf, process_id);
+}
+
 Result<std::vector<ProcessRow>> ListProcesses(store::Connection& connection) {
   std::vector<ProcessRow> processes;
   Query q(connection, sql::process::kSelectProcesses);

@@ -21,6 +21,10 @@ struct ProcessRow {
 Status InsertProcess(Ledger& ledger, const ProcessRow& process, const std::string& host);
 // Forgets a process and its sessions. Its leases must have been taken back.
 Status DeleteProcess(Ledger& ledger, int64_t process_id);
+// A process that ends in order is forgotten too, unless it still holds leases (it could not write
+// how they ended): then it stays registered, so that the others, or its slot's next holder, take
+// them back.
+Status LeaveProcess(Ledger& ledger, int64_t process_id);
 Result<std::vector<ProcessRow>> ListProcesses(store::Connection& connection);
 // The slot at which a process can be rung; -1 if it is not registered.
 Result<int> SlotOf(store::Connection& connection, int64_t process_id);

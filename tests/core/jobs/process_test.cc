@@ -59,6 +59,25 @@ TEST_CASE("a dead process's jobs are taken back in slices, in their old places",
   f.CheckInvariants();
 }
 
+TEST_CASE("a process that leaves with leases stays known to those who take them back",
+          "[jobs][process]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.MustDo([](Ledger& ledger) {
+    return InsertProcess(ledger, {.process_id = kProcess, .slot = 3, .pid = 42}, "host");
+  });
+  f.Claim(1);
+  f.MustDo([](Ledger& ledger) { return LeaveProcess(ledger, kProcess); });
+  REQUIRE(RequireOk(ListProcesses(f.connection())).size() == 1);
+  std::vector<std::string> ids;
+  bool more = true;
+  f.MustDo([&](Ledger& ledger) { return RescueFrom(ledger, kProcess, 2, &ids, &more); });
+  CHECK(ids == std::vector<std::string>{"a"});
+  f.MustDo([](Ledger& ledger) { return LeaveProcess(ledger, kProcess); });
+  CHECK(RequireOk(ListProcesses(f.connection())).empty());
+  f.CheckInvariants();
+}
+
 TEST_CASE("who is over the hard limit is failed, and told", "[jobs][process]") {
   JobsFixture f;
   JobSpec spec = Spec("slow");
