@@ -61,6 +61,16 @@ Status EngineImpl::Start() {
   return Status::Ok();
 }
 
+EngineImpl::~EngineImpl() {
+  (void)Close();
+  if (!store_ || !store_->forked()) return;
+  // The parent's threads do not exist here: there is nobody to join, and a mutex or a condition
+  // that one of them held or waited for would be waited for without end.
+  static_cast<void>(pump_.release());
+  static_cast<void>(overflow_.release());
+  static_cast<void>(presence_.release());
+}
+
 Status EngineImpl::Close() {
   if (!store_) return Status::Ok();
   if (store_->forked())

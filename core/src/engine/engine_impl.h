@@ -29,7 +29,7 @@ namespace millrace::engine {
 class EngineImpl : public Engine {
  public:
   explicit EngineImpl(OpenOptions options) : options_(std::move(options)) {}
-  ~EngineImpl() override { (void)Close(); }
+  ~EngineImpl() override;
   Status Start();
 
   Status Close() override;

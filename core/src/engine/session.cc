@@ -238,7 +238,18 @@ bool SessionCore::AllWritten() {
   return !step_under_way_ && notes_.empty() && step_notes_.empty();
 }
 
+SessionHandle::~SessionHandle() {
+  if (fork_generation_ == ForkGeneration()) {
+    (void)Close(0);
+  } else {
+    // Its locks and conditions may be held by threads of the parent: never touched, never freed.
+    static_cast<void>(new std::shared_ptr<SessionCore>(std::move(core_)));
+  }
+}
+
 Status SessionHandle::Close(int64_t timeout_ms) {
+  if (fork_generation_ != ForkGeneration())
+    return Status(Code::kForkedChild, "this session belongs to the parent process");
   const Status status = core_->Close(timeout_ms);
   std::function<void()> on_closed;
   {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fork.h"
 #include "engine/pump.h"
 #include "engine/session_state.h"
 #include "jobs/ledger.h"
@@ -133,7 +134,7 @@ class SessionHandle : public Session {
  public:
   SessionHandle(std::shared_ptr<SessionCore> core, std::function<void()> on_closed)
       : core_(std::move(core)), on_closed_(std::move(on_closed)) {}
-  ~SessionHandle() override { (void)Close(0); }
+  ~SessionHandle() override;
 
   Result<std::vector<LeasedJob>> Take(int32_t max, int64_t timeout_ms) override {
     return core_->Take(max, timeout_ms);
@@ -159,6 +160,7 @@ class SessionHandle : public Session {
 
  private:
   std::shared_ptr<SessionCore> core_;
+  const uint32_t fork_generation_ = ForkGeneration();
   std::mutex mutex_;
   std::function<void()> on_closed_;  // unregisters; once
 };

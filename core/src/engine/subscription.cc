@@ -55,10 +55,16 @@ bool Follower::closed() {
 }
 
 EventSubscription::~EventSubscription() {
-  Close();
+  if (fork_generation_ == ForkGeneration()) {
+    Close();
+  } else {
+    // A thread of the parent may hold its lock or wait in it: never touched, never freed.
+    static_cast<void>(new std::shared_ptr<Follower>(std::move(follower_)));
+  }
 }
 
 void EventSubscription::Close() {
+  if (fork_generation_ != ForkGeneration()) return;
   follower_->Close();
   pump_.Remove(follower_.get());
 }

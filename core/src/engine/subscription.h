@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 
+#include "base/fork.h"
 #include "engine/pump.h"
 #include "jobs/event_log.h"
 #include "millrace/events.h"
@@ -61,7 +62,8 @@ class EventSubscription : public Subscription {
 
   store::Store& store_;
   Pump& pump_;
-  const std::shared_ptr<Follower> follower_;
+  std::shared_ptr<Follower> follower_;
+  const uint32_t fork_generation_ = ForkGeneration();
   const EventQuery query_;
   std::mutex reading_;  // one Next() at a time
   jobs::EventPosition position_;
