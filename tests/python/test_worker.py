@@ -403,6 +403,8 @@ def test_the_worker_is_listed(app):
         ({"pool": "eventlet"}, InvalidArgument),
         ({"pool": 5}, TypeError),
         ({"concurrency": 0}, InvalidArgument),
+        ({"concurrency": 1_001}, InvalidArgument),
+        ({"concurrency": 100_001, "pool": "asyncio"}, InvalidArgument),
         ({"concurrency": "4"}, TypeError),
         ({"queues": "a"}, TypeError),
         ({"queues": [5]}, TypeError),

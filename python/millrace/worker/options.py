@@ -16,6 +16,8 @@ PoolName = Literal["processes", "threads", "asyncio", "solo"]
 POOLS: Final[tuple[PoolName, ...]] = get_args(PoolName)
 
 _ASYNCIO_CONCURRENCY: Final = 100
+# A store knows 1,024 processes, a session 100,000 slots.
+_CONCURRENCY_MAX: Final = {"processes": 1_000, "threads": 10_000, "asyncio": 100_000}
 
 
 class WorkerOptions:
@@ -74,6 +76,10 @@ class WorkerOptions:
         self.concurrency = (
             1 if pool == "solo" else options.check_int("concurrency", concurrency, least=1)
         )
+        if self.concurrency > (most := _CONCURRENCY_MAX.get(pool, 1)):
+            raise InvalidArgument(
+                f"concurrency is {concurrency}; at most {most} is accepted for the pool {pool!r}"
+            )
         self.queues = tuple(
             options.check_text(f"queues[{i}]", queue) for i, queue in enumerate(queues)
         )

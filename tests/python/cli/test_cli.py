@@ -82,11 +82,11 @@ def test_the_text_of_inspect(filled, command):
 @BOTH
 def test_inspect_shows_workers_and_what_they_run(filled, command):
     engine = _core.Engine(str(filled), durability="process")
-    session = engine.open_session(["images"], slots=3, prefetch=0, worker_name="wanda")
+    session = engine.open_session(["images"], slots=1, prefetch=0, worker_name="wanda")
     taken = session.take(1)[0]
     answer = json.loads(run(command, "inspect", "--json", "--store", str(filled)).stdout)
     assert fits(
-        [{"name": "wanda", "language": "python", "alive": True, "slots": 3, "active": 1}],
+        [{"name": "wanda", "language": "python", "alive": True, "slots": 1, "active": 1}],
         answer["workers"],
     )
     row = run(command, "inspect", "--store", str(filled)).stdout.splitlines()[-1].split()
