@@ -124,6 +124,7 @@ class SessionCore : public PumpSession,
   std::vector<Settled> step_settled_;
   std::vector<jobs::Claimed> step_claimed_;
   int32_t step_want_ = 0;
+  bool step_more_ = false;  // there is more to claim than this step has looked at
   bool step_committed_ = false;
   size_t next_queue_ = 0;
   std::vector<int64_t> heard_tokens_;  // of the pump's thread

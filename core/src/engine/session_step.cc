@@ -54,6 +54,7 @@ Status SessionCore::Kick(Lock lock) {
 Status SessionCore::Apply(store::Connection&) {
   step_settled_.clear();
   step_claimed_.clear();
+  step_more_ = false;
   for (Note& note : step_notes_) RETURN_IF_ERROR(ApplyNote(note));
   RETURN_IF_ERROR(ClaimForQueues(step_want_));
   return jobs::CleanNoted(*context_.ledger);  // last: a claim ends what has expired
@@ -85,8 +86,10 @@ Status SessionCore::ClaimForQueues(int32_t want) {
   for (size_t i = 0; i < count && want > 0; ++i) {
     const auto& [queue_id, name] = context_.queues[(next_queue_ + i) % count];
     const size_t before = step_claimed_.size();
+    bool more = false;
     RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want,
-                                    &step_claimed_));
+                                    &step_claimed_, &more));
+    step_more_ = step_more_ || more;
     want -= static_cast<int32_t>(step_claimed_.size() - before);
   }
   return Status::Ok();
@@ -96,7 +99,7 @@ void SessionCore::Committed() {
   Lock lock(mutex_);
   step_committed_ = true;
   next_queue_ = (next_queue_ + 1) % context_.queues.size();
-  hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_;
+  hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_ && !step_more_;
   if (waiting_.empty()) waiting_since_ms_ = context_.clock->MonotonicMs();
   const bool came = !step_claimed_.empty();
   for (jobs::Claimed& claimed : step_claimed_) waiting_.push_back(std::move(claimed));

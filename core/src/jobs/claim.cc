@@ -14,6 +14,8 @@ using store::Query;
 // Scheduled jobs that one transaction makes ready, at most: a backlog that comes due at once is
 // moved in slices.
 constexpr int64_t kPromoteSlice = 1'000;
+// Expired or damaged jobs that one transaction passes by, at most: nobody else can write meanwhile.
+constexpr int64_t kPassSlice = 1'000;
 
 Status Quarantine(Ledger& ledger, int64_t queue_id, int64_t row, const char* what) {
   Query q(ledger.connection(), sql::jobs::kQuarantine);
@@ -176,21 +178,25 @@ Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int
 }  // namespace
 
 Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
-                 int32_t max, std::vector<Claimed>* claimed) {
+                 int32_t max, std::vector<Claimed>* claimed, bool* more) {
+  if (more) *more = false;
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(queue_id));
   if (rules.paused) return Status::Ok();
   RETURN_IF_ERROR(PromoteDue(ledger, queue_id));
   const size_t before = claimed->size();
-  int64_t want = max;
-  for (int64_t seen = want;
-       want > 0 && seen == want;) {  // expired ones on the way leave room for others
+  int64_t passed = 0;
+  for (int64_t want = max; want > 0 && passed < kPassSlice;) {
+    const size_t here = claimed->size();
+    int64_t seen = 0;
     RETURN_IF_ERROR(ClaimHead(ledger, queue_id, queue, process_id, want, claimed, &seen));
     if (seen < want) break;
-    want = max - static_cast<int64_t>(claimed->size() - before);
-    seen = want;
+    // Expired ones on the way leave room for others.
+    want -= static_cast<int64_t>(claimed->size() - here);
+    passed += seen - static_cast<int64_t>(claimed->size() - here);
   }
-  ASSIGN_OR_RETURN(const bool more, HasClaimable(ledger.connection(), queue_id, ledger.now_ms()));
-  if (more) {
+  ASSIGN_OR_RETURN(const bool left, HasClaimable(ledger.connection(), queue_id, ledger.now_ms()));
+  if (more) *more = left;
+  if (left) {
     ledger.WakeFor(queue_id);  // a chain: should a ring have got lost with a process, the next
                                // claim makes up for it
   } else if (claimed->size() > before) {

@@ -38,10 +38,11 @@ struct Claimed {
 };
 
 // Moves what is due into ready, then claims up to `max` jobs of the queue for `process_id`, in
-// order. Jobs past their expiry are cancelled on the way, damaged ones quarantined. A paused queue
-// gives none.
+// order. Jobs past their expiry are cancelled on the way, damaged ones quarantined; a call that
+// meets too many of these ends with fewer jobs than there are. *more (if asked for) is true if
+// another call would find something. A paused queue gives none.
 Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
-                 int32_t max, std::vector<Claimed>* claimed);
+                 int32_t max, std::vector<Claimed>* claimed, bool* more = nullptr);
 
 // Whether ClaimJobs would find anything now; only reads.
 Result<bool> HasClaimable(store::Connection& connection, int64_t queue_id, int64_t now_ms);

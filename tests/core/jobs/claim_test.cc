@@ -1,5 +1,6 @@
 #include "jobs/claim.h"
 
+#include "base/macros.h"
 #include "jobs/jobs_test_util.h"
 #include "jobs/read.h"
 
@@ -109,6 +110,33 @@ TEST_CASE("expired jobs are passed by and others claimed in their stead", "[jobs
   CHECK(f.Counts().cancelled == 3);
   CHECK(f.Read("x1").error.find("JobExpired") != std::string::npos);
   CHECK(f.Events("q", {EventType::kCancelled}).size() == 3);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a crowd of expired jobs is passed by in slices", "[jobs][claim]") {
+  JobsFixture f;
+  constexpr int kExpired = 1'500;
+  for (int i = 0; i < kExpired; ++i) {
+    JobSpec spec = Spec("x" + std::to_string(i));
+    spec.expires_in_ms = 10;
+    f.Add(spec);
+  }
+  f.AddId("good");
+  f.clock.Advance(10);
+  bool more = false;
+  std::vector<Claimed> claimed;
+  const auto claim = [&](Ledger& ledger) -> Status {
+    ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId("q"));
+    return ClaimJobs(ledger, queue_id, "q", JobsFixture::kProcess, 2, &claimed, &more);
+  };
+  f.MustDo(claim);
+  CHECK(claimed.empty());
+  CHECK(more);
+  CHECK(f.Counts().cancelled < kExpired);
+  f.MustDo(claim);
+  CHECK(Ids(claimed) == Names{"good"});
+  CHECK_FALSE(more);
+  CHECK(f.Counts().cancelled == kExpired);
   f.CheckInvariants();
 }
 
