@@ -219,7 +219,9 @@ TEST_CASE("a taker that is slow to wake up gets its jobs", "[session]") {
     for (int i = 0; i < kJobs; ++i) Must(f.session->Settle(TakeOne(*f.session).token, Completed()));
     done = true;
   });
-  for (int i = 0; i < kJobs; ++i) Add(*f.engine, Spec());
+  JobSpec spec = Spec();
+  spec.keep_completed = Keep{};  // for ever: many days pass here, and finished jobs would be cleaned
+  for (int i = 0; i < kJobs; ++i) Add(*f.engine, spec);
   worker.join();
   time.join();
   Must(f.session->Close(-1));
