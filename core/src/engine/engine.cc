@@ -80,6 +80,7 @@ Status EngineImpl::Close() {
   std::vector<std::shared_ptr<SessionCore>> sessions;
   {
     const std::lock_guard lock(mutex_);
+    closed_ = true;  // first: what is not in these lists now never will be, and ends by itself
     for (auto& session : sessions_) {
       if (auto alive = session.lock()) sessions.push_back(std::move(alive));
     }
@@ -94,7 +95,6 @@ Status EngineImpl::Close() {
   if (pump_) pump_->Stop();
   if (overflow_) overflow_->Stop();
   if (presence_ && writer_) presence_->Disappear();
-  closed_ = true;
   if (writer_) writer_->Stop();
   return store_->Close();
 }

@@ -72,6 +72,7 @@ Result<std::shared_ptr<Follower>> EngineImpl::Follow(int64_t queue_id,
   auto follower = std::make_shared<Follower>(queue_id, std::move(on_news));
   {
     const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(Usable());  // Close() ends those that are in the list
     std::erase_if(followers_, [](const std::weak_ptr<Follower>& f) { return f.expired(); });
     followers_.push_back(follower);
   }

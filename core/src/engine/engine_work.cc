@@ -71,6 +71,7 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
   auto core = std::make_shared<SessionCore>(std::move(context), std::move(options));
   {
     const std::lock_guard lock(mutex_);
+    RETURN_IF_ERROR(Usable());  // Close() ends those that are in the list
     sessions_.push_back(core);
   }
   pump_->Add(core);

@@ -36,6 +36,7 @@ Status Presence::Start(store::Writer* writer, jobs::Ledger* ledger) {
 Status Presence::Appear() {
   const std::lock_guard lock(mutex_);
   if (process_id() != 0) return Status::Ok();
+  if (left_) return Status(Code::kClosed, "the engine was closed");
   int slot = 0;
   if (!store_.in_memory()) {
     ASSIGN_OR_RETURN(slot, store_.ClaimSlot());
@@ -116,7 +117,7 @@ std::vector<wake::Peer> Presence::Peers() {
 
 void Presence::WatchOthers(std::function<void(const std::vector<std::string>&)> on_rescued) {
   const std::lock_guard lock(mutex_);
-  if (liveness_ || store_.in_memory()) return;
+  if (liveness_ || left_ || store_.in_memory()) return;
   on_rescued_ = std::move(on_rescued);
   wake::Liveness::Options options;
   options.slot_held = [this](int slot) { return store_.SlotHeld(slot); };
@@ -165,6 +166,7 @@ void Presence::Disappear() {
   std::unique_ptr<wake::Liveness> liveness;
   {
     const std::lock_guard lock(mutex_);
+    left_ = true;  // a session that is being opened meanwhile must bring nothing back
     liveness = std::move(liveness_);
   }
   liveness.reset();  // joins: its callback may be waiting for the writer

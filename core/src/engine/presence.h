@@ -70,6 +70,7 @@ class Presence : public jobs::Ledger::Wakes {
   std::atomic<wake::Doorbell*> bell_{nullptr};
   std::mutex mutex_;
   int slot_ = -1;
+  bool left_ = false;  // Disappear() was called
   bool told_of_files_ = false;
   std::atomic<int64_t> process_id_{0};
   std::unique_ptr<wake::Liveness> liveness_;
