@@ -85,7 +85,7 @@ class Pump {
   void LookAtLeases(store::Connection& connection, const Snapshot& members);
   void EverySecond(const Snapshot& members);
   void TimeOutHung();
-  void CleanExpired();
+  bool CleanExpired(const Snapshot& members);
 
   store::Store& store_;
   store::Writer& writer_;
