@@ -65,7 +65,11 @@ class PageReader {
 
   Status ReadRow(const Row& row) {
     const int64_t first = row.seq == position_.seq ? position_.n + 1 : 0;
-    if (first >= row.n) return Status::Ok();
+    if (first >= row.n) {
+      // A damaged row may count no events: a reader that did not pass it would read it for ever.
+      if (row.seq > position_.seq) position_ = {.seq = row.seq, .n = 0};
+      return Status::Ok();
+    }
     std::vector<Event> events;
     std::vector<int64_t> jobs;
     const Status decoded = DecodeEvents(row.body, row.seq, row.at_ms, query_.queue, &events, &jobs);
