@@ -29,6 +29,12 @@ def check_text(name: str, value: object) -> str:
         raise wrong_type(name, "a str", value)
     if not value:
         raise InvalidArgument(f"{name} must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(
+            f"{name} holds a lone surrogate, which UTF-8 cannot express: {value!a}"
+        ) from None
     return value
 
 

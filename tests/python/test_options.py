@@ -90,6 +90,12 @@ def test_options_that_are_empty(given):
         options.write_options(**given)
 
 
+@pytest.mark.parametrize("given", [{"queue": "\ud800"}, {"task_id": "a\udfff"}])
+def test_options_that_utf8_cannot_express(given):
+    with pytest.raises(InvalidArgument, match=f"{next(iter(given))} holds a lone surrogate"):
+        options.write_options(**given)
+
+
 def test_retry_policy_of_celerys_defaults():
     policy = options.retry_policy(
         max_retries=3,
