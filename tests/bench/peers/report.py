@@ -115,3 +115,23 @@ def write_json(path: Path, lines: list[Line], about: dict[str, Any]) -> None:
     path.write_text(
         json.dumps({**about, "rows": [asdict(line) for line in lines]}, indent=2) + "\n"
     )
+
+
+def write_document(path: Path, lines: list[Line], about: dict[str, Any]) -> None:
+    """Replace the figures between the two markers of a Markdown document."""
+    begin, end = "<!-- figures -->\n", "<!-- end of figures -->"
+    text = path.read_text()
+    head, _, rest = text.partition(begin)
+    tail = rest.partition(end)[2]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    disk = ", ".join(
+        f"{name[:-3].replace('_', ' ')} {us:,.0f} us" for name, us in about["fdatasync"].items()
+    )
+    facts = [
+        f"* {about['cpus']} cores; load average before the run {about['load_before']}",
+        f"* {versions}; medians of {about['runs_per_row']} runs",
+        f"* fdatasync of one WAL frame: {disk}",
+        *(f"* not measured: {name}: {reason}" for name, reason in about["missing"].items()),
+    ]
+    block = "\n".join([*facts, "", table(lines), ""])
+    path.write_text(head + begin + "\n" + block + "\n" + end + tail)

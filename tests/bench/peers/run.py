@@ -27,7 +27,7 @@ from environment import BUILD, ROOT, WORK, Peers, install
 from measure import Bench, run_group
 from plan import GROUPS
 from redis_servers import RedisServers
-from report import Line, line_of, table, write_json
+from report import Line, line_of, table, write_document, write_json
 
 BUSY_LOAD = 0.7
 ALONE = ("memory", "recovery", "cpu", "core")
@@ -46,6 +46,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="the interpreter that has millrace (default: the one of `make build`)",
     )
     parser.add_argument("--out", type=Path, default=BUILD / "bench-peers.json")
+    parser.add_argument(
+        "--docs", action="store_true", help="put the table into docs/benchmarks.md too"
+    )
     return parser.parse_args(argv)
 
 
@@ -121,6 +124,8 @@ def main(argv: list[str]) -> int:
         "seconds": round(time.monotonic() - started),
     }
     write_json(args.out, lines, about)
+    if args.docs:
+        write_document(ROOT / "docs" / "benchmarks.md", lines, about)
     print(table(lines))
     for line in lines:
         if line.note:
