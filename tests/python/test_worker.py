@@ -30,6 +30,20 @@ def pool(request):
     return request.param
 
 
+@pytest.mark.parametrize("pool", ["threads", "asyncio"])
+def test_as_many_plain_tasks_at_once_as_the_concurrency(app, pool):
+    barrier = threading.Barrier(50)
+
+    @app.task(name="meet")
+    def meet():
+        barrier.wait(PATIENCE_S)
+
+    results = app.enqueue_many(meet.prepare() for _ in range(50))
+    with running(app, pool=pool, concurrency=50):
+        for result in results:
+            result.get(timeout=PATIENCE_S)
+
+
 def test_plain_and_async_tasks(app, pool):
     @app.task(name="plain")
     def plain(x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from millrace import serializer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from millrace.worker.options import WorkerOptions
 
 _BATCH = 256
+_THREADS_MAX = 1000  # they are made as they are needed
 
 
 class AsyncioPool:
@@ -52,6 +54,11 @@ class AsyncioPool:
     async def _main(self) -> int:
         loop = asyncio.get_running_loop()
         self._loop = loop
+        # A thread for each plain function that may run at once: behind the few of the loop's own executor jobs
+        # would wait with their leases and time limits running.
+        loop.set_default_executor(
+            ThreadPoolExecutor(min(self._options.concurrency, _THREADS_MAX), "millrace-plain")
+        )
         watched = Watched(loop, self._news)
         self._session = open_session(
             self._app, self._options, self._options.concurrency, watched.notifier
