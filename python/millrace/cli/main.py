@@ -63,7 +63,7 @@ def _run_worker(args: Namespace) -> int:
         options = WorkerOptions(
             concurrency=args.concurrency,
             pool=args.pool,
-            queues=[name for given in args.queues for name in given.split(",") if name],
+            queues=[name for given in args.queues for name in given.split(",")],
             name=args.name,
             durability=args.durability,
             prefetch=args.prefetch,

@@ -297,6 +297,7 @@ def test_worker_runs_the_tasks_until_it_is_stopped(tmp_path, monkeypatch):
         (["tasks:app", "--pool", "swimming"], "invalid choice"),
         (["tasks:app", "-c", "0"], "whole number from 1"),
         (["tasks:app", "--grace", "soon"], "number of seconds"),
+        (["tasks:app", "-Q", ""], "queues[0] must not be empty"),
         ([], "required: app"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
