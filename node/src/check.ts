@@ -2,6 +2,8 @@
 import { invalidArgument } from "./errors.js";
 
 const CONTROL = /[\u0000-\u001f\u007f]/;
+/** Two different ones would become the same U+FFFD in UTF-8: two queues would be one. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** A value as a message shows it: short, and never the whole payload. */
 export function show(value: unknown): string {
@@ -35,6 +37,9 @@ export function checkName(what: string, value: unknown): asserts value is string
   }
   if (CONTROL.test(value)) {
     throw invalidArgument(`${what} must not contain control characters: ${show(value)}`);
+  }
+  if (LONE_SURROGATE.test(value)) {
+    throw invalidArgument(`${what} must not contain a lone surrogate: ${show(value)}`);
   }
 }
 

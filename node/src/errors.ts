@@ -1,4 +1,5 @@
 // What goes wrong, as classes. Every error that comes from Millrace itself has a stable `code`.
+import { inspect } from "node:util";
 
 /** The stable names of the core's codes. */
 export type ErrorCode =
@@ -115,20 +116,34 @@ function typeOf(error: Error): string {
   return typeof named === "string" && named !== "" ? named : "Error";
 }
 
-/** The JSON text of a thrown value, as every language reads it. */
+/** What `read` answers, as text. A thrown value is user code: its getters and toString may throw themselves. */
+function textOf(read: () => unknown, otherwise: string): string {
+  try {
+    return String(read());
+  } catch {
+    return otherwise;
+  }
+}
+
+/** A thrown value that is no Error: "[object Object]" would tell nobody what it was. */
+function describe(thrown: unknown): string {
+  const text = textOf(() => thrown, "[object ]");
+  return text.startsWith("[object ") ? textOf(() => inspect(thrown, { depth: 2 }), text) : text;
+}
+
+/** The JSON text of a thrown value, as every language reads it. Never throws. */
 export function encodeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) {
-    return JSON.stringify({ type: "Error", message: String(thrown), stack: "" });
+    return JSON.stringify({ type: "Error", message: describe(thrown), stack: "" });
   }
   const body: ErrorBody = {
-    type: typeOf(thrown),
-    message: String(thrown.message),
-    stack: String(thrown.stack ?? ""),
+    type: textOf(() => typeOf(thrown), "Error"),
+    message: textOf(() => thrown.message, "an error whose message cannot be read"),
+    stack: textOf(() => thrown.stack ?? "", ""),
   };
-  const data: unknown = (thrown as { data?: unknown }).data;
-  if (data === undefined) return JSON.stringify(body);
   try {
-    return JSON.stringify({ ...body, data });
+    const data: unknown = (thrown as { data?: unknown }).data;
+    return JSON.stringify(data === undefined ? body : { ...body, data });
   } catch {
     return JSON.stringify(body); // the data is no JSON: the error itself matters more
   }

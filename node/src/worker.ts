@@ -296,9 +296,9 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   }
 
   #failed(active: ActiveJob, thrown: unknown): void {
-    active.error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const body = encodeError(thrown);
     active.errorBody = decodeError(body);
+    active.error = thrown instanceof Error ? thrown : new Error(active.errorBody.message);
     if (active.aborted === "cancelled") {
       this.#settle(active, OutcomeKind.cancelled, body, { retryable: false, delay: NaN });
       return;

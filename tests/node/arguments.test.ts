@@ -40,6 +40,11 @@ const CASES: Case[] = [
     'new Queue: name must not contain control characters: "a\\nb"',
   ],
   [
+    "Queue lone surrogate",
+    () => new Queue("a\ud800", { store: ":memory:" }),
+    'new Queue: name must not contain a lone surrogate: "a\\ud800"',
+  ],
+  [
     "Queue options",
     () => new Queue("q", any("jobs.db")),
     'new Queue: options must be an object, not "jobs.db"',

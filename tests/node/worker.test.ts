@@ -42,6 +42,37 @@ describe("Worker", () => {
     assert.ok(job.finishedOn! >= job.processedOn!);
   });
 
+  it("ends a job whatever its processor throws", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const unreadable = Object.defineProperty(new Error(), "message", {
+      get: () => {
+        throw new Error("from the getter");
+      },
+    });
+    const thrown: [unknown, string][] = [
+      ["text", "text"],
+      [null, "null"],
+      [{ code: 7 }, "{ code: 7 }"],
+      [Object.create(null), "[Object: null prototype] {}"],
+      [unreadable, "an error whose message cannot be read"],
+    ];
+    const worker = bench.worker(({ data }) => {
+      throw thrown[data.x as number]?.[0];
+    });
+    const failed: string[] = [];
+    const all = deferred();
+    worker.on("failed", (job) => {
+      if (failed.push(job?.failedReason ?? "") === thrown.length) all.resolve();
+    });
+    await queue.addBulk(thrown.map((_, x) => ({ name: "n", data: { x } })));
+    await all.promise;
+    assert.deepEqual(
+      failed,
+      thrown.map(([, message]) => message),
+    );
+  });
+
   it("completed is emitted when the end is written", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();
