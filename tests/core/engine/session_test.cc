@@ -220,7 +220,7 @@ TEST_CASE("a taker that is slow to wake up gets its jobs", "[session]") {
     done = true;
   });
   JobSpec spec = Spec();
-  spec.keep_completed = Keep{};  // for ever: many days pass here, and finished jobs would be cleaned
+  spec.keep_completed = Keep{};  // for ever: days pass here, and retention would clean the jobs
   for (int i = 0; i < kJobs; ++i) Add(*f.engine, spec);
   worker.join();
   time.join();
