@@ -16,7 +16,7 @@ from millrace import (
     WorkerOptions,
     _core,
 )
-from millrace.errors import InvalidArgument, NotRegistered
+from millrace.errors import InvalidArgument, NotRegistered, TimeLimitExceeded
 from millrace.log import get_task_logger
 from worker_support import PATIENCE_S, running, until
 
@@ -42,6 +42,28 @@ def test_as_many_plain_tasks_at_once_as_the_concurrency(app, pool):
     with running(app, pool=pool, concurrency=50):
         for result in results:
             result.get(timeout=PATIENCE_S)
+
+
+def test_a_plain_task_that_outlives_its_job_does_not_hold_up_the_asyncio_pool(app):
+    release = threading.Event()
+
+    @app.task(name="hang", time_limit=0.05)
+    def hang():
+        release.wait(PATIENCE_S)
+
+    result = hang.delay()
+    worker = Worker(app, WorkerOptions(pool="asyncio"))
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(worker.run()))
+    thread.start()
+    try:
+        with pytest.raises(TimeLimitExceeded):
+            result.get(timeout=PATIENCE_S)
+        worker.stop()
+        thread.join(PATIENCE_S)
+        assert statuses == [1]  # run_worker() then leaves without waiting for the thread
+    finally:
+        release.set()
 
 
 def test_plain_and_async_tasks(app, pool):

@@ -39,6 +39,8 @@ class AsyncioPool:
         # By token; None until the coroutine has begun: cancelled before that, it would never run, and not settle.
         self._coroutines: dict[int, asyncio.Task[None] | None] = {}
         self._wanted: dict[int, type[BaseException]] = {}
+        # Tokens of plain functions that run, also of jobs that have ended.
+        self._threads: set[int] = set()
         self._closed = False
 
     def run(self) -> int:
@@ -75,6 +77,9 @@ class AsyncioPool:
             session_ms = self._options.grace_ms if self._mailbox.stage < 2 else _WRITE_MS  # noqa: PLR2004
             self._session.close(session_ms)
             watched.close()
+        if status == 0 and self._threads:
+            logger.error("%d functions outlived their jobs and are left behind", len(self._threads))
+            return 1
         return status
 
     def _news(self) -> None:
@@ -124,7 +129,7 @@ class AsyncioPool:
             if task.is_async:
                 value = await task.invoke(payload)
             else:
-                value = await asyncio.to_thread(task.invoke, payload)
+                value = await asyncio.to_thread(self._plain, token, task, payload)
         except asyncio.CancelledError as error:
             wanted = self._wanted.pop(token, None)
             self._runner.fail(wanted() if wanted is not None else error, task, request, token)
@@ -138,6 +143,13 @@ class AsyncioPool:
             self._coroutines.pop(token, None)
             if self._closed and not self._coroutines and not self._done.done():
                 self._done.set_result(0)
+
+    def _plain(self, token: int, task: Task[..., Any], payload: Any) -> Any:
+        self._threads.add(token)
+        try:
+            return task.invoke(payload)
+        finally:
+            self._threads.discard(token)
 
     def _interrupt(self, token: int, error: type[BaseException]) -> None:
         if token not in self._coroutines:
