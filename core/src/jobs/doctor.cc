@@ -198,19 +198,27 @@ class Doctor {
   Status Leases() {
     std::vector<std::string> faults;
     int64_t leases = 0;
+    int64_t orphans = 0;  // of registered processes that are dead: a backup has them, and so has a
+                          // store whose workers were all killed
     Query q(connection_, sql::doctor::kHolders);
     for (;;) {
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));
       if (!row) break;
       leases += q.Int(2);
-      const bool alive = !q.IsNull(1) && facts_.alive && facts_.alive(static_cast<int>(q.Int(1)));
-      if (alive || std::ssize(faults) == kFaultsShown) continue;
+      const bool registered = !q.IsNull(1);
+      const bool alive = registered && facts_.alive && facts_.alive(static_cast<int>(q.Int(1)));
+      if (registered && !alive) orphans += q.Int(2);
+      if (registered || std::ssize(faults) == kFaultsShown) continue;
       faults.push_back(std::to_string(q.Int(2)) + " jobs are leased by process " +
-                       std::to_string(q.Int(0)) +
-                       ", which is dead; any running Millrace process takes them back");
+                       std::to_string(q.Int(0)) + ", which is not registered");
     }
-    Add("leases", std::move(faults), std::to_string(leases) + " active jobs");
+    std::string detail = std::to_string(leases) + " active jobs";
+    if (orphans != 0) {
+      detail += ", " + std::to_string(orphans) +
+                " of them of processes that are dead: the next worker takes them back";
+    }
+    Add("leases", std::move(faults), std::move(detail));
     return Status::Ok();
   }
 

@@ -236,8 +236,8 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
                                     .job = &lease.key,
                                     .attempt = lease.attempts_made + 1,
                                     .count = crashes});
-  const std::string message = std::string(why) + " (" + std::to_string(crashes) + " of " +
-                              std::to_string(lease.max_crashes) + " crashes allowed)";
+  const std::string message = std::string(why) + " (crash " + std::to_string(crashes) + "; " +
+                              std::to_string(lease.max_crashes) + " are allowed)";
   const std::string error = CoreError("WorkerLost", message);
   Place place = lease.place;
   place.run = true;

@@ -56,9 +56,26 @@ TEST_CASE("doctor finds what is broken", "[jobs][admin]") {
   Breaks("INSERT INTO quarantine VALUES (1, 0, 1, 9, 'a broken thing')", "quarantine",
          "a broken thing");
   Breaks("INSERT INTO active VALUES (3, 1, 5, 77, 0, 3, 0, 0, NULL, 0, NULL)", "leases",
-         "process 77, which is dead");
+         "process 77, which is not registered");
   Breaks("PRAGMA user_version = 99", "schema", "the file has schema 99");
   Breaks("PRAGMA application_id = 5", "application_id", "the application id is 5");
+}
+
+TEST_CASE("jobs of a dead process are no fault: the next worker takes them back", "[jobs][admin]") {
+  JobsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  RequireOk(f.connection().Exec("DELETE FROM processes"));
+  RequireOk(f.connection().Exec(
+      ("INSERT INTO processes VALUES (" + std::to_string(lease.process_id) + ", 7, 1, 'vm', 0)")
+          .c_str()));
+  StoreFacts facts = f.Facts();
+  facts.alive = [](int64_t) { return false; };
+  const Json doctor = Parse(DoctorJson(f.connection(), facts));
+  CAPTURE(doctor.dump());
+  CHECK(Check(doctor, "leases")["ok"] == true);
+  CHECK(Check(doctor, "leases")["detail"] ==
+        "1 active jobs, 1 of them of processes that are dead: the next worker takes them back");
 }
 
 TEST_CASE("doctor answers what the engine has found with its own", "[jobs][admin]") {

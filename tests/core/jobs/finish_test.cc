@@ -137,7 +137,7 @@ TEST_CASE("the job of a dead worker is back at once, until it has killed too man
   });
   CHECK_FALSE(lost);
   CHECK(f.Read("a").error ==
-        R"x({"type":"WorkerLost","message":"it died (1 of 0 crashes allowed)","stack":""})x");
+        R"x({"type":"WorkerLost","message":"it died (crash 1; 0 are allowed)","stack":""})x");
   CHECK(f.Events("q", {EventType::kRescued}).size() == 1);
   CHECK(f.Events("q", {EventType::kFailed}).size() == 1);
   f.CheckInvariants();
