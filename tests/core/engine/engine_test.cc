@@ -1,12 +1,14 @@
 // The engine as a whole: durability levels, waiting, events, several engines and processes on one
 // file.
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <thread>
 
 #include "catch.h"
 #include "engine/engine_test_util.h"
+#include "store/store.h"
 #include "wake/child_process.h"
 
 namespace millrace::testing {
@@ -215,7 +217,16 @@ TEST_CASE("a stopped worker keeps its job until the job's time limit", "[engine]
   auto watcher = Must(engine->OpenSession({.queues = {"elsewhere"}}));
   wake::ChildProcess child("engine child: holds a job", {dir.file()});
   REQUIRE(child.ReadLine() == id);
-  child.Signal(SIGSTOP);
+  {
+    // Not in the middle of a commit: a process that is stopped there keeps every writer waiting.
+    auto store = Must(store::Store::Open({.path = dir.file()}));
+    Must(store->LockWriter());
+    child.Signal(SIGSTOP);
+    int status = 0;
+    REQUIRE(waitpid(child.pid(), &status, WUNTRACED) == child.pid());
+    REQUIRE(WIFSTOPPED(status));
+    store->UnlockWriter();
+  }
   const JobOutcome outcome = Must(engine->WaitFinished({.id = id, .queue = ""}, 30'000));
   CHECK(outcome.state == JobState::kFailed);
   CHECK(outcome.error.find("TimeLimitExceeded") != std::string::npos);
