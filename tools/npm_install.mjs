@@ -34,8 +34,8 @@ function run(program, args) {
   } catch (error) {
     if (error.code === "ENOENT") {
       throw new Error(
-        `${program} was not found. Building millrace needs CMake 3.22, a C++20 compiler, Python 3.10 and Boost's ` +
-          "headers; on Debian: apt-get install cmake g++ python3 libboost-dev",
+        `${program} was not found. Building millrace needs CMake 3.22, a C++20 compiler, Python 3.10, Boost's ` +
+          "headers and libsodium; on Debian: apt-get install cmake g++ python3 libboost-dev libsodium-dev",
       );
     }
     throw error;

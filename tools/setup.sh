@@ -15,6 +15,7 @@ ccache|ccache
 npm|npm
 libboost-dev|/usr/include/boost/lockfree/queue.hpp
 catch2|/usr/include/catch2
+libsodium-dev|/usr/include/sodium.h
 nlohmann-json3-dev|/usr/include/nlohmann/json.hpp
 '
 

@@ -32,7 +32,12 @@ MAY_INCLUDE = {
     | {"jobs", "limits", "streams", "routing", "flows", "schedule", "rpc", "workflow"},
 }
 # Headers that only one folder may know, and the words that give their use away without a header.
-CONFINED_HEADERS = {"sqlite3.h": "store", "linux/futex.h": "wake", "sys/pidfd.h": "wake"}
+CONFINED_HEADERS = {
+    "sqlite3.h": "store",
+    "linux/futex.h": "wake",
+    "sys/pidfd.h": "wake",
+    "sodium.h": "base",
+}
 CONFINED_WORDS = {
     re.compile(r"\bSYS_futex\b|\bFUTEX_\w+"): "wake",
     re.compile(r"\bSYS_pidfd_\w+|\bpidfd_(open|send_signal|getfd)\s*\("): "wake",
