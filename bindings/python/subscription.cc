@@ -32,7 +32,7 @@ std::vector<EventType> ToTypes(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     bool known = false;
     for (auto value = static_cast<int>(EventType::kAdded);
-         value <= static_cast<int>(EventType::kCleaned); ++value) {
+         value <= static_cast<int>(EventType::kBlocked); ++value) {
       const auto type = static_cast<EventType>(value);
       if (name != EventTypeName(type)) continue;
       types.push_back(type);

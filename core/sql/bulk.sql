@@ -1,27 +1,27 @@
 -- Changes to many jobs at once. The scans go over a queue's jobs behind a position and say where each stands:
--- job, position (two numbers), name (NULL: no body), time, priority, due_at_ms, seq, run, holder, token.
+-- job, position (two numbers), name (NULL: no body), time, priority, due_at_ms, seq, flags, holder, token.
 
 -- name: scan_ready
 -- in: queue_id, position, limit; out: see above; index: primary key, rowid of jobs
-SELECT abs(r.seq), r.priority, r.seq, j.name, j.created_at_ms, r.priority, 0, r.seq, r.run, 0, 0
+SELECT abs(r.seq), r.priority, r.seq, j.name, j.created_at_ms, r.priority, 0, r.seq, r.flags, 0, 0
 FROM ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
 WHERE r.queue_id = ?1 AND (r.priority, r.seq) > (?2, ?3) ORDER BY r.priority, r.seq LIMIT ?4;
 
 -- name: scan_scheduled
 -- in: queue_id, position, limit; out: see above; index: primary key, rowid of jobs
-SELECT abs(s.seq), s.due_at_ms, s.seq, j.name, j.created_at_ms, s.priority, s.due_at_ms, s.seq, s.run, 0, 0
+SELECT abs(s.seq), s.due_at_ms, s.seq, j.name, j.created_at_ms, s.priority, s.due_at_ms, s.seq, s.flags, 0, 0
 FROM scheduled s LEFT JOIN jobs j ON j.job = abs(s.seq)
 WHERE s.queue_id = ?1 AND (s.due_at_ms, s.seq) > (?2, ?3) ORDER BY s.due_at_ms, s.seq LIMIT ?4;
 
 -- name: scan_active
 -- The second number of the position is not used. in: queue_id, position, limit; out: see above; index: rowids
-SELECT a.job, a.job, 0, j.name, a.started_at_ms, a.priority, 0, a.seq, a.run, a.process_id, a.token
+SELECT a.job, a.job, 0, j.name, a.started_at_ms, a.priority, 0, a.seq, a.flags, a.process_id, a.token
 FROM active a LEFT JOIN jobs j ON j.job = a.job
 WHERE a.queue_id = ?1 AND (a.job, 0) > (?2, ?3) ORDER BY a.job LIMIT ?4;
 
 -- name: scan_finished
 -- in: queue_id, position, limit, state; out: see above; index: finished_in_order, rowid of jobs
-SELECT f.job, f.finished_at_ms, f.job, j.name, f.finished_at_ms, 0, 0, 0, f.run, 0, 0
+SELECT f.job, f.finished_at_ms, f.job, j.name, f.finished_at_ms, 0, 0, 0, f.flags, 0, 0
 FROM finished f LEFT JOIN jobs j ON j.job = f.job
 WHERE f.queue_id = ?1 AND f.state = ?5 AND (f.finished_at_ms, f.job) > (?2, ?3)
 ORDER BY f.finished_at_ms, f.job LIMIT ?4;

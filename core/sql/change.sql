@@ -8,21 +8,25 @@ SELECT keep_logs, keep_failed_age_ms, keep_failed_count FROM jobs WHERE job = ?1
 -- Leaves a note for the holder of a lease. in: job, reason or NULL; changes: active; index: rowid
 UPDATE active SET cancel_requested = 1, cancel_reason = ?2 WHERE job = ?1;
 
--- name: mark_active_run
--- The holder of a lease has written to job_runs; no row changes if the lease is gone. in: job, token; changes: active; index: rowid
-UPDATE active SET run = 1 WHERE job = ?1 AND token = ?2;
+-- name: mark_active
+-- Adds flags to a lease's place; no row changes if the lease is gone. in: job, token, flags; changes: active; index: rowid
+UPDATE active SET flags = flags | ?3 WHERE job = ?1 AND token = ?2;
 
--- name: mark_ready_run
--- in: queue_id, priority, seq; changes: ready; index: primary key
-UPDATE ready SET run = 1 WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
+-- name: mark_ready
+-- in: queue_id, priority, seq, flags; changes: ready; index: primary key
+UPDATE ready SET flags = flags | ?4 WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
 
--- name: mark_scheduled_run
--- in: queue_id, due_at_ms, seq; changes: scheduled; index: primary key
-UPDATE scheduled SET run = 1 WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
+-- name: mark_scheduled
+-- in: queue_id, due_at_ms, seq, flags; changes: scheduled; index: primary key
+UPDATE scheduled SET flags = flags | ?4 WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
 
--- name: mark_finished_run
--- in: job; changes: finished; index: rowid
-UPDATE finished SET run = 1 WHERE job = ?1;
+-- name: mark_blocked
+-- in: job, flags; changes: blocked; index: rowid
+UPDATE blocked SET flags = flags | ?2 WHERE job = ?1;
+
+-- name: mark_finished
+-- in: job, flags; changes: finished; index: rowid
+UPDATE finished SET flags = flags | ?2 WHERE job = ?1;
 
 -- name: write_progress
 -- in: job, progress; changes: job_runs

@@ -40,11 +40,11 @@ WHERE places <> 1 LIMIT ?3;
 -- in: first job (exclusive), last job, limit; out: job; index: rowids, primary keys
 SELECT r.job FROM job_runs r JOIN jobs j ON j.job = r.job
 WHERE r.job > ?1 AND r.job <= ?2 AND coalesce(
-  (SELECT run FROM active p WHERE p.job = r.job), (SELECT run FROM finished p WHERE p.job = r.job),
-  (SELECT run FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
+  (SELECT flags FROM active p WHERE p.job = r.job), (SELECT flags FROM finished p WHERE p.job = r.job),
+  (SELECT flags FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
     AND p.seq = iif(j.lifo, -j.job, j.job)),
-  (SELECT run FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
-    AND p.seq = iif(j.lifo, -j.job, j.job))) = 0
+  (SELECT flags FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
+    AND p.seq = iif(j.lifo, -j.job, j.job))) & 1 = 0
 LIMIT ?3;
 
 -- name: wrong_keys

@@ -8,9 +8,9 @@ INSERT INTO jobs (
   job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count)
+  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-  ?24, ?25, ?26);
+  ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31);
 
 -- name: insert_key
 -- in: custom_id, queue_id, job; changes: job_keys
@@ -25,16 +25,16 @@ SELECT job FROM job_keys WHERE custom_id = ?1 AND queue_id = ?2;
 SELECT max(job) FROM job_keys WHERE custom_id = ?1;
 
 -- name: insert_ready
--- in: queue_id, priority, seq, run; changes: ready
-INSERT INTO ready (queue_id, priority, seq, run) VALUES (?1, ?2, ?3, ?4);
+-- in: queue_id, priority, seq, flags; changes: ready
+INSERT INTO ready (queue_id, priority, seq, flags) VALUES (?1, ?2, ?3, ?4);
 
 -- name: delete_ready
 -- in: queue_id, priority, seq; changes: ready; index: primary key
 DELETE FROM ready WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
 
 -- name: insert_scheduled
--- in: queue_id, due_at_ms, seq, priority, run; changes: scheduled
-INSERT INTO scheduled (queue_id, due_at_ms, seq, priority, run) VALUES (?1, ?2, ?3, ?4, ?5);
+-- in: queue_id, due_at_ms, seq, priority, flags; changes: scheduled
+INSERT INTO scheduled (queue_id, due_at_ms, seq, priority, flags) VALUES (?1, ?2, ?3, ?4, ?5);
 
 -- name: delete_scheduled
 -- in: queue_id, due_at_ms, seq; changes: scheduled; index: primary key
@@ -46,8 +46,8 @@ SELECT due_at_ms FROM scheduled WHERE queue_id = ?1 ORDER BY due_at_ms LIMIT 1;
 
 -- name: select_due
 -- Scheduled jobs of a queue that are due, with what their ids are made of. in: queue_id, now_ms, limit;
--- out: due_at_ms, seq, priority, run, created_at_ms, salt, custom_id; index: primary key, rowid of jobs
-SELECT s.due_at_ms, s.seq, s.priority, s.run, j.created_at_ms, j.salt, j.custom_id
+-- out: due_at_ms, seq, priority, flags, created_at_ms, salt, custom_id; index: primary key, rowid of jobs
+SELECT s.due_at_ms, s.seq, s.priority, s.flags, j.created_at_ms, j.salt, j.custom_id
 FROM scheduled s LEFT JOIN jobs j ON j.job = abs(s.seq)
 WHERE s.queue_id = ?1 AND s.due_at_ms <= ?2 ORDER BY s.due_at_ms, s.seq LIMIT ?3;
 
@@ -60,10 +60,11 @@ SELECT NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused = 1)
 -- name: select_claim
 -- The next ready jobs of a queue with their bodies. in: queue_id, limit; out: ready columns, then jobs columns;
 -- index: primary key, rowid of jobs
-SELECT r.priority, r.seq, r.run, j.job, j.queue_id, j.name, j.created_at_ms, j.salt, j.priority, j.data, j.options,
+SELECT r.priority, r.seq, r.flags, j.job, j.queue_id, j.name, j.created_at_ms, j.salt, j.priority, j.data, j.options,
   j.custom_id, j.headers, j.content_type, j.lifo, j.due_at_ms, j.expires_at_ms, j.max_attempts, j.backoff_kind,
   j.backoff_delay_ms, j.backoff_max_ms, j.backoff_jitter, j.max_crashes, j.time_limit_ms, j.soft_time_limit_ms,
-  j.keep_logs, j.keep_completed_age_ms, j.keep_completed_count, j.keep_failed_age_ms, j.keep_failed_count
+  j.keep_logs, j.keep_completed_age_ms, j.keep_completed_count, j.keep_failed_age_ms, j.keep_failed_count,
+  j.group_id, j.dedup_key, j.join_kind, j.delivery, j.sealing
 FROM ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
 WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
 
@@ -72,7 +73,7 @@ WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
 SELECT job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count
+  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing
 FROM jobs WHERE job = ?1;
 
 -- name: delete_ready_up_to
@@ -80,8 +81,8 @@ FROM jobs WHERE job = ?1;
 DELETE FROM ready WHERE queue_id = ?1 AND (priority, seq) <= (?2, ?3);
 
 -- name: insert_active
--- in: job, queue_id, token, process_id, priority, seq, run, started_at_ms, deadline_ms; changes: active
-INSERT INTO active (job, queue_id, token, process_id, priority, seq, run, started_at_ms, deadline_ms)
+-- in: job, queue_id, token, process_id, priority, seq, flags, started_at_ms, deadline_ms; changes: active
+INSERT INTO active (job, queue_id, token, process_id, priority, seq, flags, started_at_ms, deadline_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 
 -- name: delete_active
@@ -90,17 +91,17 @@ DELETE FROM active WHERE job = ?1 AND token = ?2;
 
 -- name: delete_active_as_known
 -- The same if nobody has touched the lease's row; its columns are compared because RETURNING costs ten times as much.
--- in: job, token, run; changes: active; index: rowid
-DELETE FROM active WHERE job = ?1 AND token = ?2 AND run = ?3 AND cancel_requested = 0;
+-- in: job, token, flags; changes: active; index: rowid
+DELETE FROM active WHERE job = ?1 AND token = ?2 AND flags = ?3 AND cancel_requested = 0;
 
 -- name: select_active
 -- in: job; out: columns of active; index: rowid
-SELECT job, queue_id, token, process_id, priority, seq, run, started_at_ms, cancel_requested, cancel_reason
+SELECT job, queue_id, token, process_id, priority, seq, flags, started_at_ms, cancel_requested, cancel_reason
 FROM active WHERE job = ?1;
 
 -- name: insert_finished
 -- in: in the order of the columns; changes: finished
-INSERT INTO finished (job, queue_id, state, finished_at_ms, started_at_ms, attempts, process_id, run, content_type, body)
+INSERT INTO finished (job, queue_id, state, finished_at_ms, started_at_ms, attempts, process_id, flags, content_type, body)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10);
 
 -- name: delete_finished
@@ -151,9 +152,9 @@ DELETE FROM jobs WHERE job = ?1;
 DELETE FROM job_keys WHERE custom_id = ?1 AND queue_id = ?2;
 
 -- name: select_expired_finished
--- The oldest finished jobs of a queue and state that are older than a time. in: queue_id, state, before_ms, limit; out: job, run;
+-- The oldest finished jobs of a queue and state that are older than a time. in: queue_id, state, before_ms, limit; out: job, flags;
 -- index: finished_in_order
-SELECT job, run FROM finished WHERE queue_id = ?1 AND state = ?2 AND finished_at_ms < ?3
+SELECT job, flags FROM finished WHERE queue_id = ?1 AND state = ?2 AND finished_at_ms < ?3
 ORDER BY finished_at_ms, job LIMIT ?4;
 
 -- name: quarantine

@@ -6,17 +6,17 @@ SELECT queue_id, created_at_ms, salt, custom_id FROM jobs WHERE job = ?1;
 -- Where a job was first put. in: job; out: queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms; index: rowid
 SELECT queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms FROM jobs WHERE job = ?1;
 
--- name: select_ready_run
--- Whether a job is ready. in: queue_id, priority, seq; out: run; index: primary key
-SELECT run FROM ready WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
+-- name: select_ready_flags
+-- Whether a job is ready. in: queue_id, priority, seq; out: flags; index: primary key
+SELECT flags FROM ready WHERE queue_id = ?1 AND priority = ?2 AND seq = ?3;
 
--- name: select_scheduled_run
--- Whether a job is scheduled. in: queue_id, due_at_ms, seq; out: run; index: primary key
-SELECT run FROM scheduled WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
+-- name: select_scheduled_flags
+-- Whether a job is scheduled. in: queue_id, due_at_ms, seq; out: flags; index: primary key
+SELECT flags FROM scheduled WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
 
 -- name: select_finished_state
--- How a job ended. in: job; out: state, run; index: rowid
-SELECT state, run FROM finished WHERE job = ?1;
+-- How a job ended. in: job; out: state, flags; index: rowid
+SELECT state, flags FROM finished WHERE job = ?1;
 
 -- name: select_finished
 -- A finished job's ending. in: job; out: state, finished_at_ms, started_at_ms, attempts, process_id, content_type, body; index: rowid

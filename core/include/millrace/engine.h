@@ -15,9 +15,13 @@
 #include <vector>
 
 #include "millrace/events.h"
+#include "millrace/flows.h"
+#include "millrace/limits.h"
 #include "millrace/options.h"
+#include "millrace/schedule.h"
 #include "millrace/session.h"
 #include "millrace/status.h"
+#include "millrace/transaction.h"
 #include "millrace/types.h"
 
 namespace millrace {
@@ -91,6 +95,11 @@ class Engine {
   virtual void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches,
                                 const WriteOptions& options, EnqueueManyCallback done) = 0;
 
+  // A new job id that no other job has or will have, for JobSpec::id: known before the commit.
+  virtual std::string NewId() = 0;
+  // Jobs and the user's own tables in one commit (millrace/transaction.h). Does not block.
+  virtual Result<std::unique_ptr<Transaction>> Begin(const TransactionOptions& options) = 0;
+
   // --- Read ---
   virtual Result<JobInfo> GetJob(const JobRef& job) = 0;         // kNotFound
   virtual Result<JobOutcome> GetOutcome(const JobRef& job) = 0;  // kNotFound
@@ -104,6 +113,15 @@ class Engine {
   // kNotFound.
   virtual Result<JobOutcome> WaitFinished(const JobRef& job, int64_t timeout_ms) = 0;
 
+  // What a job waits or waited for, with results. kNotFound.
+  virtual Result<DependencyPage> Dependencies(const DependencyQuery& query) = 0;
+  // A job and, nested as "children", what it waits for, with states:
+  // {"id","queue","name","state","policy","children":[...],"more":n}. depth 1 .. 1,000 levels,
+  // at most `children` of each job; a job reached twice is shown once in full. kNotFound.
+  virtual Result<std::string> FlowJson(const JobRef& job, int32_t depth, int32_t children) = 0;
+  // Of one queue, or of all if empty.
+  virtual Result<std::vector<TaskCounters>> ReadCounters(const std::string& queue) = 0;
+
   // --- Events ---
   virtual Result<EventPage> ReadEvents(const EventQuery& query) = 0;
   virtual Result<std::unique_ptr<Subscription>> Subscribe(SubscribeOptions options) = 0;
@@ -114,7 +132,10 @@ class Engine {
   // --- Change single jobs (kNotFound, kWrongState) ---
   virtual Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
                                       const WriteOptions& options) = 0;
-  // A completed, failed or cancelled job runs again from its first attempt.
+  // Cancel() takes the unfinished jobs that it waits for, and nobody else, with it; so does
+  // Remove().
+  // A completed, failed or cancelled job runs again from its first attempt. One whose dependencies
+  // are not done is blocked again.
   virtual Status Redrive(const JobRef& job, const WriteOptions& options) = 0;
   // A scheduled job becomes ready now.
   virtual Status Promote(const JobRef& job, const WriteOptions& options) = 0;
@@ -146,6 +167,39 @@ class Engine {
   virtual Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
                               const WriteOptions& options) = 0;
 
+  // --- Deduplication keys ---
+  // The holder's id; empty: the key is free.
+  virtual Result<std::string> DedupHolder(const std::string& queue, const std::string& key) = 0;
+  // Frees a key; false if it was free.
+  virtual Result<bool> ReleaseDedup(const std::string& queue, const std::string& key,
+                                    const WriteOptions& options) = 0;
+
+  // --- Limits and groups (millrace/limits.h) ---
+  // Replaces the limit of the same scope and names; concurrency 0 and rate 0 remove it.
+  virtual Status SetLimit(const Limit& limit, const WriteOptions& options) = 0;
+  virtual Result<std::vector<LimitInfo>> ListLimits() = 0;
+  // Nothing of the scope starts for ms from now; 0 ends it. The names as in Limit.
+  virtual Status Throttle(const Limit& scope, int64_t ms, const WriteOptions& options) = 0;
+  virtual Status PauseGroup(const std::string& queue, const std::string& group, bool paused,
+                            const WriteOptions& options) = 0;
+  // Groups that have jobs waiting or running, or that are paused, by name; limit 1 .. 10,000.
+  virtual Result<std::vector<GroupInfo>> ListGroups(const std::string& queue,
+                                                    const std::string& after, int64_t limit) = 0;
+
+  // --- Schedules (millrace/schedule.h) ---
+  // Creates or replaces by id. An unchanged timing keeps the next slot and the counters.
+  virtual Result<ScheduleInfo> PutSchedule(const ScheduleSpec& schedule,
+                                           const WriteOptions& options) = 0;
+  virtual Status RemoveSchedule(const std::string& id, const WriteOptions& options) = 0;
+  virtual Status PauseSchedule(const std::string& id, bool paused, const WriteOptions& options) = 0;
+  virtual Result<ScheduleInfo> GetSchedule(const std::string& id) = 0;  // kNotFound
+  // By id, from after `after`; limit 1 .. 10,000.
+  virtual Result<std::vector<ScheduleInfo>> ListSchedules(const std::string& after,
+                                                          int64_t limit) = 0;
+  // The next `count` slots after a time (0: now); fewer if it ends. 1 .. 10,000. Reads nothing.
+  virtual Result<std::vector<int64_t>> PreviewTiming(const Timing& timing, int64_t after_ms,
+                                                     int32_t count) = 0;
+
   // --- Administration: answers are JSON text, the same for every language and the command line ---
   // {"store":{...},"queues":[...],"workers":[...]}
   virtual Result<std::string> InspectJson() = 0;
@@ -155,8 +209,10 @@ class Engine {
   // empty.
   virtual Result<std::string> DeadJson(const std::string& queue, const std::string& name,
                                        int64_t limit) = 0;
-  // {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}: file, locks, invariants.
-  virtual Result<std::string> DoctorJson() = 0;
+  // {"ok":bool,"checks":[{"name","ok","detail","repaired"?}],"versions":{...}}: file, locks,
+  // invariants. With repair what can be mended is, in small commits; "repaired" tells what was
+  // done.
+  virtual Result<std::string> DoctorJson(bool repair = false) = 0;
   // A consistent copy while the store is in use. The destination must not exist. Blocks no writer.
   virtual Result<BackupInfo> Backup(const std::string& destination) = 0;
   // Figures of this engine:

@@ -44,6 +44,20 @@ class ManualClock : public Clock {
   std::atomic<int64_t> wall_offset_ms_{0};
 };
 
+// Keys for payloads (data, results, progress, checkpoints, errors, log lines). Names, ids, queue
+// names, headers, sizes and times stay readable. docs/explanation/security.md says more.
+struct SecurityKey {
+  std::string id = {};      // 1..32 of [A-Za-z0-9._-]; stored beside what was sealed with it
+  std::string secret = {};  // 32 bytes
+};
+struct Security {
+  // The first one seals; all of them open (rotation: put a new one in front). Empty: off. A secret
+  // that is not the one that the store knows under its id: kInvalidArgument.
+  std::vector<SecurityKey> keys = {};
+  Sealing mode = Sealing::kEncrypt;  // of jobs with Sealing::kDefault
+  bool require = false;  // what is not sealed does not open (once nothing old is left unsealed)
+};
+
 struct OpenOptions {
   // Path of the store's file, or ":memory:" for a store inside this process. A URL
   // "sqlite:///relative.db" or "sqlite:////absolute.db" is accepted too. Created (0600) if missing;
@@ -59,7 +73,8 @@ struct OpenOptions {
   int64_t writer_queue_bytes = 256 << 20;  // the same in payload bytes
   Keep keep_completed{.age_ms = 86'400'000, .count = -1};  // default rule of queues: one day
   Keep keep_failed{};                                      // default rule of queues: for ever
-  int64_t keep_events = 100'000;      // newest events kept per queue (at least)
+  int64_t keep_events = 100'000;  // newest events kept per queue (at least)
+  Security security = {};
   std::shared_ptr<Clock> clock = {};  // empty: RealClock()
   // Called from core threads with one line about something a human should know (a quarantined
   // record, a lost write at durability memory). Must not call the engine. Empty: dropped.

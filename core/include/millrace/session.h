@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/limits.h"
 #include "millrace/options.h"
 #include "millrace/status.h"
 #include "millrace/types.h"
@@ -24,6 +25,17 @@ struct LeasedJob {
   int64_t created_at_ms = 0;
   int64_t started_at_ms = 0;
   std::string progress = {};  // of an earlier attempt; empty: none
+  std::string checkpoint =
+      {};  // of an earlier attempt or of this one before it waited; empty: none
+  // What it waited for: the first 100, as many as fit into 256 KiB; Engine::Dependencies() has all.
+  std::vector<DependencyInfo> dependencies = {};
+  int64_t dependency_count = 0;
+};
+
+// "Rate limited": nothing of the scope starts for ms (a remote service asked for patience).
+struct Throttle {
+  LimitScope scope = LimitScope::kQueue;  // the job's own queue, task or group, or the store
+  int64_t ms = 0;
 };
 
 // How an attempt ended.
@@ -36,13 +48,29 @@ struct Outcome {
   // set. kReleased   back to the queue at its old place, the attempt is not counted; `delay_ms`
   // postpones it. kCancelled  the handler honoured a cancel request (or gave up by itself); body is
   // the error's JSON.
-  enum class Kind : uint8_t { kCompleted, kFailed, kRetry, kReleased, kCancelled };
+  // kWaiting    the job waits for the children that it has added (JobSpec::parent) and for `jobs`,
+  // and is called again when they are done: blocked meanwhile, the attempt is not counted. If
+  // nothing is left to wait for it is ready at once.
+  // kReplaced   the job ends as `jobs` do: it completes with the result of the one among them that
+  // nobody else waits for (several: the array of their results), or fails with its error.
+  enum class Kind : uint8_t {
+    kCompleted,
+    kFailed,
+    kRetry,
+    kReleased,
+    kCancelled,
+    kWaiting,
+    kReplaced
+  };
   Kind kind = Kind::kCompleted;
   std::string body = {};
   ContentType content_type = ContentType::kJson;
   bool retryable = true;
   std::optional<int64_t> delay_ms = {};    // kFailed with custom back-off, kRetry, kReleased
   std::optional<RetryPolicy> policy = {};  // the handler's own policy instead of the job's
+  std::optional<Throttle> throttle = {};   // kReleased: the job goes back, and its like wait
+  // Enqueued in the same commit, if the lease still holds. Their ids are in Settled::added.
+  std::vector<JobSpec> jobs = {};
 };
 
 // What became of a settled attempt. Sent when it is durable as the session's durability says.
@@ -53,6 +81,7 @@ struct Settled {
   JobState state =
       JobState::kCompleted;  // where the job stands now (kReady/kScheduled: will be retried)
   int64_t due_at_ms = 0;     // kScheduled only
+  std::vector<EnqueueAck> added = {};  // of Outcome::jobs
   // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not
   // written, the job stays active and the session tries again with the next commit.
   Status status = {};
@@ -111,6 +140,10 @@ class Session {
   // the next commit, not durable on return. kNotFound: no such token here.
   virtual Status Progress(int64_t token, std::string json) = 0;
   virtual Status Log(int64_t token, std::string line) = 0;
+  // Saves where a long job stands (any JSON text): handed back as LeasedJob::checkpoint when the
+  // job is started again after a crash, a retry, a release or kWaiting. Written as Progress() is,
+  // in the order of the calls. The newest counts; gone when the job ends.
+  virtual Status Checkpoint(int64_t token, std::string json) = 0;
 
   // Changes the number of slots; fewer takes effect as running jobs end.
   virtual void SetSlots(int32_t slots) = 0;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "millrace/flows.h"
+
 namespace millrace {
 
 // Where a job stands. These values reach the disk: never change them.
@@ -65,6 +67,43 @@ struct Keep {
   int64_t count = -1;
 };
 
+// How often a job may be started when its worker dies under it. Reaches the disk.
+enum class Delivery : uint8_t {
+  kAtLeastOnce = 0,  // started again, at most max_crashes times
+  // Never started again after a crash or a lost lease: it fails with error type JobLost. Attempts
+  // that end by themselves are retried as the policy says.
+  kAtMostOnce = 1,
+};
+
+// Which job of several with the same key counts. The holder of a key is the newest job that was
+// added under it. Reaches the disk.
+struct Deduplication {
+  enum class Mode : uint8_t {
+    kUnfinished = 0,  // as long as the holder is unfinished, others are dropped
+    kThrottle = 1,    // for ttl_ms from the holder's enqueue, whatever became of it
+    // A holder that is scheduled is removed and the new job takes its place, its delay beginning
+    // anew; otherwise as kUnfinished.
+    kDebounce = 2,
+    // While the holder waits, others are dropped; while it runs, one more is kept and starts after
+    // it has ended, the newest one given.
+    kFollowUp = 3,
+    kStates = 4,  // as long as the holder is in one of `states` and younger than ttl_ms
+  };
+  std::string key = {};  // within the queue; empty: none; at most 255 bytes
+  Mode mode = Mode::kUnfinished;
+  int64_t ttl_ms = 0;  // kThrottle: 1 or more; -1: until the key is released by a call. kStates: 0:
+                       // any age
+  uint32_t states = 0;  // kStates: a set of bits 1 << JobState
+};
+
+// How payloads are kept in the file. Reaches the disk.
+enum class Sealing : uint8_t {
+  kDefault = 0,  // as the store's OpenOptions::security says
+  kNone = 1,
+  kEncrypt = 2,
+  kSign = 3,  // readable, but changes are detected
+};
+
 // One job to enqueue. Strings are UTF-8. Everything but queue and name has a usable default.
 struct JobSpec {
   std::string queue = {};  // 1..255 bytes, no control characters
@@ -92,21 +131,27 @@ struct JobSpec {
   int32_t keep_logs = -1;  // newest log lines kept; negative: all up to the store's bound
   std::optional<Keep> keep_completed = {};  // instead of the queue's rule
   std::optional<Keep> keep_failed = {};     // instead of the queue's rule
+
+  // Jobs that must end before this one starts (millrace/flows.h); at most 100,000. With a due time
+  // the job waits for both.
+  std::vector<Dependency> after = {};
+  JoinKind join = JoinKind::kRun;         // other kinds need `after`
+  std::optional<ParentLink> parent = {};  // an existing job that is to wait for this one
+  std::string group = {};                 // lane within the queue, <= 255 bytes; empty: none
+  Deduplication dedup = {};
+  Delivery delivery = Delivery::kAtLeastOnce;
+  Sealing sealing = Sealing::kDefault;
 };
 
 // What an enqueue answers for one job.
 struct EnqueueAck {
   std::string id = {};
-  bool existing = false;  // the id was there already; nothing was written for it
+  // The id, or the holder of the deduplication key, was there already: `id` and `state` are its
+  // own, nothing was written.
+  bool existing = false;
+  std::string replaced_id = {};  // of the job that this one has taken the place of (deduplication)
   JobState state = JobState::kReady;
   Durability durability = Durability::kPower;  // what was really reached
-};
-
-// A job is named by its id; two queues may use the same custom id, then `queue` decides (empty: the
-// newest).
-struct JobRef {
-  std::string id = {};
-  std::string queue = {};
 };
 
 // Everything about one job at one moment.
@@ -127,7 +172,10 @@ struct JobInfo {
   ContentType result_type = ContentType::kJson;
   std::string error = {};  // failed, cancelled: JSON {type, message, stack, data?}
   std::vector<std::string> attempt_errors =
-      {};  // of earlier attempts, oldest first, newest 10 kept
+      {};                       // of earlier attempts, oldest first, newest 10 kept
+  std::string checkpoint = {};  // of Session::Checkpoint; JSON text, empty: none
+  int64_t dependencies = 0;     // how many jobs it waits or has waited for
+  int64_t pending = 0;          // blocked only: of these, not done
 };
 
 // The part of a JobInfo that a waiting caller needs; costs no read of the payload.
@@ -167,6 +215,26 @@ struct WorkerInfo {
   std::vector<std::string> queues = {};
   int32_t slots = 0;
   int64_t active = 0;  // jobs that it holds now
+};
+
+// What happened to the jobs of one task in one queue since the store was made. Kept by each process
+// in memory and added to the store with its commits, a second late at most; a crash may lose that
+// second. (QueueCounts are exact.)
+struct TaskCounters {
+  std::string queue = {};
+  std::string task = {};
+  int64_t enqueued = 0;
+  int64_t started = 0;
+  int64_t completed = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t retried = 0;
+  int64_t crashed = 0;  // attempts whose worker died
+  // Counts by power of two: element i holds times t with 2^(i-1) <= t < 2^i ms; element 0: below 1
+  // ms. From the moment a job could have started (due or enqueued) to its start, and of an
+  // attempt's run.
+  std::vector<int64_t> wait_ms = {};
+  std::vector<int64_t> run_ms = {};
 };
 
 struct LogLine {

@@ -34,6 +34,8 @@ const char* EventTypeName(EventType type) {
       return "drained";
     case EventType::kCleaned:
       return "cleaned";
+    case EventType::kBlocked:
+      return "blocked";
   }
   return "unknown";
 }

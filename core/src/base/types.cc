@@ -22,6 +22,16 @@ constexpr std::array kJobStates{
     Named<JobState>{JobState::kCancelled, "cancelled"},
 };
 
+constexpr std::array kPolicies{
+    Named<DependencyPolicy>{DependencyPolicy::kFail, "fail"},
+    Named<DependencyPolicy>{DependencyPolicy::kWait, "wait"},
+    Named<DependencyPolicy>{DependencyPolicy::kIgnore, "ignore"},
+    Named<DependencyPolicy>{DependencyPolicy::kRemove, "remove"},
+    Named<DependencyPolicy>{DependencyPolicy::kContinue, "continue"},
+    Named<DependencyPolicy>{DependencyPolicy::kCancel, "cancel"},
+    Named<DependencyPolicy>{DependencyPolicy::kOnFailure, "on_failure"},
+};
+
 constexpr std::array kDurabilities{
     Named<Durability>{Durability::kMemory, "memory"},
     Named<Durability>{Durability::kProcess, "process"},
@@ -55,6 +65,17 @@ const char* DurabilityName(Durability durability) {
 
 std::optional<Durability> ParseDurability(const std::string& name) {
   for (const auto& entry : kDurabilities) {
+    if (name == entry.name) return entry.value;
+  }
+  return std::nullopt;
+}
+
+const char* DependencyPolicyName(DependencyPolicy policy) {
+  return NameOf(kPolicies, policy);
+}
+
+std::optional<DependencyPolicy> ParseDependencyPolicy(const std::string& name) {
+  for (const auto& entry : kPolicies) {
     if (name == entry.name) return entry.value;
   }
   return std::nullopt;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/macros.h"
+#include "engine/operation.h"
 #include "jobs/enqueue.h"
 
 namespace millrace::engine {
@@ -76,7 +77,7 @@ Status EnqueueOp::Apply(store::Connection&) {
     RETURN_IF_ERROR(jobs::EnqueueJob(ledger_, jobs_[i], &acks_[i]));
     acks_[i].durability = durability;
   }
-  return Status::Ok();
+  return Conclude(ledger_);
 }
 
 bool Overflow::busy() {

@@ -134,9 +134,7 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
   std::vector<EnqueueAck> acks;
   const int64_t now_ms = NowMs();
   for (JobSpec& job : jobs) {
-    // Rows from 2^39 on are of no job, so that such an id never names another one.
-    const int64_t row = (kIdRowEnd >> 1) | static_cast<int64_t>(RandomBits64() % (kIdRowEnd >> 1));
-    job.id = FormatId({.at_ms = now_ms, .row = row, .salt = RandomBits34()});
+    job.id = NewId();
     const bool later = job.delay_ms > 0 || job.due_at_ms > now_ms;
     acks.push_back({.id = job.id,
                     .state = later ? JobState::kScheduled : JobState::kReady,

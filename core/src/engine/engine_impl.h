@@ -45,6 +45,39 @@ class EngineImpl : public Engine {
   void EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches, const WriteOptions& options,
                         EnqueueManyCallback done) override;
 
+  // engine_flows.cc
+  Result<DependencyPage> Dependencies(const DependencyQuery& query) override;
+  Result<std::string> FlowJson(const JobRef& job, int32_t depth, int32_t children) override;
+
+  // engine_transaction.cc
+  std::string NewId() override;
+  Result<std::unique_ptr<Transaction>> Begin(const TransactionOptions& options) override;
+
+  // engine_limits.cc
+  Status SetLimit(const Limit& limit, const WriteOptions& options) override;
+  Result<std::vector<LimitInfo>> ListLimits() override;
+  Status Throttle(const Limit& scope, int64_t ms, const WriteOptions& options) override;
+  Status PauseGroup(const std::string& queue, const std::string& group, bool paused,
+                    const WriteOptions& options) override;
+  Result<std::vector<GroupInfo>> ListGroups(const std::string& queue, const std::string& after,
+                                            int64_t limit) override;
+
+  // engine_schedule.cc
+  Result<ScheduleInfo> PutSchedule(const ScheduleSpec& schedule,
+                                   const WriteOptions& options) override;
+  Status RemoveSchedule(const std::string& id, const WriteOptions& options) override;
+  Status PauseSchedule(const std::string& id, bool paused, const WriteOptions& options) override;
+  Result<ScheduleInfo> GetSchedule(const std::string& id) override;
+  Result<std::vector<ScheduleInfo>> ListSchedules(const std::string& after, int64_t limit) override;
+  Result<std::vector<int64_t>> PreviewTiming(const Timing& timing, int64_t after_ms,
+                                             int32_t count) override;
+
+  // engine_dedup.cc
+  Result<std::string> DedupHolder(const std::string& queue, const std::string& key) override;
+  Result<bool> ReleaseDedup(const std::string& queue, const std::string& key,
+                            const WriteOptions& options) override;
+
+  Result<std::vector<TaskCounters>> ReadCounters(const std::string& queue) override;
   // engine_read.cc
   Result<JobInfo> GetJob(const JobRef& job) override;
   Result<JobOutcome> GetOutcome(const JobRef& job) override;
@@ -60,7 +93,7 @@ class EngineImpl : public Engine {
   Result<std::string> JobJson(const JobRef& job) override;
   Result<std::string> DeadJson(const std::string& queue, const std::string& name,
                                int64_t limit) override;
-  Result<std::string> DoctorJson() override;
+  Result<std::string> DoctorJson(bool repair) override;
   Result<BackupInfo> Backup(const std::string& destination) override;
   Result<std::string> StatsJson() override;
 

@@ -183,7 +183,7 @@ Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::st
   return WithReader([&](Connection& c) { return jobs::DeadJson(c, queue, name, limit); });
 }
 
-Result<std::string> EngineImpl::DoctorJson() {
+Result<std::string> EngineImpl::DoctorJson(bool /*repair*/) {
   return WithReader([&](Connection& c) { return jobs::DoctorJson(c, Facts()); });
 }
 

@@ -4,10 +4,15 @@
 
 #include <utility>
 
+#include "base/macros.h"
 #include "jobs/ledger.h"
 #include "store/writer.h"
 
 namespace millrace::engine {
+
+// The end of every operation that moves jobs: what others waited for has ended, and what is beyond
+// the retention rules goes. (A function of the domains; LedgerOp calls it itself.)
+Status Conclude(jobs::Ledger& ledger);
 
 // Applies `apply(ledger)`; what it writes into its captures must be set from the start by each
 // call.
@@ -15,7 +20,10 @@ template <typename F>
 class LedgerOp : public store::WriteOp {
  public:
   LedgerOp(jobs::Ledger& ledger, F apply) : ledger_(ledger), apply_(std::move(apply)) {}
-  Status Apply(store::Connection&) override { return apply_(ledger_); }
+  Status Apply(store::Connection&) override {
+    RETURN_IF_ERROR(apply_(ledger_));
+    return Conclude(ledger_);
+  }
   void Done(const Status&) override {}
 
  private:

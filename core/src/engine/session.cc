@@ -133,7 +133,7 @@ Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
   Lock lock(mutex_);
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
-  it->second->lease.place.run = true;  // job_runs will have a row for it
+  it->second->lease.place.flags |= jobs::kHasRun;  // job_runs will have a row for it
   notes_.push_back({.kind = kind, .running = it->second, .outcome = {}, .text = std::move(text)});
   return Kick(std::move(lock));
 }

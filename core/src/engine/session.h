@@ -152,6 +152,9 @@ class SessionHandle : public Session {
   Status Log(int64_t token, std::string line) override {
     return core_->Write(token, Note::Kind::kLog, std::move(line));
   }
+  Status Checkpoint(int64_t token, std::string json) override {
+    return core_->Write(token, Note::Kind::kCheckpoint, std::move(json));
+  }
   void SetSlots(int32_t slots) override { core_->SetSlots(slots); }
   void Pause() override { core_->Pause(); }
   void Resume() override { core_->Resume(); }

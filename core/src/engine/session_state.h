@@ -31,7 +31,7 @@ struct Running {
 
 // Something to write about a lease, in the order in which it was said.
 struct Note {
-  enum class Kind : uint8_t { kSettle, kProgress, kLog, kTimeOut };
+  enum class Kind : uint8_t { kSettle, kProgress, kLog, kCheckpoint, kTimeOut };
   Kind kind = Kind::kSettle;
   std::shared_ptr<Running> running;
   Outcome outcome;     // kSettle

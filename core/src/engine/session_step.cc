@@ -1,10 +1,10 @@
 // The write operation of a session: what was said about its leases, then claims, in one commit.
 #include "base/macros.h"
+#include "engine/operation.h"
 #include "engine/session.h"
 #include "jobs/change.h"
 #include "jobs/claim.h"
 #include "jobs/finish.h"
-#include "jobs/retention.h"
 
 namespace millrace::engine {
 namespace {
@@ -57,7 +57,7 @@ Status SessionCore::Apply(store::Connection&) {
   step_more_ = false;
   for (Note& note : step_notes_) RETURN_IF_ERROR(ApplyNote(note));
   RETURN_IF_ERROR(ClaimForQueues(step_want_));
-  return jobs::CleanNoted(*context_.ledger);  // last: a claim ends what has expired
+  return Conclude(*context_.ledger);  // last: a claim ends what has expired
 }
 
 Status SessionCore::ApplyNote(Note& note) {

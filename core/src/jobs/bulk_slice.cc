@@ -42,7 +42,7 @@ Scanned ReadScanned(const Query& q, int64_t queue_id) {
                .due_at_ms = q.Int(6),
                .seq = q.Int(7),
                .priority = static_cast<int32_t>(q.Int(5)),
-               .run = q.Int(8) != 0};
+               .flags = static_cast<uint8_t>(q.Int(8))};
   job.process_id = q.Int(9);
   job.token = q.Int(10);
   return job;
@@ -79,7 +79,7 @@ Status RemoveScanned(Ledger& ledger, JobState state, const Scanned& job) {
   if (state == JobState::kScheduled) RETURN_IF_ERROR(TakeScheduled(ledger, job.place));
   if (state == JobState::kActive) RETURN_IF_ERROR(RemoveActive(ledger, job));
   ledger.Moved(job.place.queue_id, state, kNowhere, Cause::kRemove, job.place.priority);
-  return DeleteBody(ledger, job.place.queue_id, job.place.row, job.place.run);
+  return DeleteBody(ledger, job.place.queue_id, job.place.row, job.place.flags);
 }
 
 }  // namespace

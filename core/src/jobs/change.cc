@@ -83,34 +83,9 @@ Status RequestCancel(Ledger& ledger, const Location& at, const std::string& reas
   return Status::Ok();
 }
 
-// Marks the place of a job: job_runs has a row for it.
-Status MarkRun(Ledger& ledger, const Location& at) {
-  if (at.place.run) return Status::Ok();
-  const Place& place = at.place;
-  switch (at.state) {
-    case JobState::kReady: {
-      Query q(ledger.connection(), sql::change::kMarkReadyRun);
-      q.Bind(place.queue_id, place.priority, place.seq);
-      return q.Run();
-    }
-    case JobState::kScheduled: {
-      Query q(ledger.connection(), sql::change::kMarkScheduledRun);
-      q.Bind(place.queue_id, place.due_at_ms, place.seq);
-      return q.Run();
-    }
-    case JobState::kActive: {
-      Query q(ledger.connection(), sql::change::kMarkActiveRun);
-      q.Bind(at.key.row, at.token);
-      return q.Run();
-    }
-    default:
-      return RunOn(ledger, sql::change::kMarkFinishedRun, at.key.row);
-  }
-}
-
 Status MarkLeaseRun(Ledger& ledger, const Lease& lease) {
-  Query q(ledger.connection(), sql::change::kMarkActiveRun);
-  q.Bind(lease.key.row, lease.token);
+  Query q(ledger.connection(), sql::change::kMarkActive);
+  q.Bind(lease.key.row, lease.token, kHasRun);
   RETURN_IF_ERROR(q.Run());
   if (ledger.connection().changes() == 1) return Status::Ok();
   return Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
@@ -201,11 +176,12 @@ Status RedriveAt(Ledger& ledger, const Location& at) {
   }
   Place place = at.place;
   RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
-  if (place.run) {
+  if (place.has(kHasRun)) {
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, place.row));
     RETURN_IF_ERROR(RunOn(ledger, sql::change::kResetRun, place.row));
-    place.run = ledger.connection().changes() == 1;
-    if (!place.run) RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, place.row));
+    const bool kept = ledger.connection().changes() == 1;
+    if (!kept) place.flags &= static_cast<uint8_t>(~kHasRun);
+    if (!kept) RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, place.row));
   }
   RETURN_IF_ERROR(RunOn(ledger, sql::change::kClearExpiry, place.row));
   RETURN_IF_ERROR(PutReady(ledger, place, at.state, Cause::kRedrive));
@@ -239,7 +215,7 @@ Status RemoveAt(Ledger& ledger, const Location& at) {
   if (at.state >= JobState::kCompleted) return RemoveFinished(ledger, at.place, at.state);
   RETURN_IF_ERROR(TakeWaiting(ledger, at));
   ledger.Moved(at.queue_id, at.state, kNowhere, Cause::kRemove, at.place.priority);
-  return DeleteBody(ledger, at.queue_id, at.key.row, at.place.run);
+  return DeleteBody(ledger, at.queue_id, at.key.row, at.place.flags);
 }
 
 Status RemoveJob(Ledger& ledger, const JobRef& job) {
@@ -254,7 +230,7 @@ Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
                    int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckProgress(json, max_payload_bytes));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
-  RETURN_IF_ERROR(MarkRun(ledger, at));
+  RETURN_IF_ERROR(MarkPlace(ledger, at, kHasRun));
   return WriteProgress(ledger, at.key, at.queue_id, at.state, json);
 }
 
@@ -264,7 +240,7 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
   OwnRules rules;
   RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
   if (LinesKept(rules.keep_logs) == 0) return Status::Ok();
-  RETURN_IF_ERROR(MarkRun(ledger, at));
+  RETURN_IF_ERROR(MarkPlace(ledger, at, kHasRun));
   return WriteLogLine(ledger, at.key.row, text, LinesKept(rules.keep_logs));
 }
 

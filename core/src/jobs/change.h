@@ -42,7 +42,7 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text);
 // --- By the holder of a lease; kLeaseLost if it is gone
 // ---------------------------------------------------------------- `json` and `text` were checked
 // before (CheckProgress, CheckLogLine). Afterwards the job has a row in job_runs: the holder sets
-// lease.place.run (before or after; set without a row it does no harm).
+// the flag in lease.place (before or after; set without a row it does no harm).
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json);
 // keep_logs as in JobSpec.
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs);

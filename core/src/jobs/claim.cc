@@ -41,7 +41,7 @@ Status SelectDue(Ledger& ledger, int64_t queue_id, std::vector<Due>* due) {
                  .due_at_ms = q.Int(0),
                  .seq = q.Int(1),
                  .priority = static_cast<int32_t>(q.Int(2)),
-                 .run = q.Int(3) != 0};
+                 .flags = static_cast<uint8_t>(q.Int(3))};
     job.key = {.row = job.place.row,
                .created_at_ms = q.Int(4),
                .salt = static_cast<uint64_t>(q.Int(5)),
@@ -110,7 +110,7 @@ Status InsertActive(Ledger& ledger, const Lease& lease) {
   if (lease.deadline_ms != 0) deadline = lease.deadline_ms;
   const Place& place = lease.place;
   q.Bind(lease.key.row, place.queue_id, lease.token, lease.process_id, place.priority, place.seq,
-         place.run, lease.started_at_ms, deadline);
+         place.flags, lease.started_at_ms, deadline);
   return q.Run();
 }
 
@@ -128,7 +128,7 @@ Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_
                     .row = std::abs(q.Int(1)),
                     .seq = q.Int(1),
                     .priority = static_cast<int32_t>(q.Int(0)),
-                    .run = q.Int(2) != 0};
+                    .flags = static_cast<uint8_t>(q.Int(2))};
   if (q.IsNull(3)) {
     ledger.Moved(queue_id, JobState::kReady, kNowhere, Cause::kRemove, place.priority);
     return Quarantine(ledger, queue_id, place.row, "a ready job has no body");
@@ -138,7 +138,7 @@ Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_
     return ExpireReady(ledger, place, body);
   }
   Claimed next = MakeClaimed(ledger, place, std::move(body), queue, process_id);
-  if (place.run) RETURN_IF_ERROR(AddRun(ledger, &next));
+  if (place.has(kHasRun)) RETURN_IF_ERROR(AddRun(ledger, &next));
   RETURN_IF_ERROR(InsertActive(ledger, next.lease));
   ledger.Moved(queue_id, JobState::kReady, JobState::kActive, Cause::kClaim, place.priority);
   ledger.Log(queue_id, {.type = EventType::kActive,

@@ -26,8 +26,7 @@ constexpr int64_t kOwnRuleSlice = 16;
 // What the lease's row said when it was taken away.
 struct Ended {
   bool held = false;  // false: the token is no longer the job's, and nothing has changed
-  bool run =
-      false;  // job_runs has a row: others may have set progress without the holder's knowledge
+  uint8_t flags = 0;  // of its place: others may have set some without the holder's knowledge
   bool cancel_requested = false;  // the handler may not have seen it
 };
 
@@ -35,10 +34,10 @@ struct Ended {
 Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
   {
     Query q(ledger.connection(), sql::jobs::kDeleteActiveAsKnown);
-    q.Bind(lease.key.row, lease.token, lease.place.run);
+    q.Bind(lease.key.row, lease.token, lease.place.flags);
     RETURN_IF_ERROR(q.Run());
   }
-  ended->run = lease.place.run;
+  ended->flags = lease.place.flags;
   ended->held = ledger.connection().changes() == 1;
   if (ended->held) return Status::Ok();
   {
@@ -47,7 +46,7 @@ Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
     bool row = false;
     RETURN_IF_ERROR(q.Step(&row));
     if (!row || q.Int(2) != lease.token) return Status::Ok();
-    ended->run = q.Int(6) != 0;
+    ended->flags = static_cast<uint8_t>(q.Int(6));
     ended->cancel_requested = q.Int(8) != 0;
   }
   ended->held = true;
@@ -164,7 +163,7 @@ Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcom
   }
   const int64_t delay_ms = RetryDelay(outcome, policy, made);
   const int64_t due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
-  place.run = true;
+  place.flags |= kHasRun;
   RETURN_IF_ERROR(WriteRun(ledger, lease, made, lease.crashes, due_at_ms));
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, outcome.body));
   const std::string_view error =
@@ -177,8 +176,8 @@ Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcom
 Status Release(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome,
                Settled* settled) {
   const int64_t delay_ms = outcome.delay_ms ? std::min(*outcome.delay_ms, kBackoffMaxMs) : 0;
-  if (delay_ms > 0 || place.run) {
-    place.run = true;
+  if (delay_ms > 0 || place.has(kHasRun)) {
+    place.flags |= kHasRun;
     RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, lease.crashes,
                              delay_ms > 0 ? ledger.now_ms() + delay_ms : 0));
   }
@@ -207,7 +206,7 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
     return Status::Ok();
   }
   Place place = lease.place;
-  place.run = place.run || ended.run;
+  place.flags |= ended.flags;
   if (kind == Kind::kCompleted) {
     settled->state = JobState::kCompleted;
     return EndAttempt(ledger, lease, place, JobState::kCompleted, Cause::kComplete, outcome.body,
@@ -240,7 +239,7 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
                               std::to_string(lease.max_crashes) + " are allowed)";
   const std::string error = CoreError("WorkerLost", message);
   Place place = lease.place;
-  place.run = true;
+  place.flags |= static_cast<uint8_t>(ended.flags | kHasRun);
   RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, crashes, 0));
   if (ended.cancel_requested) {
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
@@ -265,7 +264,7 @@ Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled) {
 Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
                   std::string_view error, const std::optional<Keep>& keep_failed) {
   RunRecord run;
-  if (place.run) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
+  if (place.has(kHasRun)) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
   return End(ledger, key, place,
              {.state = JobState::kCancelled,
               .started_at_ms = run.started_at_ms,

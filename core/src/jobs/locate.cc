@@ -41,7 +41,7 @@ Status FindActive(store::Connection& connection, Location* location, bool* found
   location->process_id = q.Int(3);
   location->place.priority = static_cast<int32_t>(q.Int(4));
   location->place.seq = q.Int(5);
-  location->place.run = q.Int(6) != 0;
+  location->place.flags = static_cast<uint8_t>(q.Int(6));
   location->started_at_ms = q.Int(7);
   location->cancel_requested = q.Int(8) != 0;
   if (!q.IsNull(9)) location->cancel_reason = q.Text(9);
@@ -54,30 +54,30 @@ Status FindFinished(store::Connection& connection, Location* location, bool* fou
   RETURN_IF_ERROR(q.Step(found));
   if (!*found) return Status::Ok();
   location->state = static_cast<JobState>(q.Int(0));
-  location->place.run = q.Int(1) != 0;
+  location->place.flags = static_cast<uint8_t>(q.Int(1));
   return Status::Ok();
 }
 
 Status FindReady(store::Connection& connection, Location* location, bool* found) {
-  Query q(connection, sql::locate::kSelectReadyRun);
+  Query q(connection, sql::locate::kSelectReadyFlags);
   q.Bind(location->queue_id, location->place.priority, location->place.seq);
   RETURN_IF_ERROR(q.Step(found));
   if (!*found) return Status::Ok();
   location->state = JobState::kReady;
-  location->place.run = q.Int(0) != 0;
+  location->place.flags = static_cast<uint8_t>(q.Int(0));
   return Status::Ok();
 }
 
 Status FindScheduled(store::Connection& connection, int64_t due_at_ms, Location* location,
                      bool* found) {
   if (due_at_ms == 0) return Status::Ok();
-  Query q(connection, sql::locate::kSelectScheduledRun);
+  Query q(connection, sql::locate::kSelectScheduledFlags);
   q.Bind(location->queue_id, due_at_ms, location->place.seq);
   RETURN_IF_ERROR(q.Step(found));
   if (!*found) return Status::Ok();
   location->state = JobState::kScheduled;
   location->place.due_at_ms = due_at_ms;
-  location->place.run = q.Int(0) != 0;
+  location->place.flags = static_cast<uint8_t>(q.Int(0));
   return Status::Ok();
 }
 
@@ -140,6 +140,39 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
   if (here) return Status::Ok();
   return Status(Code::kCorrupt, "job " + location->key.PublicId() +
                                     " has a body and no place in its queue; run `millrace doctor`");
+}
+
+Status MarkPlace(Ledger& ledger, const Location& at, uint8_t flags) {
+  if (at.place.has(flags)) return Status::Ok();
+  const Place& place = at.place;
+  store::Connection& connection = ledger.connection();
+  switch (at.state) {
+    case JobState::kReady: {
+      Query q(connection, sql::change::kMarkReady);
+      q.Bind(place.queue_id, place.priority, place.seq, flags);
+      return q.Run();
+    }
+    case JobState::kScheduled: {
+      Query q(connection, sql::change::kMarkScheduled);
+      q.Bind(place.queue_id, place.due_at_ms, place.seq, flags);
+      return q.Run();
+    }
+    case JobState::kActive: {
+      Query q(connection, sql::change::kMarkActive);
+      q.Bind(at.key.row, at.token, flags);
+      return q.Run();
+    }
+    case JobState::kBlocked: {
+      Query q(connection, sql::change::kMarkBlocked);
+      q.Bind(at.key.row, flags);
+      return q.Run();
+    }
+    default: {
+      Query q(connection, sql::change::kMarkFinished);
+      q.Bind(at.key.row, flags);
+      return q.Run();
+    }
+  }
 }
 
 }  // namespace millrace::jobs

@@ -49,6 +49,9 @@ Status Locate(store::Connection& connection, const std::string& id, int64_t queu
 // The same by row number.
 Status LocateRow(store::Connection& connection, int64_t row, Location* location, bool* found);
 
+// Adds flags to where a job stands.
+Status MarkPlace(Ledger& ledger, const Location& at, uint8_t flags);
+
 }  // namespace millrace::jobs
 
 #endif  // MILLRACE_JOBS_LOCATE_H_

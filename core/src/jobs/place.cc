@@ -9,7 +9,7 @@ using store::Query;
 
 Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause) {
   Query q(ledger.connection(), sql::jobs::kInsertReady);
-  q.Bind(place.queue_id, place.priority, place.seq, place.run);
+  q.Bind(place.queue_id, place.priority, place.seq, place.flags);
   RETURN_IF_ERROR(q.Run());
   ledger.Moved(place.queue_id, from, JobState::kReady, cause, place.priority);
   return Status::Ok();
@@ -25,7 +25,7 @@ Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> 
     first = !row || place.due_at_ms < q.Int(0);
   }
   Query q(ledger.connection(), sql::jobs::kInsertScheduled);
-  q.Bind(place.queue_id, place.due_at_ms, place.seq, place.priority, place.run);
+  q.Bind(place.queue_id, place.due_at_ms, place.seq, place.priority, place.flags);
   RETURN_IF_ERROR(q.Run());
   ledger.Moved(place.queue_id, from, JobState::kScheduled, cause, place.priority);
   if (first) ledger.WakeFor(place.queue_id);
@@ -48,7 +48,7 @@ Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, Job
                    Cause cause) {
   Query q(ledger.connection(), sql::jobs::kInsertFinished);
   q.Bind(place.row, place.queue_id, static_cast<int>(ending.state), ledger.now_ms(),
-         ending.started_at_ms, ending.attempts, ending.process_id, place.run,
+         ending.started_at_ms, ending.attempts, ending.process_id, place.flags,
          static_cast<int>(ending.content_type), store::Blob{ending.body});
   RETURN_IF_ERROR(q.Run());
   ledger.Moved(place.queue_id, from, ending.state, cause, place.priority);

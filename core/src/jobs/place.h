@@ -12,6 +12,11 @@
 
 namespace millrace::jobs {
 
+// What a place says about its job, so that those who move it need not look elsewhere. On disk.
+inline constexpr uint8_t kHasRun = 1;     // job_runs has a row for it
+inline constexpr uint8_t kAwaited = 2;    // others wait for it, or have waited
+inline constexpr uint8_t kDependent = 4;  // it waits for others, or has waited
+
 // A job's place in the order of its queue.
 struct Place {
   int64_t queue_id = 0;
@@ -19,7 +24,9 @@ struct Place {
   int64_t due_at_ms = 0;  // scheduled only
   int64_t seq = 0;        // SequenceOf(row, lifo)
   int32_t priority = 0;
-  bool run = false;  // job_runs has a row for it
+  uint8_t flags = 0;  // kHasRun, ...
+
+  bool has(uint8_t flag) const { return (flags & flag) != 0; }
 };
 
 Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);

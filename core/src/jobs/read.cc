@@ -232,7 +232,7 @@ Result<JobOutcome> ReadOutcome(Connection& connection, const JobRef& job) {
   ASSIGN_OR_RETURN(const Location at, FindJob(connection, job));
   JobOutcome outcome;
   outcome.state = at.state;
-  if (at.place.run) {
+  if (at.place.has(kHasRun)) {
     RunRecord run;
     RETURN_IF_ERROR(LoadRun(connection, at.key.row, &run));
     outcome.attempts_made = run.attempts_made;

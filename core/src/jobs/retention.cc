@@ -13,7 +13,7 @@ using store::Query;
 
 struct Old {
   int64_t row;
-  bool run;
+  uint8_t flags;
 };
 
 Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
@@ -33,12 +33,12 @@ Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, i
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));
       if (!row) break;
-      old.push_back({.row = q.Int(0), .run = q.Int(1) != 0});
+      old.push_back({.row = q.Int(0), .flags = static_cast<uint8_t>(q.Int(1))});
     }
   }
   for (const Old& job : old) {
     RETURN_IF_ERROR(
-        RemoveFinished(ledger, {.queue_id = queue_id, .row = job.row, .run = job.run}, state));
+        RemoveFinished(ledger, {.queue_id = queue_id, .row = job.row, .flags = job.flags}, state));
   }
   return static_cast<int64_t>(old.size());
 }
@@ -54,7 +54,7 @@ Result<int64_t> StoredCount(Ledger& ledger, int64_t queue_id, JobState state) {
 
 }  // namespace
 
-Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run) {
+Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags) {
   std::string custom_id;
   {
     Query q(ledger.connection(), sql::locate::kSelectKey);
@@ -68,7 +68,7 @@ Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run) {
     q.Bind(custom_id, queue_id);
     RETURN_IF_ERROR(q.Run());
   }
-  if (run) {
+  if ((flags & kHasRun) != 0) {
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, row));
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, row));
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteLogs, row));
@@ -78,7 +78,7 @@ Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run) {
 
 Status RemoveFinished(Ledger& ledger, const Place& place, JobState state) {
   RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
-  RETURN_IF_ERROR(DeleteBody(ledger, place.queue_id, place.row, place.run));
+  RETURN_IF_ERROR(DeleteBody(ledger, place.queue_id, place.row, place.flags));
   ledger.Moved(place.queue_id, state, kNowhere, Cause::kRemove, place.priority);
   return Status::Ok();
 }

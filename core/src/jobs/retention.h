@@ -13,7 +13,7 @@
 namespace millrace::jobs {
 
 // Deletes every row about a job but its place; the caller has taken that away and counted it.
-Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, bool run);
+Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags);
 
 // Removes one finished job with all its rows.
 Status RemoveFinished(Ledger& ledger, const Place& place, JobState state);

@@ -96,7 +96,7 @@ TEST_CASE("a redriven job starts as if it were new, and keeps its log", "[jobs][
   Lease lease = f.ClaimOne();
   f.MustDo([&](Ledger& ledger) { return SetLeaseProgress(ledger, lease, "50"); });
   f.MustDo([&](Ledger& ledger) { return AppendLeaseLog(ledger, lease, "first", -1); });
-  lease.place.run = true;
+  lease.place.flags |= kHasRun;
   f.Settle(lease, Kind::kFailed, R"({"n":1})");
   f.Settle(f.ClaimOne(), Kind::kFailed, R"({"n":2})");
   JobInfo job = f.Read("a");
@@ -153,7 +153,7 @@ TEST_CASE("progress may be set in any state, and goes with the job", "[jobs][cha
   CHECK(f.Claim()[0].job.progress == "4");
   f.AddId("c");
   const Lease unaware = f.ClaimOne();
-  REQUIRE_FALSE(unaware.place.run);
+  REQUIRE_FALSE(unaware.place.has(kHasRun));
   set("c", "5");  // from outside, while its holder knows nothing of it
   f.Settle(unaware, Kind::kCompleted);
   CHECK(f.Read("c").progress == "5");

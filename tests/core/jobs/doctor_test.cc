@@ -51,7 +51,7 @@ TEST_CASE("doctor finds what is broken", "[jobs][admin]") {
   Breaks("UPDATE queue_counts SET ready = 7", "counts", "queue \"q\" has 2 ready and counts 7");
   Breaks("UPDATE queue_counts SET events = 0", "counts", "events and counts 0");
   Breaks("DELETE FROM jobs WHERE job = 1", "references", "refers to nothing in jobs");
-  Breaks("UPDATE finished SET run = 0", "gathered", "job number 1");
+  Breaks("UPDATE finished SET flags = 0", "gathered", "job number 1");
   Breaks("UPDATE sequence SET next = 2", "sequence", "the next number is 2");
   Breaks("INSERT INTO quarantine VALUES (1, 0, 1, 9, 'a broken thing')", "quarantine",
          "a broken thing");

@@ -35,7 +35,7 @@ TEST_CASE("a job is found wherever it stands", "[jobs][locate]") {
   // Scheduled anew: not at the time that its body says.
   CHECK(At(f, "a").state == JobState::kScheduled);
   CHECK(At(f, "a").place.due_at_ms == f.clock.WallMs() + 50);
-  CHECK(At(f, "a").place.run);
+  CHECK(At(f, "a").place.has(kHasRun));
   f.MustDo([](Ledger& ledger) { return PromoteJob(ledger, {"a", ""}); });
   CHECK(At(f, "a").state == JobState::kReady);
   CHECK(At(f, "a").place.due_at_ms == 0);
