@@ -36,6 +36,7 @@ _EventType = Literal[
     "resumed",
     "drained",
     "cleaned",
+    "blocked",
 ]
 _Ack = tuple[str, bool, _State, _Durability]
 """(id, existing, state, durability): `existing` if the id was in the queue already and nothing was written."""
