@@ -15,7 +15,7 @@ TEST_CASE("every event type has a name of its own, and its number never changes"
   for (const std::string& name : in_order) {
     CHECK(EventTypeName(static_cast<EventType>(++number)) == name);
   }
-  CHECK(number == static_cast<int>(EventType::kCleaned));
+  CHECK(number == static_cast<int>(EventType::kBlocked));
   CHECK(std::string(EventTypeName(static_cast<EventType>(number + 1))) == "unknown");
   CHECK(std::string(EventTypeName(static_cast<EventType>(0))) == "unknown");
 }
