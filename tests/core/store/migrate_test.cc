@@ -17,30 +17,31 @@ constexpr int64_t kNowMs = 1'780'000'000'000;
 constexpr const char* kContent = R"sql(
 UPDATE sequence SET next = 100;
 INSERT INTO queues (queue_id, name) VALUES (1, 'mail');
-INSERT INTO queue_counts (queue_id, ready, prioritized, scheduled, active, completed, failed) VALUES
-  (1, 2, 1, 1, 1, 1, 1);
-INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES
-  (1, 1, 'send', 1780000000000, 11, 0, CAST('{"n":1}' AS BLOB)),
-  (3, 1, 'send', 1780000000000, 13, 0, CAST('{"n":3}' AS BLOB)),
-  (4, 1, 'send', 1780000000000, 14, 0, CAST('{"n":4}' AS BLOB)),
-  (5, 1, 'send', 1780000000000, 15, 0, CAST('{"n":5}' AS BLOB)),
-  (6, 1, 'send', 1780000000000, 16, 0, CAST('{"n":6}' AS BLOB));
-INSERT INTO jobs VALUES (2, 1, 'send', 1780000000000, 12, 7, 1, 'mine', '{"a":"b"}', 0, 1, 0, 0, 3, 2, 1000, 60000, 0.5, 2, 9000,
-  8000, 5, 60000, 10, 70000, 20, CAST('{"n":2}' AS BLOB));
+INSERT INTO queue_counts (queue_id, ready, prioritized, scheduled, active, completed, failed)
+  VALUES (1, 2, 1, 1, 1, 1, 1);
+INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES (1, 1, 'send',
+  1780000000000, 11, 0, CAST('{"n":1}' AS BLOB)), (3, 1, 'send', 1780000000000, 13, 0,
+  CAST('{"n":3}' AS BLOB)), (4, 1, 'send', 1780000000000, 14, 0, CAST('{"n":4}' AS BLOB)), (5, 1,
+  'send', 1780000000000, 15, 0, CAST('{"n":5}' AS BLOB)), (6, 1, 'send', 1780000000000, 16, 0,
+  CAST('{"n":6}' AS BLOB));
+INSERT INTO jobs VALUES (2, 1, 'send', 1780000000000, 12, 7, 1, 'mine', '{"a":"b"}', 0, 1, 0, 0,
+  3, 2, 1000, 60000, 0.5, 2, 9000, 8000, 5, 60000, 10, 70000, 20, CAST('{"n":2}' AS BLOB));
 INSERT INTO job_keys VALUES ('mine', 1, 2);
 INSERT INTO ready VALUES (1, 0, 1, 0), (1, 7, -2, 1);
-INSERT INTO job_runs (job, attempts_started, attempts_made, progress, log_lines) VALUES
-  (2, 1, 1, CAST('50' AS BLOB), 1);
+INSERT INTO job_runs (job, attempts_started, attempts_made, progress, log_lines) VALUES (2, 1, 1,
+  CAST('50' AS BLOB), 1);
 INSERT INTO job_logs VALUES (2, 1, 1780000000001, CAST('a line' AS BLOB));
 INSERT INTO scheduled VALUES (1, 1780000100000, 3, 0, 0);
-UPDATE jobs SET options = 1, content_type = 0, lifo = 0, due_at_ms = 1780000100000, expires_at_ms = 0, max_attempts = 1,
-  backoff_kind = 0, backoff_delay_ms = 0, backoff_max_ms = 0, backoff_jitter = 0, max_crashes = 3, time_limit_ms = 0,
-  soft_time_limit_ms = 0, keep_logs = -1 WHERE job = 3;
+UPDATE jobs SET options = 1, content_type = 0, lifo = 0, due_at_ms = 1780000100000, expires_at_ms
+  = 0, max_attempts = 1, backoff_kind = 0, backoff_delay_ms = 0, backoff_max_ms = 0,
+  backoff_jitter = 0, max_crashes = 3, time_limit_ms = 0, soft_time_limit_ms = 0, keep_logs = -1
+  WHERE job = 3;
 INSERT INTO active (job, queue_id, token, process_id, priority, seq, run, started_at_ms) VALUES
   (4, 1, 50, 40, 0, 4, 0, 1780000000002);
 INSERT INTO processes VALUES (40, 3, 99999, 'gone', 1780000000000);
-INSERT INTO finished VALUES (5, 1, 5, 1780000000003, 1780000000002, 1, 40, 0, 0, CAST('"done"' AS BLOB)),
-  (6, 1, 6, 1780000000004, 1780000000002, 1, 40, 0, 0, CAST('{"type":"E","message":"m","stack":""}' AS BLOB));
+INSERT INTO finished VALUES (5, 1, 5, 1780000000003, 1780000000002, 1, 40, 0, 0, CAST('"done"' AS
+  BLOB)), (6, 1, 6, 1780000000004, 1780000000002, 1, 40, 0, 0,
+  CAST('{"type":"E","message":"m","stack":""}' AS BLOB));
 )sql";
 
 void MakeFirstVersion(const std::string& path) {
