@@ -1,8 +1,7 @@
 # Fetches the SQLite amalgamation once into MILLRACE_DEPS_DIR and checks it against pinned hashes.
 #
-# Nothing is vendored in the repository. The pinned npm package ships sqlite3.c and sqlite3.h unchanged; `npm pack` asks
-# whichever registry the user has configured and --ignore-scripts runs nothing of the package. A source tree that carries
-# third_party/sqlite (a source distribution does) needs no network.
+# Nothing is vendored in the repository: the pinned npm package ships sqlite3.c and sqlite3.h unchanged. A source tree that
+# carries third_party/sqlite (a source distribution does) needs no network.
 #
 # As a script, `cmake -DMILLRACE_DEPS_DIR=DIR -P cmake/FetchSqlite.cmake` only fetches.
 
@@ -10,6 +9,7 @@ set(MILLRACE_SQLITE_PACKAGE "better-sqlite3@12.11.1")
 set(MILLRACE_SQLITE_VERSION "3.53.2")
 set(MILLRACE_SQLITE_SHA256_sqlite3.c "60d2f39a3726cd6b9021da6f4e868608d66fbb6528a9f513dc8ffcc640493422")
 set(MILLRACE_SQLITE_SHA256_sqlite3.h "9e69a1353a4288450b0d5239ede11fc7f1f4c8e5eb07491fc8317eacb5b7de7e")
+include("${CMAKE_CURRENT_LIST_DIR}/NpmPack.cmake")
 get_filename_component(MILLRACE_SOURCE_ROOT "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 # Sets `out` to TRUE if `dir` holds both files with the pinned hashes.
@@ -28,25 +28,9 @@ endfunction()
 
 # Downloads the package into a scratch directory and moves the two files to `dest`.
 function(_millrace_sqlite_download dest)
-  find_program(MILLRACE_NPM npm)
-  if(NOT MILLRACE_NPM)
-    message(FATAL_ERROR
-      "SQLite ${MILLRACE_SQLITE_VERSION} is not in ${dest} and npm, which fetches it, is not installed. Install Node.js "
-      "with npm, build from a source distribution (it carries SQLite), or use -DMILLRACE_SQLITE=system.")
-  endif()
   set(_scratch "${dest}.tmp")
-  file(REMOVE_RECURSE "${_scratch}")
-  file(MAKE_DIRECTORY "${_scratch}")
-  message(STATUS "Fetching SQLite ${MILLRACE_SQLITE_VERSION} (${MILLRACE_SQLITE_PACKAGE})")
-  execute_process(
-    COMMAND "${MILLRACE_NPM}" pack --ignore-scripts --silent --pack-destination "${_scratch}" ${MILLRACE_SQLITE_PACKAGE}
-    WORKING_DIRECTORY "${_scratch}"
-    RESULT_VARIABLE _result OUTPUT_QUIET ERROR_VARIABLE _error)
-  file(GLOB _tarball "${_scratch}/*.tgz")
-  if(NOT _result EQUAL 0 OR NOT _tarball)
-    message(FATAL_ERROR "npm pack ${MILLRACE_SQLITE_PACKAGE} failed (${_result}): ${_error}")
-  endif()
-  file(ARCHIVE_EXTRACT INPUT "${_tarball}" DESTINATION "${_scratch}" PATTERNS "*/deps/sqlite3/sqlite3.[ch]")
+  millrace_npm_unpack("${MILLRACE_SQLITE_PACKAGE}" "${_scratch}"
+    "SQLite ${MILLRACE_SQLITE_VERSION}" ", or use -DMILLRACE_SQLITE=system" "*/deps/sqlite3/sqlite3.[ch]")
   _millrace_sqlite_is_good("${_scratch}/package/deps/sqlite3" _good)
   if(NOT _good)
     message(FATAL_ERROR

@@ -9,4 +9,6 @@ mkdir -p "node/prebuilds/$platform" third_party/sqlite dist
 trap 'rm -rf third_party "node/prebuilds/$platform"' EXIT
 cp node/native/millrace.node "node/prebuilds/$platform/millrace.node"
 cp build/deps/sqlite-*/sqlite3.[ch] third_party/sqlite/
+rm -rf third_party/cctz
+cp -r build/deps/cctz-* third_party/cctz
 npm pack --ignore-scripts --silent --pack-destination dist
