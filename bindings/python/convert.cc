@@ -32,6 +32,11 @@ py::object TextOrNone(const std::string& utf8) {
   return Text(utf8);
 }
 
+py::object OptionalBody(const std::optional<std::string>& body, ContentType type) {
+  if (!body) return py::none();
+  return Body(*body, type);
+}
+
 int64_t ToInt(py::handle value, const char* name) {
   if (!PyLong_Check(value.ptr()) || PyBool_Check(value.ptr())) WrongType(name, "an int", value);
   int overflow = 0;

@@ -22,6 +22,8 @@ py::str Text(const std::string& utf8);
 py::object Body(const std::string& data, ContentType type);
 // None for an empty string.
 py::object TextOrNone(const std::string& utf8);
+// None for nothing.
+py::object OptionalBody(const std::optional<std::string>& body, ContentType type);
 
 // Each raises TypeError or InvalidArgument that names the argument and what is accepted.
 int64_t ToInt(py::handle value, const char* name);

@@ -1,11 +1,13 @@
 #include "engine.h"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "convert.h"
 #include "errors.h"
 #include "infos.h"
+#include "names.h"
 
 namespace millrace::python {
 namespace {
@@ -16,12 +18,31 @@ Keep FromPair(const std::pair<int64_t, int64_t>& pair) {
   return {.age_ms = pair.first, .count = pair.second};
 }
 
+// From pairs (id, secret). Errors never show a secret.
+Security ToSecurity(const py::iterable& keys, const std::string& mode, bool require) {
+  Security security;
+  for (const py::handle key : keys) {
+    if (!PyTuple_Check(key.ptr()) || PyTuple_GET_SIZE(key.ptr()) != 2 ||
+        !PyBytes_Check(PyTuple_GET_ITEM(key.ptr(), 1))) {
+      throw py::type_error("keys[" + std::to_string(security.keys.size()) +
+                           "] must be a tuple of an id (str) and a secret (bytes)");
+    }
+    security.keys.push_back({.id = ToText(PyTuple_GET_ITEM(key.ptr(), 0), "the id of a key"),
+                             .secret = ToData(PyTuple_GET_ITEM(key.ptr(), 1), "keys")});
+  }
+  security.mode = ToSealing(mode, "security_mode");
+  security.require = require;
+  return security;
+}
+
 std::shared_ptr<PyEngine> Open(const std::string& path, const std::string& durability, bool create,
                                int64_t max_payload_bytes, int64_t busy_timeout_ms,
                                int64_t wal_limit_bytes,
                                const std::optional<std::pair<int64_t, int64_t>>& keep_completed,
                                const std::optional<std::pair<int64_t, int64_t>>& keep_failed,
-                               int64_t keep_events, const std::shared_ptr<ManualClock>& clock) {
+                               int64_t keep_events, const py::iterable& keys,
+                               const std::string& security_mode, bool require_sealed,
+                               const std::shared_ptr<ManualClock>& clock) {
   OpenOptions options;
   options.path = path;
   options.durability = ToDurability(durability);
@@ -32,6 +53,7 @@ std::shared_ptr<PyEngine> Open(const std::string& path, const std::string& durab
   if (keep_completed) options.keep_completed = FromPair(*keep_completed);
   if (keep_failed) options.keep_failed = FromPair(*keep_failed);
   options.keep_events = keep_events;
+  options.security = ToSecurity(keys, security_mode, require_sealed);
   options.clock = clock;
   auto made = std::make_shared<PyEngine>();
   made->engine = Unwrap(Unlocked([&] { return Engine::Open(std::move(options)); }));
@@ -92,11 +114,18 @@ void RegisterReads(EngineClass& engine) {
           "get_logs",
           [](PyEngine& self, const std::string& id, const std::string& queue, int64_t offset,
              int64_t limit) {
-            return ToList(
-                Unwrap(Unlocked([&] { return self->GetLogs({id, queue}, offset, limit); })));
+            return ToList(Unwrap(Unlocked([&] {
+              return self->GetLogs({id, queue}, offset, limit);
+            })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("offset") = 0,
-          py::arg("limit") = 1000);
+          py::arg("limit") = 1000)
+      .def(
+          "read_counters",
+          [](PyEngine& self, const std::string& queue) {
+            return ToList(Unwrap(Unlocked([&] { return self->ReadCounters(queue); })));
+          },
+          py::arg("queue") = "");
 }
 
 void RegisterAdmin(EngineClass& engine) {
@@ -119,7 +148,10 @@ void RegisterAdmin(EngineClass& engine) {
           py::kw_only(), py::arg("queue") = "", py::arg("name") = "", py::arg("limit") = 100)
       .def(
           "doctor_json",
-          [](PyEngine& self) { return Text(Unwrap(Unlocked([&] { return self->DoctorJson(); }))); })
+          [](PyEngine& self, bool repair) {
+            return Text(Unwrap(Unlocked([&] { return self->DoctorJson(repair); })));
+          },
+          py::kw_only(), py::arg("repair") = false)
       .def("stats_json",
            [](PyEngine& self) { return Text(Unwrap(Unlocked([&] { return self->StatsJson(); }))); })
       .def(
@@ -146,16 +178,22 @@ void RegisterEngine(py::module_& module) {
            py::arg("busy_timeout_ms") = defaults.busy_timeout_ms,
            py::arg("wal_limit_bytes") = defaults.wal_limit_bytes,
            py::arg("keep_completed") = py::none(), py::arg("keep_failed") = py::none(),
-           py::arg("keep_events") = defaults.keep_events, py::arg("clock") = py::none())
+           py::arg("keep_events") = defaults.keep_events, py::arg("keys") = py::tuple(),
+           py::arg("security_mode") = "encrypt", py::arg("require_sealed") = false,
+           py::arg("clock") = py::none())
       .def("close", [](PyEngine& self) { Check(Unlocked([&] { return self->Close(); })); })
       .def_property_readonly("path", [](PyEngine& self) { return Text(self->path()); })
       .def_property_readonly("durability",
                              [](PyEngine& self) { return DurabilityName(self->durability()); })
-      .def("now_ms", [](PyEngine& self) { return self->NowMs(); });
+      .def("now_ms", [](PyEngine& self) { return self->NowMs(); })
+      .def("new_id", [](PyEngine& self) { return Text(self->NewId()); });
   RegisterEnqueue(module, engine);
   RegisterReads(engine);
   RegisterAdmin(engine);
   RegisterChanges(engine);
+  RegisterFlows(module, engine);
+  RegisterLimits(module, engine);
+  RegisterSchedules(module, engine);
   RegisterSession(module, engine);
   RegisterSubscription(module, engine);
 }

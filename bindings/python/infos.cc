@@ -13,11 +13,6 @@ py::object Interned(const char* name) {
   return py::reinterpret_steal<py::object>(PyUnicode_InternFromString(name));
 }
 
-py::object OptionalBody(const std::optional<std::string>& body, ContentType type) {
-  if (!body) return py::none();
-  return Body(*body, type);
-}
-
 void RegisterJobInfo(py::module_& module) {
   py::class_<JobInfo>(module, "JobInfo")
       .def_property_readonly("spec", [](const JobInfo& j) { return PySpec{j.spec}; })
@@ -36,11 +31,17 @@ void RegisterJobInfo(py::module_& module) {
       .def_property_readonly("result",
                              [](const JobInfo& j) { return OptionalBody(j.result, j.result_type); })
       .def_property_readonly("error", [](const JobInfo& j) { return TextOrNone(j.error); })
-      .def_property_readonly("attempt_errors", [](const JobInfo& j) {
-        py::list list;
-        for (const std::string& error : j.attempt_errors) list.append(Text(error));
-        return list;
-      });
+      .def_property_readonly("attempt_errors",
+                             [](const JobInfo& j) {
+                               py::list list;
+                               for (const std::string& error : j.attempt_errors)
+                                 list.append(Text(error));
+                               return list;
+                             })
+      .def_property_readonly("checkpoint",
+                             [](const JobInfo& j) { return TextOrNone(j.checkpoint); })
+      .def_readonly("dependencies", &JobInfo::dependencies)
+      .def_readonly("pending", &JobInfo::pending);
 
   py::class_<JobOutcome>(module, "JobOutcome")
       .def_property_readonly("state",
@@ -83,6 +84,19 @@ void RegisterListings(py::module_& module) {
       .def_readonly("slots", &WorkerInfo::slots)
       .def_readonly("active", &WorkerInfo::active);
 
+  py::class_<TaskCounters>(module, "TaskCounters")
+      .def_property_readonly("queue", [](const TaskCounters& c) { return Text(c.queue); })
+      .def_property_readonly("task", [](const TaskCounters& c) { return Text(c.task); })
+      .def_readonly("enqueued", &TaskCounters::enqueued)
+      .def_readonly("started", &TaskCounters::started)
+      .def_readonly("completed", &TaskCounters::completed)
+      .def_readonly("failed", &TaskCounters::failed)
+      .def_readonly("cancelled", &TaskCounters::cancelled)
+      .def_readonly("retried", &TaskCounters::retried)
+      .def_readonly("crashed", &TaskCounters::crashed)
+      .def_readonly("wait_ms", &TaskCounters::wait_ms)
+      .def_readonly("run_ms", &TaskCounters::run_ms);
+
   py::class_<LogLine>(module, "LogLine")
       .def_readonly("at_ms", &LogLine::at_ms)
       .def_property_readonly("text", [](const LogLine& l) { return Text(l.text); });
@@ -109,7 +123,7 @@ void RegisterEvents(py::module_& module) {
 
 py::tuple AckTuple(const EnqueueAck& ack) {
   return py::make_tuple(Text(ack.id), ack.existing, Interned(JobStateName(ack.state)),
-                        Interned(DurabilityName(ack.durability)));
+                        Interned(DurabilityName(ack.durability)), Text(ack.replaced_id));
 }
 
 void RegisterInfos(py::module_& module) {

@@ -18,7 +18,7 @@ struct Acks {
   std::vector<EnqueueAck> acks;
 };
 
-// (id, existing, state, durability)
+// (id, existing, state, durability, replaced_id)
 py::tuple AckTuple(const EnqueueAck& ack);
 
 void RegisterInfos(py::module_& module);

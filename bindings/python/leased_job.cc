@@ -42,6 +42,15 @@ PyObject* Data(PyObject* self, void*) {
   return PyUnicode_DecodeUTF8(spec.data.data(), size, nullptr);
 }
 
+PyObject* Dependencies(PyObject* self, void*) {
+  try {
+    return ToList(std::vector<DependencyInfo>(JobOf(self).dependencies)).release().ptr();
+  } catch (py::error_already_set& error) {
+    error.restore();
+    return nullptr;
+  }
+}
+
 PyGetSetDef g_attributes[] = {
     {"token", [](PyObject* s, void*) { return Integer(JobOf(s).token); }, nullptr, nullptr,
      nullptr},
@@ -81,6 +90,13 @@ PyGetSetDef g_attributes[] = {
     {"soft_time_limit_ms",
      [](PyObject* s, void*) { return Integer(JobOf(s).spec.soft_time_limit_ms); }, nullptr, nullptr,
      nullptr},
+    {"checkpoint", [](PyObject* s, void*) { return Lenient(JobOf(s).checkpoint); }, nullptr,
+     nullptr, nullptr},
+    {"group", [](PyObject* s, void*) { return Lenient(JobOf(s).spec.group); }, nullptr, nullptr,
+     nullptr},
+    {"dependencies", Dependencies, nullptr, nullptr, nullptr},
+    {"dependency_count", [](PyObject* s, void*) { return Integer(JobOf(s).dependency_count); },
+     nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 

@@ -10,6 +10,7 @@
 #include "infos.h"
 #include "json_writer.h"
 #include "leased_job.h"
+#include "links.h"
 #include "notify.h"
 #include "spec.h"
 
@@ -34,6 +35,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   RegisterErrors(module);
   RegisterJson(module);
   RegisterNotify(module);
+  RegisterLinks(module);
   RegisterSpec(module);
   RegisterInfos(module);
   RegisterLeasedJob(module);

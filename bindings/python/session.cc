@@ -9,9 +9,12 @@
 #include "convert.h"
 #include "engine.h"
 #include "errors.h"
+#include "infos.h"
 #include "json_writer.h"
 #include "leased_job.h"
+#include "names.h"
 #include "notify.h"
+#include "spec.h"
 
 namespace millrace::python {
 namespace {
@@ -37,14 +40,10 @@ struct PyOutcome {
   Outcome outcome;
 };
 
-Outcome::Kind ToKind(const std::string& name) {
-  if (name == "completed") return Outcome::Kind::kCompleted;
-  if (name == "failed") return Outcome::Kind::kFailed;
-  if (name == "retry") return Outcome::Kind::kRetry;
-  if (name == "released") return Outcome::Kind::kReleased;
-  if (name == "cancelled") return Outcome::Kind::kCancelled;
-  RaiseInvalid("kind '" + name +
-               "' is unknown; accepted are completed, failed, retry, released and cancelled");
+// From a pair (scope, ms).
+std::optional<Throttle> ToThrottle(const std::optional<std::pair<std::string, int64_t>>& pair) {
+  if (!pair) return std::nullopt;
+  return Throttle{.scope = ToScope(pair->first), .ms = pair->second};
 }
 
 const char* SignalName(Signal::Kind kind) {
@@ -153,6 +152,7 @@ void RegisterNotices(py::module_& module) {
       .def_property_readonly("queue", [](const Settled& s) { return Text(s.queue); })
       .def_property_readonly("state", [](const Settled& s) { return JobStateName(s.state); })
       .def_readonly("due_at_ms", &Settled::due_at_ms)
+      .def_property_readonly("added", [](const Settled& s) { return Acks{s.added}; })
       .def_property_readonly("error", [](const Settled& s) -> py::object {
         if (s.status.ok()) return py::none();
         return MakeError(s.status);
@@ -182,14 +182,18 @@ void RegisterNotices(py::module_& module) {
   py::class_<PyOutcome>(module, "Outcome")
       .def(py::init([](int64_t token, const std::string& kind, const py::object& body,
                        const std::string& content_type, bool retryable,
-                       std::optional<int64_t> delay_ms, std::optional<RetryPolicy> policy) {
-             return PyOutcome{token,
-                              {ToKind(kind), ToData(body, "body"), ToContentType(content_type),
-                               retryable, delay_ms, policy}};
+                       std::optional<int64_t> delay_ms, std::optional<RetryPolicy> policy,
+                       const std::optional<std::pair<std::string, int64_t>>& throttle,
+                       const py::iterable& jobs) {
+             return PyOutcome{
+                 token,
+                 {ToOutcomeKind(kind), ToData(body, "body"), ToContentType(content_type), retryable,
+                  delay_ms, policy, ToThrottle(throttle), ToSpecs(jobs)}};
            }),
            py::arg("token"), py::arg("kind"), py::arg("body") = "", py::kw_only(),
            py::arg("content_type") = "json", py::arg("retryable") = true,
-           py::arg("delay_ms") = py::none(), py::arg("policy") = py::none())
+           py::arg("delay_ms") = py::none(), py::arg("policy") = py::none(),
+           py::arg("throttle") = py::none(), py::arg("jobs") = py::tuple())
       .def_readonly("token", &PyOutcome::token);
 }
 
@@ -229,6 +233,12 @@ void RegisterSession(py::module_& module, EngineClass& engine) {
             Check(Unlocked([&] { return self->Log(token, std::move(line)); }));
           },
           py::arg("token"), py::arg("line"))
+      .def(
+          "checkpoint",
+          [](PySession& self, int64_t token, std::string json) {
+            Check(Unlocked([&] { return self->Checkpoint(token, std::move(json)); }));
+          },
+          py::arg("token"), py::arg("json"))
       .def(
           "set_slots",
           [](PySession& self, int32_t slots) { Unlocked([&] { self->SetSlots(slots); }); },

@@ -8,6 +8,8 @@
 #include "convert.h"
 #include "errors.h"
 #include "json_writer.h"
+#include "links.h"
+#include "names.h"
 
 namespace millrace::python {
 namespace {
@@ -37,6 +39,15 @@ py::object FromKeep(const std::optional<Keep>& keep) {
   return py::make_tuple(keep->age_ms, keep->count);
 }
 
+template <typename T>
+const T& ToA(py::handle value, const char* name, const char* accepted) {
+  if (!py::isinstance<T>(value)) {
+    throw py::type_error(std::string(name) + " must be " + accepted + ", not " +
+                         Py_TYPE(value.ptr())->tp_name);
+  }
+  return value.cast<const T&>();
+}
+
 struct SpecOption {
   const char* name;
   void (*set)(JobSpec&, py::handle value, const char* name);
@@ -64,7 +75,8 @@ constexpr SpecOption kOptions[] = {
     {"content_type",
      [](JobSpec& s, py::handle v, const char* n) { s.content_type = ToContentType(ToText(v, n)); }},
     {"lifo", [](JobSpec& s, py::handle v, const char* n) { s.lifo = ToBool(v, n); }},
-    {"retry", [](JobSpec& s, py::handle v, const char*) { s.retry = v.cast<RetryPolicy>(); }},
+    {"retry", [](JobSpec& s, py::handle v,
+                 const char* n) { s.retry = ToA<RetryPolicy>(v, n, "a RetryPolicy"); }},
     {"max_crashes", [](JobSpec& s, py::handle v, const char* n) { s.max_crashes = ToInt32(v, n); }},
     {"time_limit_ms",
      [](JobSpec& s, py::handle v, const char* n) { s.time_limit_ms = ToInt(v, n); }},
@@ -74,6 +86,20 @@ constexpr SpecOption kOptions[] = {
     {"keep_completed",
      [](JobSpec& s, py::handle v, const char* n) { s.keep_completed = ToKeep(v, n); }},
     {"keep_failed", [](JobSpec& s, py::handle v, const char* n) { s.keep_failed = ToKeep(v, n); }},
+    {"after", [](JobSpec& s, py::handle v, const char* n) { s.after = ToDependencies(v, n); }},
+    {"join", [](JobSpec& s, py::handle v, const char* n) { s.join = ToJoinKind(ToText(v, n)); }},
+    {"parent",
+     [](JobSpec& s, py::handle v, const char* n) {
+       s.parent.reset();
+       if (!v.is_none()) s.parent = ToA<ParentLink>(v, n, "a ParentLink or None");
+     }},
+    {"group", [](JobSpec& s, py::handle v, const char* n) { s.group = ToText(v, n); }},
+    {"dedup", [](JobSpec& s, py::handle v,
+                 const char* n) { s.dedup = ToA<Deduplication>(v, n, "a Deduplication"); }},
+    {"delivery",
+     [](JobSpec& s, py::handle v, const char* n) { s.delivery = ToDelivery(ToText(v, n)); }},
+    {"sealing",
+     [](JobSpec& s, py::handle v, const char* n) { s.sealing = ToSealing(ToText(v, n)); }},
 };
 
 void Apply(JobSpec& spec, const py::kwargs& options) {
@@ -180,7 +206,15 @@ void RegisterSpec(py::module_& module) {
       .def_property_readonly("keep_completed",
                              [](const PySpec& s) { return FromKeep(s.spec.keep_completed); })
       .def_property_readonly("keep_failed",
-                             [](const PySpec& s) { return FromKeep(s.spec.keep_failed); });
+                             [](const PySpec& s) { return FromKeep(s.spec.keep_failed); })
+      .def_property_readonly("after",
+                             [](const PySpec& s) { return FromDependencies(s.spec.after); })
+      .def_property_readonly("join", [](const PySpec& s) { return NameOf(s.spec.join); })
+      .def_property_readonly("parent", [](const PySpec& s) { return s.spec.parent; })
+      .def_property_readonly("group", [](const PySpec& s) { return Text(s.spec.group); })
+      .def_property_readonly("dedup", [](const PySpec& s) { return s.spec.dedup; })
+      .def_property_readonly("delivery", [](const PySpec& s) { return NameOf(s.spec.delivery); })
+      .def_property_readonly("sealing", [](const PySpec& s) { return NameOf(s.spec.sealing); });
 }
 
 }  // namespace millrace::python

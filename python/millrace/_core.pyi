@@ -18,7 +18,17 @@ _State = Literal["scheduled", "ready", "blocked", "active", "completed", "failed
 _Durability = Literal["memory", "process", "power"]
 _ContentType = Literal["json", "msgpack", "bytes"]
 _Backoff = Literal["none", "fixed", "exponential", "custom"]
-_OutcomeKind = Literal["completed", "failed", "retry", "released", "cancelled"]
+_OutcomeKind = Literal[
+    "completed", "failed", "retry", "released", "cancelled", "waiting", "replaced"
+]
+_Policy = Literal["fail", "wait", "ignore", "remove", "continue", "cancel", "on_failure"]
+_Join = Literal["run", "forward", "collect"]
+_DedupMode = Literal["unfinished", "throttle", "debounce", "follow_up", "states"]
+_Delivery = Literal["at_least_once", "at_most_once"]
+_Sealing = Literal["default", "none", "encrypt", "sign"]
+_LimitScope = Literal["store", "queue", "task", "group"]
+_Overlap = Literal["allow", "skip", "queue_one"]
+_CatchUp = Literal["none", "last", "all"]
 _SignalKind = Literal["cancel", "soft_limit", "hard_limit", "lease_lost"]
 _EventType = Literal[
     "added",
@@ -38,8 +48,9 @@ _EventType = Literal[
     "cleaned",
     "blocked",
 ]
-_Ack = tuple[str, bool, _State, _Durability]
-"""(id, existing, state, durability): `existing` if the id was in the queue already and nothing was written."""
+_Ack = tuple[str, bool, _State, _Durability, str]
+"""(id, existing, state, durability, replaced_id): `existing` if the id, or the holder of the deduplication key, was
+there already and nothing was written; `replaced_id` of the job whose place this one has taken, else empty."""
 _Keep = tuple[int, int]
 """(age_ms, count) of finished jobs that are kept; a negative number is no bound, count 0 keeps none."""
 
@@ -186,13 +197,79 @@ class RetryPolicy:
     def jitter(self) -> float: ...
 
 @final
+class Dependency:
+    """One thing that a job waits for: another job of the same call (its index), or one that exists (its id).
+
+    `policy` says what becomes of the waiting job if it fails or is cancelled; `name` is under which its result is read.
+    """
+
+    def __init__(
+        self, job: int | str, queue: str = "", *, policy: _Policy = "fail", name: str = ""
+    ) -> None: ...
+    @property
+    def job(self) -> int | str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def policy(self) -> _Policy: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class ParentLink:
+    """A new job that an existing one is to wait for. `token` is of the parent's lease if it is running."""
+
+    def __init__(
+        self,
+        job: str,
+        queue: str = "",
+        *,
+        token: int = 0,
+        policy: _Policy = "wait",
+        name: str = "",
+    ) -> None: ...
+    @property
+    def job(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def token(self) -> int: ...
+    @property
+    def policy(self) -> _Policy: ...
+    @property
+    def name(self) -> str: ...
+
+@final
+class Deduplication:
+    """Which job of several with the same key counts: see `millrace.Dedup`."""
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        mode: _DedupMode = "unfinished",
+        ttl_ms: int = 0,
+        states: Iterable[_State] = (),
+    ) -> None: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def mode(self) -> _DedupMode: ...
+    @property
+    def ttl_ms(self) -> int: ...
+    @property
+    def states(self) -> list[_State]: ...
+
+@final
 class JobSpec:
     """One job to enqueue. Immutable, so one may be the template of many.
 
     Options: `value` (any JSON value, encoded into `data`), `data` (JSON text, or bytes with another `content_type`),
     `id`, `delay_ms` or `due_at_ms`, `expires_in_ms` or `expires_at_ms`, `priority` (lower first), `headers` (JSON text
     of an object of strings), `content_type`, `lifo`, `retry`, `max_crashes`, `time_limit_ms`, `soft_time_limit_ms`,
-    `keep_logs`, `keep_completed`, `keep_failed`. They are checked when the job is enqueued.
+    `keep_logs`, `keep_completed`, `keep_failed`, `after` (an iterable of `Dependency`), `join`, `parent` (a
+    `ParentLink` or None), `group`, `dedup` (a `Deduplication`), `delivery`, `sealing`.
+    They are checked when the job is enqueued.
     """
 
     def __init__(self, queue: str, name: str, **options: Any) -> None: ...
@@ -237,6 +314,20 @@ class JobSpec:
     def keep_completed(self) -> _Keep | None: ...
     @property
     def keep_failed(self) -> _Keep | None: ...
+    @property
+    def after(self) -> list[Dependency]: ...
+    @property
+    def join(self) -> _Join: ...
+    @property
+    def parent(self) -> ParentLink | None: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def dedup(self) -> Deduplication: ...
+    @property
+    def delivery(self) -> _Delivery: ...
+    @property
+    def sealing(self) -> _Sealing: ...
 
 @final
 class Acks:
@@ -289,6 +380,15 @@ class JobInfo:
     def error(self) -> str | None: ...
     @property
     def attempt_errors(self) -> list[str]: ...
+    @property
+    def checkpoint(self) -> str | None: ...
+    @property
+    def dependencies(self) -> int:
+        """How many jobs it waits or has waited for."""
+
+    @property
+    def pending(self) -> int:
+        """Of these, how many hold it back."""
 
 @final
 class JobOutcome:
@@ -365,6 +465,156 @@ class WorkerInfo:
     def slots(self) -> int: ...
     @property
     def active(self) -> int: ...
+
+@final
+class TaskCounters:
+    """What happened to the jobs of one task in one queue. Element i of a histogram counts times below 2 ** i ms."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def enqueued(self) -> int: ...
+    @property
+    def started(self) -> int: ...
+    @property
+    def completed(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def cancelled(self) -> int: ...
+    @property
+    def retried(self) -> int: ...
+    @property
+    def crashed(self) -> int: ...
+    @property
+    def wait_ms(self) -> list[int]: ...
+    @property
+    def run_ms(self) -> list[int]: ...
+
+@final
+class DependencyInfo:
+    """How a job stands that another waits for, or how it ended. `done`: it holds the other back no more."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def policy(self) -> _Policy: ...
+    @property
+    def state(self) -> _State: ...
+    @property
+    def done(self) -> bool: ...
+    @property
+    def result(self) -> str | bytes | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+@final
+class DependencyPage:
+    """What a job waits for, in the order in which it was given. `total` and `pending` are of all of it."""
+
+    @property
+    def dependencies(self) -> list[DependencyInfo]: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def pending(self) -> int: ...
+
+@final
+class LimitInfo:
+    """A limit, how many jobs run under it now, and until when nothing starts (0: it may)."""
+
+    @property
+    def scope(self) -> _LimitScope: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def concurrency(self) -> int: ...
+    @property
+    def rate_count(self) -> int: ...
+    @property
+    def rate_period_ms(self) -> int: ...
+    @property
+    def max_size(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def limited_until_ms(self) -> int: ...
+
+@final
+class GroupInfo:
+    """A group of a queue: its jobs that wait for their turn, and those that run."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def ready(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def limited_until_ms(self) -> int: ...
+
+@final
+class ScheduleInfo:
+    """A schedule and how far it is. A time that does not apply is 0."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def job(self) -> JobSpec: ...
+    @property
+    def cron(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def every_ms(self) -> int: ...
+    @property
+    def offset_ms(self) -> int: ...
+    @property
+    def solar(self) -> str: ...
+    @property
+    def latitude(self) -> float: ...
+    @property
+    def longitude(self) -> float: ...
+    @property
+    def start_at_ms(self) -> int: ...
+    @property
+    def end_at_ms(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def jitter_ms(self) -> int: ...
+    @property
+    def overlap(self) -> _Overlap: ...
+    @property
+    def catch_up(self) -> _CatchUp: ...
+    @property
+    def catch_up_max(self) -> int: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def next_at_ms(self) -> int: ...
+    @property
+    def last_at_ms(self) -> int: ...
+    @property
+    def fired(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...
+    @property
+    def last_job_id(self) -> str | None: ...
 
 # --- Events -----------------------------------------------------------------------------------------------------------
 
@@ -451,10 +701,23 @@ class LeasedJob:
     def time_limit_ms(self) -> int: ...
     @property
     def soft_time_limit_ms(self) -> int: ...
+    @property
+    def checkpoint(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def dependencies(self) -> list[DependencyInfo]:
+        """The first of what it waited for; `Engine.dependencies` has all."""
+
+    @property
+    def dependency_count(self) -> int: ...
 
 @final
 class Outcome:
-    """How an attempt ended. `body` is the result's or the error's JSON text, or bytes. `policy` replaces the job's."""
+    """How an attempt ended. `body` is the result's or the error's JSON text, or bytes. `policy` replaces the job's.
+
+    `throttle` is (scope, ms): nothing of that scope starts meanwhile. `jobs` are enqueued in the same commit.
+    """
 
     def __init__(
         self,
@@ -466,6 +729,8 @@ class Outcome:
         retryable: bool = True,
         delay_ms: int | None = None,
         policy: RetryPolicy | None = None,
+        throttle: tuple[_LimitScope, int] | None = None,
+        jobs: Iterable[JobSpec] = (),
     ) -> None: ...
     @property
     def token(self) -> int: ...
@@ -484,6 +749,8 @@ class Settled:
     def state(self) -> _State: ...
     @property
     def due_at_ms(self) -> int: ...
+    @property
+    def added(self) -> Acks: ...
     @property
     def error(self) -> MillraceError | None: ...
 
@@ -553,6 +820,9 @@ class Session:
     def log(self, token: int, line: str) -> None:
         """Adds a line to a running job's log, with the next commit."""
 
+    def checkpoint(self, token: int, json: str) -> None:
+        """Saves where a running job stands, with the next commit; a later attempt gets it back."""
+
     def set_slots(self, slots: int) -> None:
         """How many jobs may run at once."""
 
@@ -590,6 +860,9 @@ class Engine:
         keep_completed: Default rule of what is kept of completed jobs.
         keep_failed: The same for failed ones.
         keep_events: Newest events kept per queue.
+        keys: (id, secret of 32 bytes) for payloads; the first one seals, all of them open. None: payloads are plain.
+        security_mode: "encrypt" or "sign": for jobs that do not say.
+        require_sealed: What is not sealed does not open.
         clock: In place of the system's.
     """
 
@@ -605,6 +878,9 @@ class Engine:
         keep_completed: _Keep | None = None,
         keep_failed: _Keep | None = None,
         keep_events: int = 100000,
+        keys: Iterable[tuple[str, bytes]] = (),
+        security_mode: _Sealing = "encrypt",
+        require_sealed: bool = False,
         clock: ManualClock | None = None,
     ) -> None: ...
     def close(self) -> None:
@@ -616,6 +892,9 @@ class Engine:
     def durability(self) -> _Durability: ...
     def now_ms(self) -> int:
         """The store's clock."""
+
+    def new_id(self) -> str:
+        """An id that no other job has or will have, for `JobSpec`'s `id`."""
 
     def enqueue(
         self,
@@ -680,6 +959,23 @@ class Engine:
     ) -> list[LogLine]:
         """A job's log, oldest line first."""
 
+    def dependencies(
+        self,
+        id: str,
+        queue: str = "",
+        *,
+        states: Iterable[_State] = (),
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> DependencyPage:
+        """What a job waits or waited for; with `states` only what stands there. Raises NotFound."""
+
+    def flow_json(self, id: str, queue: str = "", *, depth: int = 1000, children: int = 100) -> str:
+        """A job and, nested as "children", what it waits for, as JSON text. Raises NotFound."""
+
+    def read_counters(self, queue: str = "") -> list[TaskCounters]:
+        """What happened so far, per task; of all queues if `queue` is empty."""
+
     def inspect_json(self) -> str:
         """`{"store", "queues", "workers"}` as JSON text."""
 
@@ -689,8 +985,8 @@ class Engine:
     def dead_json(self, *, queue: str = "", name: str = "", limit: int = 100) -> str:
         """The dead letters as JSON text; of all queues if `queue` is empty."""
 
-    def doctor_json(self) -> str:
-        """The checks of file, locks and invariants as JSON text."""
+    def doctor_json(self, *, repair: bool = False) -> str:
+        """The checks of file, locks and invariants as JSON text. With repair, what can be mended is."""
 
     def stats_json(self) -> str:
         """Figures of this engine as JSON text."""
@@ -778,6 +1074,77 @@ class Engine:
         self, queue: str, *, completed: _Keep, failed: _Keep, durability: _Durability | None = None
     ) -> None:
         """Replaces the queue's rules of what is kept."""
+
+    def dedup_holder(self, queue: str, key: str) -> str | None:
+        """The id of the job that holds a deduplication key; None if it is free."""
+
+    def release_dedup(self, queue: str, key: str, *, durability: _Durability | None = None) -> bool:
+        """Frees a key; false if it was free."""
+
+    def set_limit(
+        self,
+        scope: _LimitScope,
+        *,
+        queue: str = "",
+        task: str = "",
+        group: str = "",
+        concurrency: int = 0,
+        rate_count: int = 0,
+        rate_period_ms: int = 0,
+        max_size: int = 0,
+        durability: _Durability | None = None,
+    ) -> None:
+        """Replaces the limit of this scope and these names; without any bound, removes it."""
+
+    def list_limits(self) -> list[LimitInfo]:
+        """All limits."""
+
+    def throttle(
+        self,
+        scope: _LimitScope,
+        ms: int,
+        *,
+        queue: str = "",
+        task: str = "",
+        group: str = "",
+        durability: _Durability | None = None,
+    ) -> None:
+        """Nothing of the scope starts for so long from now; 0 ends it."""
+
+    def pause_group(
+        self, queue: str, group: str, *, paused: bool = True, durability: _Durability | None = None
+    ) -> None:
+        """No job of the group is started until it is resumed (`paused=False`)."""
+
+    def list_groups(self, queue: str, *, after: str = "", limit: int = 1000) -> list[GroupInfo]:
+        """The groups of a queue that have jobs or are paused, by name, from after `after`."""
+
+    def put_schedule(
+        self, id: str, job: JobSpec, *, durability: _Durability | None = None, **options: Any
+    ) -> ScheduleInfo:
+        """Creates or replaces a schedule.
+
+        Options: one of `cron` (with `time_zone`), `every_ms` (with `offset_ms`) and `solar` (with `latitude`,
+        `longitude`); `start_at_ms`, `end_at_ms`, `limit`, `jitter_ms`, `overlap`, `catch_up`, `catch_up_max`, `paused`,
+        `immediately`.
+        """
+
+    def remove_schedule(self, id: str, *, durability: _Durability | None = None) -> None:
+        """Removes a schedule; jobs that it has made stay. Raises NotFound."""
+
+    def pause_schedule(
+        self, id: str, *, paused: bool = True, durability: _Durability | None = None
+    ) -> None:
+        """Makes no more jobs until it is resumed (`paused=False`). Raises NotFound."""
+
+    def get_schedule(self, id: str) -> ScheduleInfo:
+        """One schedule. Raises NotFound."""
+
+    def list_schedules(self, *, after: str = "", limit: int = 1000) -> list[ScheduleInfo]:
+        """Schedules by id, from after `after`."""
+
+    def preview_timing(self, *, after_ms: int = 0, count: int = 10, **options: Any) -> list[int]:
+        """The next slots after a time (0: now); options as of `put_schedule`."""
 
     def read_events(
         self,

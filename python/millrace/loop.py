@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ENDINGS = ("completed", "failed", "cancelled", "removed")
 
-AckTuple = tuple[str, bool, str, str]
+AckTuple = tuple[str, bool, str, str, str]
 
 
 class Watched:

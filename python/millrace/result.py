@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from millrace.options import Seconds
 
 R = TypeVar("R")
-Ack = tuple[str, bool, str, str]
+Ack = tuple[str, bool, str, str, str]
 
 
 class Acks(Protocol):
@@ -66,8 +66,13 @@ class AsyncResult(Generic[R]):
 
     @property
     def existing(self) -> bool:
-        """Whether the enqueue that answered this found its `task_id` in the queue already and wrote nothing."""
+        """Whether the enqueue wrote nothing, as its `task_id` or the holder of its `dedup` key was there already."""
         return self._ack is not None and self._ack[1]
+
+    @property
+    def replaced_id(self) -> str | None:
+        """The id of the job whose place this one has taken by its `dedup` key; None if there was none."""
+        return (self._ack[4] or None) if self._ack is not None else None
 
     @property
     def durability(self) -> str | None:

@@ -191,7 +191,7 @@ def test_a_specs_options_can_be_read_back():
 def test_the_acks_of_many(engine):
     acks = engine.enqueue([spec(id="a"), spec(id="b")])
     assert acks.ids() == ["a", "b"]
-    assert acks[-1] == ("b", False, "ready", "process")
+    assert acks[-1] == ("b", False, "ready", "process", "")
     assert list(acks) == [acks[0], acks[1]]
     with pytest.raises(IndexError):
         acks[2]
