@@ -80,10 +80,10 @@ CREATE TABLE new_active (
   started_at_ms    INTEGER NOT NULL,
   deadline_ms      INTEGER,
   cancel_requested INTEGER NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
-  cancel_reason    TEXT
+  cancel_reason    BLOB
 ) STRICT;
 INSERT INTO new_active SELECT job, queue_id, token, process_id, priority, seq, run, started_at_ms, deadline_ms,
-  cancel_requested, cancel_reason FROM active;
+  cancel_requested, CAST(cancel_reason AS BLOB) FROM active;
 DROP TABLE active;
 ALTER TABLE new_active RENAME TO active;
 CREATE INDEX active_by_deadline ON active (deadline_ms) WHERE deadline_ms IS NOT NULL;

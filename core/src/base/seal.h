@@ -1,14 +1,7 @@
 // Payloads that only holders of a key can read (encrypt), or that nobody else can have written
-// (sign). A sealed payload describes itself, so readers need no schema of their own:
-//
-//   ff 'm' 's' 'l' | form u8 | n u8, key id | n u8, task's name | the rest by form
-//     1 encrypted   nonce 24 | XChaCha20 ciphertext | Poly1305 tag 16
-//     2 signed      keyed BLAKE2b 32 | the plain bytes
-//     3 plain       the plain bytes; only for those that would otherwise look sealed. No ids.
-//
-// 0xff begins no UTF-8 text, so no JSON looks sealed. The head, the kind of the field and the queue
-// are authenticated with the payload: a result cannot be passed off as data, nor the data of one
-// task as that of another. Never change what a form means.
+// (sign). Each is sealed on its own, see base/sealed_form.h. Beside the payload its head, the kind
+// of the field and the queue are authenticated: a result cannot be passed off as data, nor the data
+// of one task as that of another.
 #ifndef MILLRACE_BASE_SEAL_H_
 #define MILLRACE_BASE_SEAL_H_
 
@@ -20,12 +13,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/sealed_form.h"
+#include "millrace/options.h"
 #include "millrace/status.h"
+#include "millrace/types.h"
 
 namespace millrace {
 
 inline constexpr size_t kSealKeyBytes = 32;
-inline constexpr size_t kSealKeyIdMaxBytes = 64;
+inline constexpr size_t kSealKeyIdMaxBytes = 32;
 
 // What a payload is. These values are authenticated with it: never change them.
 enum class SealField : uint8_t {
@@ -36,8 +32,6 @@ enum class SealField : uint8_t {
   kLog = 5,
   kCheckpoint = 6,
 };
-
-enum class SealMode : uint8_t { kNone = 0, kSign = 1, kEncrypt = 2 };
 
 // Where a payload belongs.
 struct SealContext {
@@ -64,30 +58,36 @@ class SecretKey {
 // Zeroes the text's memory, then empties it.
 void WipeText(std::string* text);
 
-// A key as its owner gives it: `secret` is 32 random bytes.
-struct SealKey {
-  std::string id = {};  // 1..64 of A-Z a-z 0-9 . _ -
-  std::string secret = {};
-};
-
-// The keys of a store. Immutable: any thread may call anything. Must outlive what it is given to.
+// The keys of a store and how it uses them. Without keys it seals nothing, and opens what is plain.
+// Immutable: any thread may call anything.
 class Keyring {
  public:
-  // The first key seals, all of them open. `require`: what is not sealed is refused by Open, the
-  // errors excepted that the core itself writes; without it plain payloads pass, as they must while
-  // a store goes over to sealed ones. kInvalidArgument: no key, an id or a secret of another form,
-  // an id twice; the message says which and never shows a secret.
-  static Result<std::unique_ptr<const Keyring>> Create(const std::vector<SealKey>& keys,
-                                                       bool require);
+  // kInvalidArgument: an id or a secret of another form, an id twice, an unknown mode, `require`
+  // without keys; the message says which and never shows a secret.
+  static Result<std::unique_ptr<const Keyring>> Create(const Security& security);
+  // The one without keys.
+  static const Keyring& Off();
 
-  // The sealed form of `plain` under the first key; with kNone its plain form. Of the context's
-  // texts the first 255 bytes count: names have no more.
-  std::string Seal(SealMode mode, const SealContext& context, std::string_view plain) const;
+  bool empty() const { return keys_.empty(); }
 
-  // The plain bytes of what Seal or PlainForm made. kPermissionDenied: sealed with a key that is
-  // not here, or not sealed although that is required. kCorrupt: altered, cut, of another field,
-  // queue or task, or sealed with another key of the same id. The message names the key id.
-  Result<std::string> Open(const SealContext& context, std::string_view stored) const;
+  // Whether a job can ask for it: kInvalidArgument for an unknown value, or if it takes a key.
+  Status CheckSealing(Sealing asked) const;
+
+  // How a job's payloads are sealed: as it asks; else as the store does, but no weaker than its
+  // data is in the store (`data`). Never kDefault.
+  Sealing ModeOf(Sealing asked, std::string_view data = {}) const;
+
+  // The stored form of `plain`, under the first key. `mode` as ModeOf gives it.
+  std::string Seal(Sealing mode, const SealContext& context, std::string plain) const;
+
+  // Whether Open would answer the bytes as they are: most do not need it.
+  bool Passes(std::string_view stored) const { return !require_ && !LooksSealed(stored); }
+
+  // The plain bytes of what Seal made. kPermissionDenied: sealed with a key that is not here, or
+  // not sealed although that is required (errors excepted: the core itself writes some). kCorrupt:
+  // altered, cut, of another field, queue or task, or sealed with another key of the same id. The
+  // message names the key id.
+  Result<std::string> Open(const SealContext& context, std::string stored) const;
 
   struct KeyCheck {
     std::string id;
@@ -103,27 +103,17 @@ class Keyring {
     SecretKey sign;
     std::string check;
   };
-  explicit Keyring(bool require) : require_(require) {}
+  Keyring(Sealing mode, bool require) : mode_(mode), require_(require) {}
+  Status Add(const SecurityKey& given, const std::string& argument);
   const Key* Find(std::string_view id) const;
+  Status CheckPlain(SealField field) const;
+  static bool OpenWith(const Key& key, const SealedParts& parts, const SealContext& context,
+                       std::string* plain);
 
+  const Sealing mode_;
   const bool require_;
   std::vector<std::unique_ptr<const Key>> keys_;
 };
-
-// Whether bytes from the store need Open (or OpenPlain) before they can be shown.
-bool LooksSealed(std::string_view stored);
-
-// The form in which plain bytes are stored: themselves, unless they would look sealed.
-std::string PlainForm(std::string plain);
-
-// Open without a keyring: plain bytes, or kPermissionDenied that names the key which is needed.
-Result<std::string> OpenPlain(std::string_view stored);
-
-// The id of the key that sealed it; empty if it is not sealed or makes no sense.
-std::string SealedKeyId(std::string_view stored);
-
-// What lists show in place of a payload that cannot be opened: {"$sealed":"<key id>"}.
-std::string SealedPlaceholder(std::string_view stored);
 
 }  // namespace millrace
 

@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "engine/engine_impl.h"
+#include "jobs/payloads.h"
 #include "jobs/validate.h"
 
 namespace millrace {
@@ -42,8 +43,14 @@ Status CheckOptions(const OpenOptions& options) {
 
 Status EngineImpl::Start() {
   RETURN_IF_ERROR(CheckOptions(options_));
+  auto keyring = Keyring::Create(options_.security);
+  for (SecurityKey& key : options_.security.keys) WipeText(&key.secret);
+  RETURN_IF_ERROR(keyring.status());
+  keyring_ = std::move(*keyring);
   if (!options_.clock) options_.clock = RealClock();
   ASSIGN_OR_RETURN(store_, store::Store::Open(options_));
+  bool new_keys = false;
+  RETURN_IF_ERROR(CheckKeys(&new_keys));
   if (store_->in_memory()) options_.durability = Durability::kMemory;
   presence_ = std::make_unique<Presence>(*store_, options_);
   ledger_ = std::make_unique<jobs::Ledger>(
@@ -51,14 +58,23 @@ Status EngineImpl::Start() {
                             .wakes = presence_.get(),
                             .keep_completed = options_.keep_completed,
                             .keep_failed = options_.keep_failed,
-                            .keep_events = options_.keep_events});
+                            .keep_events = options_.keep_events,
+                            .keyring = keyring_.get()});
   writer_ = store::Writer::Create(
       *store_, *ledger_,
       {.max_ops = options_.writer_queue_ops, .max_bytes = options_.writer_queue_bytes});
   overflow_ = std::make_unique<Overflow>(*writer_);
   RETURN_IF_ERROR(presence_->Start(writer_.get(), ledger_.get()));
   pump_ = std::make_unique<Pump>(*store_, *writer_, *ledger_, *presence_, *options_.clock);
-  return Status::Ok();
+  if (!new_keys) return Status::Ok();
+  return RunChange(*writer_, *ledger_, options_.durability, true,
+                   [&](jobs::Ledger& ledger) { return jobs::RememberKeys(ledger, *keyring_); });
+}
+
+Status EngineImpl::CheckKeys(bool* unknown) {
+  *unknown = false;
+  if (keyring_->empty()) return Status::Ok();
+  return WithReader([&](store::Connection& c) { return jobs::CheckKeys(c, *keyring_, unknown); });
 }
 
 EngineImpl::~EngineImpl() {
@@ -121,6 +137,7 @@ Status EngineImpl::CheckJobs(const std::vector<JobSpec>& jobs) const {
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
     Status status = jobs::CheckJobSpec(jobs[i], options_.max_payload_bytes);
+    if (status.ok()) status = keyring_->CheckSealing(jobs[i].sealing);
     if (status.ok()) continue;
     if (jobs.size() == 1) return status;
     return Status(status.code(), "jobs[" + std::to_string(i) + "]: " + status.message());
@@ -169,6 +186,7 @@ Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs,
   RETURN_IF_ERROR(Usable());
   RETURN_IF_ERROR(CheckJobs(jobs));
   if (jobs.empty()) return std::vector<EnqueueAck>();
+  jobs::SealSpecs(*keyring_, &jobs);
   const Durability level = LevelFor(jobs, options);
   if (level == Durability::kMemory && !store_->in_memory()) {
     return EnqueueUnwritten(std::move(jobs), options.wait_if_full);
@@ -194,6 +212,7 @@ void EngineImpl::EnqueueManyAsync(std::vector<std::vector<JobSpec>> batches,
   for (size_t i = 0; i < batches.size(); ++i) {
     refused[i] = usable.ok() ? CheckJobs(batches[i]) : usable;
     level = std::max(level, LevelFor(batches[i], options));
+    if (refused[i].ok()) jobs::SealSpecs(*keyring_, &batches[i]);
   }
   if (level == Durability::kMemory && !store_->in_memory()) {
     std::vector<Result<std::vector<EnqueueAck>>> answers;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/macros.h"
+#include "base/seal.h"
 #include "engine/async_enqueue.h"
 #include "engine/operation.h"
 #include "engine/presence.h"
@@ -127,6 +128,8 @@ class EngineImpl : public Engine {
   Durability Level(const std::optional<Durability>& asked) const;
   Status CheckJobs(const std::vector<JobSpec>& jobs) const;
   Durability LevelFor(const std::vector<JobSpec>& jobs, const WriteOptions& options) const;
+  // The keys, compared with those that the store knows.
+  Status CheckKeys(bool* unknown);
   std::vector<EnqueueAck> EnqueueUnwritten(std::vector<JobSpec> jobs, bool wait_if_full);
   template <typename Read>
   auto ReadOwn(Read read) -> decltype(read());
@@ -141,6 +144,7 @@ class EngineImpl : public Engine {
   Result<int64_t> ChangeMany(int64_t limit, const WriteOptions& options, F slice);
   template <typename F>
   auto WithReader(F read) -> decltype(read(std::declval<store::Connection&>()));
+  Result<std::string> QueueOf(const JobRef& job, bool needed);
   // The number of a queue, which is made if it is missing.
   Result<int64_t> EnsureQueue(const std::string& queue);
   Result<std::shared_ptr<Follower>> Follow(int64_t queue_id, std::function<void()> on_news);
@@ -148,6 +152,7 @@ class EngineImpl : public Engine {
   void ForgetSession(SessionCore* session, int64_t session_id);
 
   OpenOptions options_;
+  std::unique_ptr<const Keyring> keyring_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Presence> presence_;
   std::unique_ptr<jobs::Ledger> ledger_;

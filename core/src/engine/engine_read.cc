@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/engine_impl.h"
 #include "jobs/event_log.h"
+#include "jobs/payloads.h"
 #include "jobs/read.h"
 #include "jobs/validate.h"
 #include "sql_statements.h"
@@ -40,16 +41,36 @@ auto EngineImpl::ReadOwn(Read read) -> decltype(read()) {
 }
 
 Result<JobInfo> EngineImpl::GetJob(const JobRef& job) {
-  return ReadOwn([&] { return WithReader([&](Connection& c) { return jobs::ReadJob(c, job); }); });
+  ASSIGN_OR_RETURN(JobInfo info, ReadOwn([&] {
+                     return WithReader([&](Connection& c) { return jobs::ReadJob(c, job); });
+                   }));
+  RETURN_IF_ERROR(jobs::OpenJob(*keyring_, &info));
+  return info;
 }
 
 Result<JobOutcome> EngineImpl::GetOutcome(const JobRef& job) {
-  return ReadOwn(
-      [&] { return WithReader([&](Connection& c) { return jobs::ReadOutcome(c, job); }); });
+  ASSIGN_OR_RETURN(JobOutcome outcome, ReadOwn([&] {
+                     return WithReader([&](Connection& c) { return jobs::ReadOutcome(c, job); });
+                   }));
+  ASSIGN_OR_RETURN(const std::string queue, QueueOf(job, jobs::NeedsQueue(outcome)));
+  RETURN_IF_ERROR(jobs::OpenOutcome(*keyring_, queue, &outcome));
+  return outcome;
+}
+
+// The queue that a job's payloads are bound to; empty if nobody needs to know.
+Result<std::string> EngineImpl::QueueOf(const JobRef& job, bool needed) {
+  if (!needed || !job.queue.empty()) return job.queue;
+  return WithReader([&](Connection& c) -> Result<std::string> {
+    ASSIGN_OR_RETURN(const jobs::Location location, jobs::FindJob(c, job));
+    return jobs::QueueNameOf(c, location.queue_id);
+  });
 }
 
 Result<std::vector<JobInfo>> EngineImpl::ListJobs(const ListQuery& query) {
-  return WithReader([&](Connection& c) { return jobs::ListJobs(c, query); });
+  ASSIGN_OR_RETURN(std::vector<JobInfo> found,
+                   WithReader([&](Connection& c) { return jobs::ListJobs(c, query); }));
+  for (JobInfo& job : found) jobs::ShowJob(*keyring_, &job);
+  return found;
 }
 
 Result<QueueCounts> EngineImpl::Counts(const std::string& queue) {
@@ -61,7 +82,12 @@ Result<std::vector<QueueCounts>> EngineImpl::ListQueues() {
 }
 
 Result<std::vector<LogLine>> EngineImpl::GetLogs(const JobRef& job, int64_t offset, int64_t limit) {
-  return WithReader([&](Connection& c) { return jobs::ReadLogs(c, job, offset, limit); });
+  ASSIGN_OR_RETURN(std::vector<LogLine> lines, WithReader([&](Connection& c) {
+                     return jobs::ReadLogs(c, job, offset, limit);
+                   }));
+  ASSIGN_OR_RETURN(const std::string queue, QueueOf(job, jobs::NeedsQueue(lines)));
+  RETURN_IF_ERROR(jobs::OpenLogs(*keyring_, queue, &lines));
+  return lines;
 }
 
 // --- Waiting and events ---
@@ -137,7 +163,9 @@ Result<EventPage> EngineImpl::ReadEvents(const EventQuery& query) {
                        .next = jobs::FormatEventId(newest.seq, std::max<int64_t>(newest.n, 0))};
     }
     ASSIGN_OR_RETURN(const jobs::EventPosition from, jobs::ParseEventId(query.after, "after"));
-    return jobs::ReadEventPage(c, queue_id, query, from);
+    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(c, queue_id, query, from));
+    jobs::ShowEvents(*keyring_, &page.events);
+    return page;
   });
 }
 
@@ -154,7 +182,7 @@ Result<std::unique_ptr<Subscription>> EngineImpl::Subscribe(SubscribeOptions opt
   ASSIGN_OR_RETURN(std::shared_ptr<Follower> follower,
                    Follow(queue_id, std::move(options.on_ready)));
   return std::unique_ptr<Subscription>(std::make_unique<EventSubscription>(
-      *store_, *pump_, std::move(follower), std::move(options.query), from));
+      *store_, *pump_, *keyring_, std::move(follower), std::move(options.query), from));
 }
 
 // --- Administration ---
@@ -175,12 +203,13 @@ Result<std::string> EngineImpl::InspectJson() {
 }
 
 Result<std::string> EngineImpl::JobJson(const JobRef& job) {
-  return WithReader([&](Connection& c) { return jobs::JobJson(c, job); });
+  return WithReader([&](Connection& c) { return jobs::JobJson(c, *keyring_, job); });
 }
 
 Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::string& name,
                                          int64_t limit) {
-  return WithReader([&](Connection& c) { return jobs::DeadJson(c, queue, name, limit); });
+  return WithReader(
+      [&](Connection& c) { return jobs::DeadJson(c, *keyring_, queue, name, limit); });
 }
 
 Result<std::string> EngineImpl::DoctorJson(bool /*repair*/) {

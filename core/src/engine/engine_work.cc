@@ -46,6 +46,7 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
   RETURN_IF_ERROR(presence_->Appear());
   SessionContext context{.writer = writer_.get(),
                          .ledger = ledger_.get(),
+                         .keyring = keyring_.get(),
                          .clock = options_.clock.get(),
                          .pump = pump_.get(),
                          .process_id = presence_->process_id(),

@@ -54,6 +54,15 @@ bool SessionCore::WaitFor(Lock& lock, std::condition_variable& changed, int64_t 
 
 Result<std::vector<LeasedJob>> SessionCore::Take(int32_t max, int64_t timeout_ms) {
   RETURN_IF_ERROR(jobs::CheckRange(max, 1, 1'000'000, "max"));
+  for (;;) {
+    ASSIGN_OR_RETURN(std::vector<LeasedJob> jobs, TakeWaiting(max, timeout_ms));
+    const bool any = !jobs.empty();
+    OpenTaken(&jobs);
+    if (!jobs.empty() || !any) return jobs;
+  }
+}
+
+Result<std::vector<LeasedJob>> SessionCore::TakeWaiting(int32_t max, int64_t timeout_ms) {
   Lock lock(mutex_);
   if (std::exchange(unresponsive_, false)) {
     hungry_ = false;
@@ -71,7 +80,12 @@ Result<std::vector<LeasedJob>> SessionCore::Take(int32_t max, int64_t timeout_ms
     jobs::Claimed& claimed = waiting_.front();
     auto running = std::make_shared<Running>();
     running->lease = std::move(claimed.lease);
-    running->keep_logs = claimed.job.spec.keep_logs;
+    const JobSpec& spec = claimed.job.spec;
+    running->keep_logs = spec.keep_logs;
+    if (!context_.keyring->empty()) {
+      running->sealing = context_.keyring->ModeOf(spec.sealing, spec.data);
+      running->name = spec.name;
+    }
     running_.emplace(running->lease.token, std::move(running));
     jobs.push_back(std::move(claimed.job));
     waiting_.pop_front();
@@ -101,6 +115,7 @@ Result<Notices> SessionCore::Drain(int64_t timeout_ms) {
 
 Status SessionCore::Settle(int64_t token, Outcome outcome) {
   RETURN_IF_ERROR(jobs::CheckOutcome(outcome, context_.max_payload_bytes));
+  RETURN_IF_ERROR(SealOutcome(token, &outcome));
   Lock lock(mutex_);
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
@@ -130,6 +145,7 @@ Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
   RETURN_IF_ERROR(kind == Note::Kind::kProgress
                       ? jobs::CheckProgress(text, context_.max_payload_bytes)
                       : jobs::CheckLogLine(text));
+  SealNote(token, kind, &text);
   Lock lock(mutex_);
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
@@ -390,7 +406,7 @@ void SessionCore::Hear(const std::vector<jobs::LeaseNews>& leases) {
     if (news == by_token.end()) {
       Tell(running, Signal::Kind::kLeaseLost, "the job was taken away");
     } else {
-      Tell(running, Signal::Kind::kCancel, news->second->cancel_reason);
+      Tell(running, Signal::Kind::kCancel, OpenReason(running, news->second->cancel_reason));
     }
   }
   Notify(std::move(lock), false, told);

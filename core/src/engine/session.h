@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/fork.h"
+#include "base/seal.h"
 #include "engine/pump.h"
 #include "engine/session_state.h"
 #include "jobs/ledger.h"
@@ -28,6 +29,7 @@ namespace millrace::engine {
 struct SessionContext {
   store::Writer* writer = nullptr;
   jobs::Ledger* ledger = nullptr;
+  const Keyring* keyring = nullptr;
   Clock* clock = nullptr;
   Pump* pump = nullptr;
   int64_t process_id = 0;
@@ -85,6 +87,15 @@ class SessionCore : public PumpSession,
   void GiveBackWaiting();
   void Notify(Lock lock, bool jobs, bool notices);
   void Tell(const Running& running, Signal::Kind kind, std::string reason);
+  // Take() before the payloads are opened.
+  Result<std::vector<LeasedJob>> TakeWaiting(int32_t max, int64_t timeout_ms);
+  // session_payloads.cc
+  void OpenTaken(std::vector<LeasedJob>* jobs);
+  void Refuse(const LeasedJob& job, const Status& why);
+  Status SealOutcome(int64_t token, Outcome* outcome);
+  void SealNote(int64_t token, Note::Kind kind, std::string* text);
+  void SealFor(int64_t token, SealField field, std::string* payload);
+  std::string OpenReason(const Running& running, std::string stored) const;
   Status ApplyNote(Note& note);
   Status ClaimForQueues(int32_t want);
   void FinishStep(const Status& status);

@@ -24,6 +24,8 @@ inline constexpr int64_t kWaitingMaxMs = 50;
 struct Running {
   jobs::Lease lease;
   int32_t keep_logs = -1;
+  Sealing sealing = Sealing::kNone;  // of what it writes; as Keyring::ModeOf gives it
+  std::string name;                  // the task's; empty if nothing is ever sealed
   bool soft_told = false;
   bool hard_told = false;
   bool cancel_told = false;

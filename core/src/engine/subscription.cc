@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/macros.h"
+#include "jobs/payloads.h"
 
 namespace millrace::engine {
 
@@ -78,6 +79,7 @@ Result<EventPage> EventSubscription::ReadPage() {
     ASSIGN_OR_RETURN(EventPage page,
                      jobs::ReadEventPage(*reader, follower_->queue_id(), query_, position_));
     ASSIGN_OR_RETURN(position_, jobs::ParseEventId(page.next, "next"));
+    jobs::ShowEvents(keyring_, &page.events);
     if (!page.events.empty()) return page;
     if (position_.seq >= newest.seq) {
       follower_->Seen(newest.seq);

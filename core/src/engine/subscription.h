@@ -45,10 +45,11 @@ class Follower : public PumpFollower {
 
 class EventSubscription : public Subscription {
  public:
-  EventSubscription(store::Store& store, Pump& pump, std::shared_ptr<Follower> follower,
-                    EventQuery query, jobs::EventPosition from)
+  EventSubscription(store::Store& store, Pump& pump, const Keyring& keyring,
+                    std::shared_ptr<Follower> follower, EventQuery query, jobs::EventPosition from)
       : store_(store),
         pump_(pump),
+        keyring_(keyring),
         follower_(std::move(follower)),
         query_(std::move(query)),
         position_(from) {}
@@ -62,6 +63,7 @@ class EventSubscription : public Subscription {
 
   store::Store& store_;
   Pump& pump_;
+  const Keyring& keyring_;
   std::shared_ptr<Follower> follower_;
   const uint32_t fork_generation_ = ForkGeneration();
   const EventQuery query_;

@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/json_object.h"
+#include "jobs/payloads.h"
 #include "jobs/process.h"
 #include "jobs/read.h"
 #include "jobs/snapshot.h"
@@ -53,7 +54,8 @@ Result<std::string> LiveProcesses(Connection& connection, const StoreFacts& fact
   return JoinArray(live);
 }
 
-Result<std::string> LogsJson(Connection& connection, int64_t row) {
+Result<std::string> LogsJson(Connection& connection, const Keyring& keyring,
+                             const std::string& queue, int64_t row) {
   std::vector<std::string> lines;
   Query q(connection, sql::admin::kNewestLogs);
   q.Bind(row, kLogLinesShown);
@@ -61,7 +63,8 @@ Result<std::string> LogsJson(Connection& connection, int64_t row) {
     bool found = false;
     RETURN_IF_ERROR(q.Step(&found));
     if (!found) return JoinArray(lines);
-    lines.push_back(JsonObject().Int("at_ms", q.Int(0)).Text("text", q.BlobBytes(1)).Take());
+    const std::string text = ShownLine(keyring, queue, std::string(q.BlobBytes(1)));
+    lines.push_back(JsonObject().Int("at_ms", q.Int(0)).Text("text", text).Take());
   }
 }
 
@@ -98,19 +101,21 @@ Result<std::string> InspectJson(Connection& connection, const StoreFacts& facts)
       .Take();
 }
 
-Result<std::string> JobJson(Connection& connection, const JobRef& job) {
+Result<std::string> JobJson(Connection& connection, const Keyring& keyring, const JobRef& job) {
   const Snapshot snapshot(connection);
   RETURN_IF_ERROR(snapshot.status());
   ASSIGN_OR_RETURN(const Location at, FindJob(connection, job));
-  ASSIGN_OR_RETURN(const JobInfo info, ReadJob(connection, job));
-  ASSIGN_OR_RETURN(const std::string logs, LogsJson(connection, at.key.row));
+  ASSIGN_OR_RETURN(JobInfo info, ReadJob(connection, job));
+  ShowJob(keyring, &info);
+  ASSIGN_OR_RETURN(const std::string logs,
+                   LogsJson(connection, keyring, info.spec.queue, at.key.row));
   std::string json = JobInfoJson(info, true);
   json.pop_back();
   return json + R"(,"logs":)" + logs + '}';
 }
 
-Result<std::string> DeadJson(Connection& connection, const std::string& queue,
-                             const std::string& name, int64_t limit) {
+Result<std::string> DeadJson(Connection& connection, const Keyring& keyring,
+                             const std::string& queue, const std::string& name, int64_t limit) {
   if (!queue.empty()) RETURN_IF_ERROR(CheckName(queue, "queue"));
   if (!name.empty()) RETURN_IF_ERROR(CheckName(name, "name"));
   RETURN_IF_ERROR(CheckRange(limit, 1, kListLimitMax, "limit"));
@@ -136,7 +141,10 @@ Result<std::string> DeadJson(Connection& connection, const std::string& queue,
   }
   std::vector<std::string> elements;
   elements.reserve(jobs.size());
-  for (const JobInfo& job : jobs) elements.push_back(JobInfoJson(job, false));
+  for (JobInfo& job : jobs) {
+    ShowJob(keyring, &job);
+    elements.push_back(JobInfoJson(job, false));
+  }
   return JsonObject().Raw("jobs", JoinArray(elements)).Int("total", total).Take();
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/seal.h"
 #include "millrace/status.h"
 #include "millrace/types.h"
 #include "store/connection.h"
@@ -37,11 +38,12 @@ struct StoreFacts {
 // {"store":{...},"queues":[...],"workers":[...]}
 Result<std::string> InspectJson(store::Connection& connection, const StoreFacts& facts);
 // One job in full. kNotFound.
-Result<std::string> JobJson(store::Connection& connection, const JobRef& job);
+Result<std::string> JobJson(store::Connection& connection, const Keyring& keyring,
+                            const JobRef& job);
 // {"jobs":[...],"total":n}: failed jobs, newest first; of all queues if `queue` is empty. limit 1
 // .. 10,000.
-Result<std::string> DeadJson(store::Connection& connection, const std::string& queue,
-                             const std::string& name, int64_t limit);
+Result<std::string> DeadJson(store::Connection& connection, const Keyring& keyring,
+                             const std::string& queue, const std::string& name, int64_t limit);
 // {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}
 Result<std::string> DoctorJson(store::Connection& connection, const StoreFacts& facts);
 

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/finish.h"
+#include "jobs/payloads.h"
 #include "jobs/read.h"
 #include "jobs/retention.h"
 #include "sql_statements.h"
@@ -67,17 +68,24 @@ Status TakeWaiting(Ledger& ledger, const Location& at) {
                                       : TakeScheduled(ledger, at.place);
 }
 
-std::string CancelError(const std::string& reason) {
+// A reason is a caller's text: sealed as the job's other errors are.
+Result<std::string> CancelError(Ledger& ledger, int64_t row, const std::string& reason) {
   std::string error = R"({"type":"JobCancelled","message":)";
   AppendJsonString(&error, reason.empty() ? "the job was cancelled" : reason);
-  return error + R"(,"stack":""})";
+  error += R"(,"stack":""})";
+  if (reason.empty()) return error;
+  return SealFor(ledger, row, SealField::kError, std::move(error));
 }
 
 Status RequestCancel(Ledger& ledger, const Location& at, const std::string& reason) {
+  std::string stored;
+  if (!reason.empty()) {
+    ASSIGN_OR_RETURN(stored, SealFor(ledger, at.key.row, SealField::kError, reason));
+  }
   Query q(ledger.connection(), sql::change::kRequestCancel);
-  std::optional<std::string_view> text;
-  if (!reason.empty()) text = reason;
-  q.Bind(at.key.row, text);
+  std::optional<Blob> bytes;
+  if (!reason.empty()) bytes = Blob{stored};
+  q.Bind(at.key.row, bytes);
   RETURN_IF_ERROR(q.Run());
   ledger.WakeOwner(at.process_id);
   return Status::Ok();
@@ -163,9 +171,10 @@ Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
   }
   OwnRules rules;
   RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
+  ASSIGN_OR_RETURN(const std::string error, CancelError(ledger, at.key.row, reason));
   RETURN_IF_ERROR(TakeWaiting(ledger, at));
-  RETURN_IF_ERROR(EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel,
-                             CancelError(reason), rules.keep_failed));
+  RETURN_IF_ERROR(
+      EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel, error, rules.keep_failed));
   *result = CancelResult::kCancelled;
   return CleanNoted(ledger);
 }
@@ -230,8 +239,10 @@ Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
                    int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckProgress(json, max_payload_bytes));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  ASSIGN_OR_RETURN(const std::string stored,
+                   SealFor(ledger, at.key.row, SealField::kProgress, json));
   RETURN_IF_ERROR(MarkPlace(ledger, at, kHasRun));
-  return WriteProgress(ledger, at.key, at.queue_id, at.state, json);
+  return WriteProgress(ledger, at.key, at.queue_id, at.state, stored);
 }
 
 Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
@@ -240,8 +251,9 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
   OwnRules rules;
   RETURN_IF_ERROR(LoadOwnRules(ledger, at.key.row, &rules));
   if (LinesKept(rules.keep_logs) == 0) return Status::Ok();
+  ASSIGN_OR_RETURN(const std::string stored, SealFor(ledger, at.key.row, SealField::kLog, text));
   RETURN_IF_ERROR(MarkPlace(ledger, at, kHasRun));
-  return WriteLogLine(ledger, at.key.row, text, LinesKept(rules.keep_logs));
+  return WriteLogLine(ledger, at.key.row, stored, LinesKept(rules.keep_logs));
 }
 
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/macros.h"
+#include "base/sealed_form.h"
 #include "base/text.h"
 #include "base/varint.h"
 
@@ -102,7 +103,7 @@ bool DecodeEvent(std::string_view* body, Event* event, int64_t* job_row) {
     event->name = bytes;
   }
   if (fields & kData) {
-    if (!read_bytes() || !IsValidUtf8(bytes)) return false;
+    if (!read_bytes() || !(IsValidUtf8(bytes) || LooksSealed(bytes))) return false;
     event->data = bytes;
   }
   return true;

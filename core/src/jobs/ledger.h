@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/seal.h"
 #include "jobs/event_log.h"
 #include "jobs/job_state.h"
 #include "millrace/options.h"
@@ -47,6 +48,7 @@ class Ledger : public store::BatchHooks {
     Keep keep_completed;
     Keep keep_failed;
     int64_t keep_events = 100'000;
+    const Keyring* keyring = &Keyring::Off();
   };
   explicit Ledger(const Options& options) : options_(options) {}
 
@@ -54,6 +56,8 @@ class Ledger : public store::BatchHooks {
   store::Connection& connection() { return *connection_; }
   int64_t now_ms() const { return now_ms_; }  // wall clock, one reading a transaction
   int64_t monotonic_ms() const { return monotonic_ms_; }
+  // For those who make a payload of others' payloads (jobs/payloads.h).
+  const Keyring& keyring() const { return *options_.keyring; }
   int64_t NextNumber() { return next_++; }  // unique in the store, grows
 
   // The number of a queue; created if missing.

@@ -44,7 +44,7 @@ Status FindActive(store::Connection& connection, Location* location, bool* found
   location->place.flags = static_cast<uint8_t>(q.Int(6));
   location->started_at_ms = q.Int(7);
   location->cancel_requested = q.Int(8) != 0;
-  if (!q.IsNull(9)) location->cancel_reason = q.Text(9);
+  if (!q.IsNull(9)) location->cancel_reason = q.BlobBytes(9);
   return Status::Ok();
 }
 

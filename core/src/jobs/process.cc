@@ -174,7 +174,7 @@ Result<std::vector<LeaseNews>> ReadLeases(store::Connection& connection, int64_t
     RETURN_IF_ERROR(q.Step(&row));
     if (!row) return leases;
     LeaseNews news{.token = q.Int(0), .cancel_requested = q.Int(1) != 0};
-    if (!q.IsNull(2)) news.cancel_reason = q.Text(2);
+    if (!q.IsNull(2)) news.cancel_reason = q.BlobBytes(2);
     leases.push_back(std::move(news));
   }
 }

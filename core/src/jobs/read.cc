@@ -130,12 +130,7 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   info.spec = std::move(body.spec);
   info.spec.id = at.key.PublicId();
   info.created_at_ms = at.key.created_at_ms;
-  {
-    Query q(connection, sql::ledger::kReadQueue);
-    q.Bind(at.queue_id);
-    RETURN_IF_ERROR(q.Step(&found));
-    if (found) info.spec.queue = q.Text(0);
-  }
+  ASSIGN_OR_RETURN(info.spec.queue, QueueNameOf(connection, at.queue_id));
   int64_t process_id = 0;
   RETURN_IF_ERROR(SetStanding(connection, at, &info, &process_id));
   RETURN_IF_ERROR(SetWorker(connection, process_id, &info));
@@ -202,6 +197,14 @@ Result<int64_t> QueueIdOf(Connection& connection, const std::string& name) {
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   return row ? q.Int(0) : int64_t{0};
+}
+
+Result<std::string> QueueNameOf(Connection& connection, int64_t queue_id) {
+  Query q(connection, sql::ledger::kReadQueue);
+  q.Bind(queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  return std::string(row ? q.Text(0) : std::string_view());
 }
 
 Result<Location> FindJob(Connection& connection, const JobRef& job) {

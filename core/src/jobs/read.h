@@ -19,6 +19,9 @@ inline constexpr int64_t kListLimitMax = 10'000;
 // The number of a queue; 0 if there is none of that name.
 Result<int64_t> QueueIdOf(store::Connection& connection, const std::string& name);
 
+// The inverse; empty if there is none.
+Result<std::string> QueueNameOf(store::Connection& connection, int64_t queue_id);
+
 // Where the job stands that a caller named. kInvalidArgument for what cannot be an id or a queue,
 // kNotFound.
 Result<Location> FindJob(store::Connection& connection, const JobRef& job);

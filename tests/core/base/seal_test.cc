@@ -26,14 +26,18 @@ std::string RandomBytes(size_t length) {
   return bytes;
 }
 
-std::unique_ptr<const Keyring> Ring(std::vector<SealKey> keys, bool require = false) {
-  auto ring = Keyring::Create(keys, require);
+std::unique_ptr<const Keyring> Ring(const Security& security) {
+  auto ring = Keyring::Create(security);
   REQUIRE(ring.ok());
   return std::move(*ring);
 }
 
 std::unique_ptr<const Keyring> Ring(bool require = false) {
-  return Ring({{.id = "k1", .secret = Secret(1)}}, require);
+  return Ring(Security{.keys = {{.id = "k1", .secret = Secret(1)}}, .require = require});
+}
+
+std::unique_ptr<const Keyring> Ring(std::vector<SecurityKey> keys) {
+  return Ring(Security{.keys = std::move(keys)});
 }
 
 bool Has(const std::string& text, const std::string& part) {
@@ -41,11 +45,11 @@ bool Has(const std::string& text, const std::string& part) {
 }
 
 constexpr SealContext kContext{.field = SealField::kData, .queue = "mail", .name = "send"};
-constexpr SealMode kBoth[] = {SealMode::kSign, SealMode::kEncrypt};
+constexpr Sealing kBoth[] = {Sealing::kSign, Sealing::kEncrypt};
 
 TEST_CASE("what was sealed opens again, whatever its bytes", "[base][seal]") {
   const auto ring = Ring();
-  for (const SealMode mode : {SealMode::kNone, SealMode::kSign, SealMode::kEncrypt}) {
+  for (const Sealing mode : {Sealing::kNone, Sealing::kSign, Sealing::kEncrypt}) {
     for (const size_t size : {0, 1, 2, 31, 64, 1'000, 70'000}) {
       for (const std::string& plain :
            {RandomBytes(size), std::string(size, '{'), "\xffmsl" + RandomBytes(size)}) {
@@ -61,33 +65,27 @@ TEST_CASE("what was sealed opens again, whatever its bytes", "[base][seal]") {
 TEST_CASE("an encrypted payload shows nothing, a signed one is readable", "[base][seal]") {
   const auto ring = Ring();
   const std::string plain = R"({"card":"4111 1111 1111 1111"})";
-  const std::string encrypted = ring->Seal(SealMode::kEncrypt, kContext, plain);
+  const std::string encrypted = ring->Seal(Sealing::kEncrypt, kContext, plain);
   CHECK_FALSE(Has(encrypted, "4111"));
-  CHECK(ring->Seal(SealMode::kEncrypt, kContext, plain) != encrypted);  // another nonce
-  CHECK(Has(ring->Seal(SealMode::kSign, kContext, plain), plain));
-  CHECK(ring->Seal(SealMode::kNone, kContext, plain) == plain);
+  CHECK(ring->Seal(Sealing::kEncrypt, kContext, plain) != encrypted);  // another nonce
+  CHECK(Has(ring->Seal(Sealing::kSign, kContext, plain), plain));
+  CHECK(ring->Seal(Sealing::kNone, kContext, plain) == plain);
 }
 
-TEST_CASE("nothing sealed is UTF-8, and no JSON looks sealed", "[base][seal]") {
+TEST_CASE("nothing sealed is UTF-8, and a list shows its key", "[base][seal]") {
   const auto ring = Ring();
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     const std::string stored = ring->Seal(mode, kContext, "{}");
     CHECK(LooksSealed(stored));
     CHECK_FALSE(IsValidUtf8(stored));
-    CHECK(SealedKeyId(stored) == "k1");
     CHECK(SealedPlaceholder(stored) == R"({"$sealed":"k1"})");
   }
-  CHECK_FALSE(LooksSealed("{}"));
-  CHECK_FALSE(LooksSealed(""));
-  CHECK_FALSE(LooksSealed("\xff"));
-  CHECK(SealedKeyId("{}").empty());
-  CHECK(SealedPlaceholder("\xffmsl") == R"({"$sealed":""})");
 }
 
 TEST_CASE("every flipped bit is refused", "[base][seal]") {
   const auto strict = Ring(true);
   const auto lenient = Ring();
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     const std::string stored = strict->Seal(mode, kContext, R"({"to":"ann"})");
     for (size_t bit = 0; bit < 8 * stored.size(); ++bit) {
       std::string altered = stored;
@@ -104,7 +102,7 @@ TEST_CASE("every flipped bit is refused", "[base][seal]") {
 
 TEST_CASE("a payload with a byte too few or too many is refused", "[base][seal]") {
   const auto ring = Ring();
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     const std::string stored = ring->Seal(mode, kContext, R"({"to":"ann"})");
     for (size_t size = 4; size < stored.size(); ++size) {
       auto opened = ring->Open(kContext, stored.substr(0, size));
@@ -118,19 +116,20 @@ TEST_CASE("a payload with a byte too few or too many is refused", "[base][seal]"
 
 TEST_CASE("random bytes behind the mark never open", "[base][seal]") {
   const auto ring = Ring();
+  const auto none = Ring(Security());
   for (int i = 0; i < 20'000; ++i) {
     std::string bytes = "\xffmsl" + RandomBytes(RandomBits64() % 120);
     if (bytes.size() > 4) bytes[4] = static_cast<char>(1 + RandomBits64() % 2);
     if (i % 2 == 0 && bytes.size() > 10) bytes.replace(5, 3, "\x02k1");  // a key that is there
     CHECK_FALSE(ring->Open(kContext, bytes).ok());
-    CHECK_FALSE(OpenPlain(bytes).ok());
-    (void)SealedPlaceholder(bytes);
+    CHECK_FALSE(none->Open(kContext, bytes).ok());
+    CHECK(IsValidUtf8(SealedPlaceholder(bytes)));
   }
 }
 
 TEST_CASE("a payload of another place is refused", "[base][seal]") {
   const auto ring = Ring();
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     const std::string stored = ring->Seal(mode, kContext, "{}");
     for (const SealField field : {SealField::kResult, SealField::kError, SealField::kProgress,
                                   SealField::kLog, SealField::kCheckpoint}) {
@@ -160,7 +159,8 @@ TEST_CASE("another key under the same id, or an id that is not here, is told", "
   const auto ring = Ring();
   const auto wrong = Ring({{.id = "k1", .secret = Secret(2)}});
   const auto other = Ring({{.id = "k2", .secret = Secret(1)}});
-  for (const SealMode mode : kBoth) {
+  const auto none = Ring(Security());
+  for (const Sealing mode : kBoth) {
     const std::string stored = ring->Seal(mode, kContext, "{}");
     auto refused = wrong->Open(kContext, stored);
     REQUIRE_FALSE(refused.ok());
@@ -170,7 +170,7 @@ TEST_CASE("another key under the same id, or an id that is not here, is told", "
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.status().code() == Code::kPermissionDenied);
     CHECK(Has(refused.status().message(), "\"k1\""));
-    refused = OpenPlain(stored);
+    refused = none->Open(kContext, stored);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.status().code() == Code::kPermissionDenied);
     CHECK(Has(refused.status().message(), "\"k1\""));
@@ -180,13 +180,13 @@ TEST_CASE("another key under the same id, or an id that is not here, is told", "
 TEST_CASE("after a rotation the old key opens and the new one seals", "[base][seal]") {
   const auto before = Ring();
   const auto after = Ring({{.id = "k2", .secret = Secret(2)}, {.id = "k1", .secret = Secret(1)}});
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     const std::string old_form = before->Seal(mode, kContext, "old");
     auto opened = after->Open(kContext, old_form);
     REQUIRE(opened.ok());
     CHECK(*opened == "old");
     const std::string new_form = after->Seal(mode, kContext, "new");
-    CHECK(SealedKeyId(new_form) == "k2");
+    CHECK(Has(SealedPlaceholder(new_form), "\"k2\""));
     CHECK_FALSE(before->Open(kContext, new_form).ok());
   }
 }
@@ -207,57 +207,95 @@ TEST_CASE("plain payloads pass until sealed ones are required", "[base][seal]") 
   SealContext error = kContext;
   error.field = SealField::kError;
   CHECK(strict->Open(error, R"({"type":"WorkerLost"})").ok());
-  for (const SealMode mode : kBoth) {
+  for (const Sealing mode : kBoth) {
     CHECK(strict->Open(kContext, lenient->Seal(mode, kContext, "{}")).ok());
   }
 }
 
-TEST_CASE("plain bytes that look sealed are told from sealed ones without a key", "[base][seal]") {
-  for (const std::string& plain :
-       {std::string(), std::string("{}"), std::string("\xff"), std::string("\xffmsl"),
-        std::string("\xffmsl\x01\x02k1\x00", 9), PlainForm("\xffmsl")}) {
-    auto opened = OpenPlain(PlainForm(plain));
+TEST_CASE("without keys nothing is sealed, and nothing can be asked for", "[base][seal]") {
+  const auto none = Ring(Security());
+  CHECK(none->empty());
+  CHECK(none->Checks().empty());
+  CHECK(none->ModeOf(Sealing::kDefault) == Sealing::kNone);
+  for (const std::string& plain : {std::string(), std::string("{}"), std::string("\xff"),
+                                   std::string("\xffmsl"), PlainForm("\xffmsl")}) {
+    auto opened = none->Open(kContext, none->Seal(Sealing::kNone, kContext, plain));
     REQUIRE(opened.ok());
     CHECK(*opened == plain);
   }
-  CHECK(PlainForm("\xffmsx") == "\xffmsx");
-  CHECK(OpenPlain("\xffmsl").status().code() == Code::kCorrupt);
-  CHECK(OpenPlain("\xffmsl\x09").status().code() == Code::kCorrupt);
+  CHECK(none->CheckSealing(Sealing::kDefault).ok());
+  CHECK(none->CheckSealing(Sealing::kNone).ok());
+  const Status refused = none->CheckSealing(Sealing::kEncrypt);
+  CHECK(refused.code() == Code::kInvalidArgument);
+  CHECK(Has(refused.message(), "sealing is encrypt"));
+  CHECK(Has(none->CheckSealing(Sealing::kSign).message(), "sealing is sign"));
+  CHECK(none->CheckSealing(static_cast<Sealing>(4)).code() == Code::kInvalidArgument);
+  CHECK(Ring()->CheckSealing(Sealing::kSign).ok());
+  CHECK(Ring()->CheckSealing(static_cast<Sealing>(4)).code() == Code::kInvalidArgument);
+}
+
+TEST_CASE("a job's own sealing counts, then the store's, no weaker than its data", "[base][seal]") {
+  const std::vector<SecurityKey> keys = {{.id = "k1", .secret = Secret(1)}};
+  const auto encrypting = Ring(keys);
+  const auto signing = Ring(Security{.keys = keys, .mode = Sealing::kSign});
+  const auto opening = Ring(Security{.keys = keys, .mode = Sealing::kNone});
+  for (const Sealing asked : {Sealing::kNone, Sealing::kEncrypt, Sealing::kSign}) {
+    CHECK(encrypting->ModeOf(asked) == asked);
+    CHECK(opening->ModeOf(asked) == asked);
+  }
+  CHECK(encrypting->ModeOf(Sealing::kDefault) == Sealing::kEncrypt);
+  CHECK(signing->ModeOf(Sealing::kDefault) == Sealing::kSign);
+  CHECK(opening->ModeOf(Sealing::kDefault) == Sealing::kNone);
+  const std::string encrypted = encrypting->Seal(Sealing::kEncrypt, kContext, "{}");
+  const std::string signed_data = encrypting->Seal(Sealing::kSign, kContext, "{}");
+  CHECK(encrypting->ModeOf(Sealing::kDefault, signed_data) == Sealing::kEncrypt);
+  CHECK(signing->ModeOf(Sealing::kDefault, encrypted) == Sealing::kEncrypt);
+  CHECK(opening->ModeOf(Sealing::kDefault, encrypted) == Sealing::kEncrypt);
+  CHECK(opening->ModeOf(Sealing::kDefault, signed_data) == Sealing::kSign);
+  CHECK(signing->ModeOf(Sealing::kDefault, PlainForm("\xffmsl")) == Sealing::kSign);
+  CHECK(opening->ModeOf(Sealing::kNone, encrypted) == Sealing::kNone);
 }
 
 TEST_CASE("a longer name than there can be is no way out", "[base][seal]") {
   const auto ring = Ring();
   const std::string name(300, 'n');
   const SealContext context{.field = SealField::kLog, .queue = name, .name = name};
-  const std::string stored = ring->Seal(SealMode::kEncrypt, context, "x");
+  const std::string stored = ring->Seal(Sealing::kEncrypt, context, "x");
   CHECK_FALSE(ring->Open(context, stored).ok());
 }
 
 TEST_CASE("bad keys are refused with what is accepted, never showing a secret", "[base][seal]") {
   struct Bad {
-    std::vector<SealKey> keys;
+    std::vector<SecurityKey> keys;
     std::string part;
   };
   const std::string good = Secret(1);
   const Bad cases[] = {
-      {{}, "keys is empty"},
       {{{.id = "", .secret = good}}, "keys[0].id is \"\""},
       {{{.id = "a b", .secret = good}}, "keys[0].id is \"a b\""},
       {{{.id = "\xc3\xa4", .secret = good}}, "keys[0].id"},
-      {{{.id = std::string(65, 'a'), .secret = good}}, "1 to 64"},
+      {{{.id = std::string(33, 'a'), .secret = good}}, "1 to 32"},
       {{{.id = "k", .secret = good.substr(1)}}, "has 31 bytes; exactly 32"},
       {{{.id = "k", .secret = good + "!"}}, "has 33 bytes; exactly 32"},
       {{{.id = "k", .secret = ""}}, "has 0 bytes"},
       {{{.id = "a", .secret = good}, {.id = "a", .secret = good}}, "keys[1].id is \"a\" again"},
   };
   for (const Bad& bad : cases) {
-    auto ring = Keyring::Create(bad.keys, false);
+    auto ring = Keyring::Create({.keys = bad.keys});
     REQUIRE_FALSE(ring.ok());
     CHECK(ring.status().code() == Code::kInvalidArgument);
     CHECK(Has(ring.status().message(), bad.part));
     CHECK_FALSE(Has(ring.status().message(), good.substr(0, 8)));
   }
-  CHECK(Keyring::Create({{.id = std::string(64, 'Z'), .secret = good}}, false).ok());
+  auto ring = Keyring::Create({.require = true});
+  CHECK(ring.status().code() == Code::kInvalidArgument);
+  CHECK(Has(ring.status().message(), "security.require"));
+  for (const int mode : {0, 4}) {
+    ring = Keyring::Create({.mode = static_cast<Sealing>(mode)});
+    CHECK(ring.status().code() == Code::kInvalidArgument);
+    CHECK(Has(ring.status().message(), "security.mode is " + std::to_string(mode)));
+  }
+  CHECK(Keyring::Create({.keys = {{.id = std::string(32, 'Z'), .secret = good}}}).ok());
 }
 
 TEST_CASE("a key's check value is its own and does not hold the key", "[base][seal]") {

@@ -54,7 +54,7 @@ TEST_CASE("a job in full embeds JSON and shows other bytes", "[jobs][admin]") {
   f.Add(spec);
   f.MustDo([](Ledger& ledger) { return AppendLog(ledger, {"a", ""}, "a \"line\""); });
   f.Settle(f.ClaimOne(), Kind::kFailed, R"({"type":"E"})");
-  Json json = Parse(JobJson(f.connection(), {"a", ""}));
+  Json json = Parse(JobJson(f.connection(), Keyring::Off(), {"a", ""}));
   CHECK(json["id"] == "a");
   CHECK(json["state"] == "failed");
   CHECK(json["data"]["deep"][1] == 2);
@@ -68,18 +68,18 @@ TEST_CASE("a job in full embeds JSON and shows other bytes", "[jobs][admin]") {
   spec.data = std::string("\x00\xff", 2);
   spec.content_type = ContentType::kBytes;
   f.Add(spec);
-  json = Parse(JobJson(f.connection(), {"bytes", ""}));
+  json = Parse(JobJson(f.connection(), Keyring::Off(), {"bytes", ""}));
   CHECK(json["data"]["hex"] == "00ff");
   CHECK(json["content_type"] == "bytes");
   spec = Spec("broken");
   spec.data = "{\"not json";
   f.Add(spec);
-  CHECK(Parse(JobJson(f.connection(), {"broken", ""}))["data"] == "{\"not json");
+  CHECK(Parse(JobJson(f.connection(), Keyring::Off(), {"broken", ""}))["data"] == "{\"not json");
   spec = Spec("deep");
   spec.data = std::string(100'000, '[') + std::string(100'000, ']');
   f.Add(spec);
-  CHECK(Parse(JobJson(f.connection(), {"deep", ""}))["data"].is_string());
-  CHECK(JobJson(f.connection(), {"nobody", ""}).status().code() == Code::kNotFound);
+  CHECK(Parse(JobJson(f.connection(), Keyring::Off(), {"deep", ""}))["data"].is_string());
+  CHECK(JobJson(f.connection(), Keyring::Off(), {"nobody", ""}).status().code() == Code::kNotFound);
 }
 
 TEST_CASE("dead letters are listed newest first, of one queue or all", "[jobs][admin]") {
@@ -96,20 +96,21 @@ TEST_CASE("dead letters are listed newest first, of one queue or all", "[jobs][a
     for (const Json& job : json["jobs"]) all += job["id"].get<std::string>();
     return all;
   };
-  Json json = Parse(DeadJson(f.connection(), "", "", 10));
+  Json json = Parse(DeadJson(f.connection(), Keyring::Off(), "", "", 10));
   CHECK(json["total"] == 4);
   CHECK(ids(json) == "4321");
-  json = Parse(DeadJson(f.connection(), "", "", 3));
+  json = Parse(DeadJson(f.connection(), Keyring::Off(), "", "", 3));
   CHECK(json["total"] == 4);
   CHECK(ids(json) == "432");
-  json = Parse(DeadJson(f.connection(), "odd", "", 10));
+  json = Parse(DeadJson(f.connection(), Keyring::Off(), "odd", "", 10));
   CHECK(json["total"] == 2);
   CHECK(ids(json) == "31");
-  json = Parse(DeadJson(f.connection(), "", "low", 10));
+  json = Parse(DeadJson(f.connection(), Keyring::Off(), "", "low", 10));
   CHECK(json["total"] == 2);
   CHECK(ids(json) == "21");
-  CHECK(Parse(DeadJson(f.connection(), "nowhere", "", 10))["total"] == 0);
-  RequireError(DeadJson(f.connection(), "", "", 0).status(), Code::kInvalidArgument, "limit is 0");
+  CHECK(Parse(DeadJson(f.connection(), Keyring::Off(), "nowhere", "", 10))["total"] == 0);
+  RequireError(DeadJson(f.connection(), Keyring::Off(), "", "", 0).status(), Code::kInvalidArgument,
+               "limit is 0");
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST_CASE("bytes that are never written are refused", "[jobs][events]") {
   using namespace std::string_literals;
   const std::string hostile[] = {
       "\x00\x00\x02\x02"s,                  // no such type
-      "\x10\x00\x02\x02"s,                  // no such type
+      "\x11\x00\x02\x02"s,                  // no such type
       "\x01\x00\x08\x02"s,                  // no such state
       "\x01\x00\x02\xff"s,                  // no such state
       "\x01\x80\x02\x02"s,                  // no such field
@@ -79,8 +79,9 @@ TEST_CASE("bytes that are never written are refused", "[jobs][events]") {
       "\x01\x02\x02\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // the same, beyond all
                                                                         // sizes
       "\x01\x02\x02\x02\x01\x02\xff\xfe"s,                              // an id that is not UTF-8
-      "\x01\x04\x02\x02\xff\xff\xff\xff\xff\x01"s,                  // an attempt beyond its type
-      "\x01\x08\x02\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // a time beyond its type
+      "\x05\x40\x02\x02\x02\xff\xfe"s,              // data that is neither UTF-8 nor sealed
+      "\x01\x04\x02\x02\xff\xff\xff\xff\xff\x01"s,  // an attempt beyond its type
+      "\x01\x08\x02\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,      // a time beyond its type
       "\x01\x10\x02\x02\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"s,  // a number without an end
   };
   for (const std::string& body : hostile) {
@@ -90,6 +91,17 @@ TEST_CASE("bytes that are never written are refused", "[jobs][events]") {
     CHECK(DecodeEvents(body, 1, 0, "q", &events, &rows).code() == Code::kCorrupt);
     CHECK(events.empty());
   }
+}
+
+TEST_CASE("sealed data is kept as it is", "[jobs][events][seal]") {
+  const std::string data = "\xffmsl\x01\x02k1";
+  std::string body;
+  AppendEvent(&body, {.type = EventType::kProgress, .data = data});
+  std::vector<Event> events;
+  std::vector<int64_t> rows;
+  RequireOk(DecodeEvents(body, 1, 0, "q", &events, &rows));
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].data == data);
 }
 
 TEST_CASE("no bytes harm the decoder", "[jobs][events]") {
