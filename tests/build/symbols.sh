@@ -26,6 +26,11 @@ for module in python/millrace/_core.*.so node/native/millrace.node; do
     printf '%s takes SQLite from another library\n' "$module" >&2
     failed=1
   fi
+  # Nor libsodium, which is linked statically so that the modules run where it is not installed.
+  if nm -D --undefined-only "$module" | grep -qE ' (sodium|crypto|randombytes)_'; then
+    printf '%s takes libsodium from another library\n' "$module" >&2
+    failed=1
+  fi
 done
 printf 'symbols: %d modules checked\n' "$checked"
 exit "$failed"

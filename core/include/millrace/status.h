@@ -30,8 +30,8 @@ enum class Code : int {
   kNotAStore = 14,       // the file exists and is not a Millrace store
   kNewerSchema = 15,     // the file was written by a newer Millrace
   kUnsupportedFilesystem = 16,  // the file system cannot hold a WAL (network, 9p, virtiofs, ...)
-  kPermissionDenied = 17,       // the file or directory cannot be read or written by this user
-  kInternal = 18,               // a broken invariant: please report it
+  kPermissionDenied = 17,  // a file, a sealed payload or a table that this user or call may not use
+  kInternal = 18,          // a broken invariant: please report it
 };
 
 // The stable lower_snake_case name of a code, such as "lease_lost". Static storage.
