@@ -32,6 +32,14 @@ UPDATE finished SET flags = flags | ?2 WHERE job = ?1;
 -- in: job, progress; changes: job_runs
 INSERT INTO job_runs (job, progress) VALUES (?1, ?2) ON CONFLICT (job) DO UPDATE SET progress = ?2;
 
+-- name: write_checkpoint
+-- in: job, checkpoint; changes: job_runs
+INSERT INTO job_runs (job, checkpoint) VALUES (?1, ?2) ON CONFLICT (job) DO UPDATE SET checkpoint = ?2;
+
+-- name: clear_checkpoint
+-- in: job; changes: job_runs; index: rowid
+UPDATE job_runs SET checkpoint = NULL WHERE job = ?1;
+
 -- name: next_log_line
 -- Counts a log line. in: job; out: the line's number, from 1; changes: job_runs
 INSERT INTO job_runs (job, log_lines) VALUES (?1, 1) ON CONFLICT (job) DO UPDATE SET log_lines = log_lines + 1
@@ -46,9 +54,9 @@ INSERT INTO job_logs (job, line, at_ms, text) VALUES (?1, ?2, ?3, ?4);
 DELETE FROM job_logs WHERE job = ?1 AND line <= ?2;
 
 -- name: reset_run
--- Forgets a job's attempts and progress, if its row is needed still: it counts log lines. in: job; changes: job_runs; index: rowid
+-- Forgets a job's attempts, progress and checkpoint, if its row is needed still: it counts log lines. in: job; changes: job_runs; index: rowid
 UPDATE job_runs SET attempts_started = 0, attempts_made = 0, crashes = 0, due_at_ms = NULL, started_at_ms = 0,
-  process_id = 0, progress = NULL
+  process_id = 0, progress = NULL, checkpoint = NULL
 WHERE job = ?1 AND log_lines > 0;
 
 -- name: clear_expiry

@@ -8,9 +8,10 @@ INSERT INTO jobs (
   job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing)
+  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
+  dedup_states)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-  ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31);
+  ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34);
 
 -- name: insert_key
 -- in: custom_id, queue_id, job; changes: job_keys
@@ -64,7 +65,7 @@ SELECT r.priority, r.seq, r.flags, j.job, j.queue_id, j.name, j.created_at_ms, j
   j.custom_id, j.headers, j.content_type, j.lifo, j.due_at_ms, j.expires_at_ms, j.max_attempts, j.backoff_kind,
   j.backoff_delay_ms, j.backoff_max_ms, j.backoff_jitter, j.max_crashes, j.time_limit_ms, j.soft_time_limit_ms,
   j.keep_logs, j.keep_completed_age_ms, j.keep_completed_count, j.keep_failed_age_ms, j.keep_failed_count,
-  j.group_id, j.dedup_key, j.join_kind, j.delivery, j.sealing
+  j.group_id, j.dedup_key, j.join_kind, j.delivery, j.sealing, j.dedup_mode, j.dedup_ttl_ms, j.dedup_states
 FROM ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
 WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
 
@@ -73,7 +74,8 @@ WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
 SELECT job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing
+  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
+  dedup_states
 FROM jobs WHERE job = ?1;
 
 -- name: delete_ready_up_to
@@ -110,7 +112,7 @@ DELETE FROM finished WHERE job = ?1;
 
 -- name: select_run
 -- What a job has gathered. in: job; out: columns of job_runs; index: rowid
-SELECT attempts_started, attempts_made, crashes, due_at_ms, started_at_ms, process_id, progress, log_lines
+SELECT attempts_started, attempts_made, crashes, due_at_ms, started_at_ms, process_id, progress, log_lines, checkpoint
 FROM job_runs WHERE job = ?1;
 
 -- name: write_run

@@ -1,10 +1,12 @@
 -- name: select_key
--- What a job's id is made of. in: job; out: queue_id, created_at_ms, salt, custom_id; index: rowid
-SELECT queue_id, created_at_ms, salt, custom_id FROM jobs WHERE job = ?1;
+-- What a job's id is made of, and its deduplication key. in: job; out: queue_id, created_at_ms, salt, custom_id, dedup_key;
+-- index: rowid
+SELECT queue_id, created_at_ms, salt, custom_id, dedup_key FROM jobs WHERE job = ?1;
 
 -- name: select_place
--- Where a job was first put. in: job; out: queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms; index: rowid
-SELECT queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms FROM jobs WHERE job = ?1;
+-- Where a job was first put. in: job; out: queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms, whether it
+-- has a deduplication key; index: rowid
+SELECT queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms, dedup_key IS NOT NULL FROM jobs WHERE job = ?1;
 
 -- name: select_ready_flags
 -- Whether a job is ready. in: queue_id, priority, seq; out: flags; index: primary key

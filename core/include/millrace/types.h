@@ -70,8 +70,9 @@ struct Keep {
 // How often a job may be started when its worker dies under it. Reaches the disk.
 enum class Delivery : uint8_t {
   kAtLeastOnce = 0,  // started again, at most max_crashes times
-  // Never started again after a crash or a lost lease: it fails with error type JobLost. Attempts
-  // that end by themselves are retried as the policy says.
+  // Never started again after a crash or a lost lease: it fails with error type JobLost, also if it
+  // was claimed and not yet taken when its worker died. Attempts that end by themselves are retried
+  // as the policy says; one that is stopped at its hard limit is not.
   kAtMostOnce = 1,
 };
 

@@ -37,12 +37,15 @@ CREATE TABLE new_jobs (
   join_kind             INTEGER CHECK (join_kind BETWEEN 0 AND 2),
   delivery              INTEGER CHECK (delivery BETWEEN 0 AND 1),
   sealing               INTEGER CHECK (sealing BETWEEN 0 AND 3),
+  dedup_mode            INTEGER CHECK (dedup_mode BETWEEN 0 AND 4),
+  dedup_ttl_ms          INTEGER,
+  dedup_states          INTEGER,
   data                  BLOB NOT NULL
 ) STRICT;
 INSERT INTO new_jobs SELECT job, queue_id, name, created_at_ms, salt, priority, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter, max_crashes,
   time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count, keep_failed_age_ms,
-  keep_failed_count, NULL, NULL, NULL, NULL, NULL, data FROM jobs;
+  keep_failed_count, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, data FROM jobs;
 DROP TABLE jobs;
 ALTER TABLE new_jobs RENAME TO jobs;
 
@@ -141,14 +144,16 @@ CREATE INDEX dependents ON dependencies (depends_on, job, position);
 
 -- === Deduplication ===
 
--- The newest job that was added under a key. until_ms: when the key is free whatever the job does (NULL: it depends on the
--- job). follow_up: the job that waits for the holder's end.
+-- The newest job that was added under a key (made_at_ms, salt and custom_id make its id, also when it is gone). until_ms:
+-- when the key is free whatever the job does (NULL: it depends on the job). follow_up: the job that waits for the holder's end.
 CREATE TABLE dedup_keys (
   queue_id   INTEGER NOT NULL REFERENCES queues (queue_id),
   key        TEXT NOT NULL,
   job        INTEGER NOT NULL,
   mode       INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 4),
   made_at_ms INTEGER NOT NULL,
+  salt       INTEGER NOT NULL,
+  custom_id  TEXT,
   until_ms   INTEGER,
   follow_up  INTEGER,
   PRIMARY KEY (queue_id, key)

@@ -171,14 +171,16 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
   return acks;
 }
 
-// What can be promised for these jobs: whether an id exists already is only known after the commit.
+// What can be promised for these jobs: whether an id exists already, or a key is held, is only
+// known after the commit.
 Durability EngineImpl::LevelFor(const std::vector<JobSpec>& jobs,
                                 const WriteOptions& options) const {
   const Durability level = Level(options.durability);
   if (level != Durability::kMemory || store_->in_memory()) return level;
-  const bool own_id =
-      std::any_of(jobs.begin(), jobs.end(), [](const JobSpec& job) { return !job.id.empty(); });
-  return own_id ? Durability::kProcess : level;
+  const bool asks = std::any_of(jobs.begin(), jobs.end(), [](const JobSpec& job) {
+    return !job.id.empty() || !job.dedup.key.empty();
+  });
+  return asks ? Durability::kProcess : level;
 }
 
 Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs,

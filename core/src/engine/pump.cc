@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "engine/operation.h"
 #include "jobs/claim.h"
+#include "jobs/dedup.h"
 #include "jobs/event_log.h"
 #include "jobs/process.h"
 #include "jobs/retention.h"
@@ -217,13 +218,20 @@ void Pump::TimeOutHung() {
   });
 }
 
-// One slice of each queue that is served here, hungry or not. True if some had more.
+// One slice of each queue that is served here, hungry or not, and of throttled keys. True if there
+// was more.
 bool Pump::CleanExpired(const Snapshot& members) {
   std::vector<int64_t> queues;
   for (const auto& session : members.sessions) session->Queues(&queues);
   std::sort(queues.begin(), queues.end());
   queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
-  bool more = false;
+  int64_t keys = 0;
+  const Status swept =
+      RunChange(writer_, ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) -> Status {
+        ASSIGN_OR_RETURN(keys, jobs::SweepKeys(ledger, kCleanSlice));
+        return Status::Ok();
+      });
+  bool more = swept.ok() && keys >= kCleanSlice;
   for (const int64_t queue_id : queues) {
     int64_t removed = 0;
     const Status status =

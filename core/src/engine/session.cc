@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/change.h"
+#include "jobs/finish.h"
 #include "jobs/validate.h"
 
 namespace millrace::engine {
@@ -142,14 +143,17 @@ Status SessionHandle::SettleMany(std::vector<std::pair<int64_t, Outcome>> outcom
 }
 
 Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
-  RETURN_IF_ERROR(kind == Note::Kind::kProgress
-                      ? jobs::CheckProgress(text, context_.max_payload_bytes)
-                      : jobs::CheckLogLine(text));
+  const int64_t max_bytes = context_.max_payload_bytes;
+  RETURN_IF_ERROR(kind == Note::Kind::kProgress     ? jobs::CheckProgress(text, max_bytes)
+                  : kind == Note::Kind::kCheckpoint ? jobs::CheckCheckpoint(text, max_bytes)
+                                                    : jobs::CheckLogLine(text));
   SealNote(token, kind, &text);
   Lock lock(mutex_);
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
-  it->second->lease.place.flags |= jobs::kHasRun;  // job_runs will have a row for it
+  uint8_t& flags = it->second->lease.place.flags;
+  flags |= jobs::kHasRun;  // job_runs will have a row for it
+  if (kind == Note::Kind::kCheckpoint) flags |= jobs::kHasCheckpoint;
   notes_.push_back({.kind = kind, .running = it->second, .outcome = {}, .text = std::move(text)});
   return Kick(std::move(lock));
 }
@@ -221,6 +225,11 @@ Status SessionCore::Close(int64_t timeout_ms) {
     for (auto& [token, running] : running_) {
       Outcome outcome;
       outcome.kind = Outcome::Kind::kReleased;
+      if (running->lease.delivery == Delivery::kAtMostOnce) {  // its handler may still run
+        outcome.kind = Outcome::Kind::kFailed;
+        outcome.retryable = false;
+        outcome.body = jobs::JobLost("the worker's session was closed while it ran the job");
+      }
       Tell(*running, Signal::Kind::kLeaseLost, "the session was closed");
       notes_.push_back({.kind = Note::Kind::kSettle,
                         .running = running,

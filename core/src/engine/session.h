@@ -97,6 +97,7 @@ class SessionCore : public PumpSession,
   void SealFor(int64_t token, SealField field, std::string* payload);
   std::string OpenReason(const Running& running, std::string stored) const;
   Status ApplyNote(Note& note);
+  Status ApplyReport(const Note& note);
   Status ClaimForQueues(int32_t want);
   void FinishStep(const Status& status);
   bool TellSettled(const Status& status);

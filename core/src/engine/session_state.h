@@ -37,7 +37,7 @@ struct Note {
   Kind kind = Kind::kSettle;
   std::shared_ptr<Running> running;
   Outcome outcome;     // kSettle
-  std::string text;    // kProgress, kLog
+  std::string text;    // kProgress, kLog, kCheckpoint
   bool quiet = false;  // a lease given back by the session itself: nobody waits for the answer
 };
 

@@ -60,20 +60,29 @@ Status SessionCore::Apply(store::Connection&) {
   return Conclude(*context_.ledger);  // last: a claim ends what has expired
 }
 
+// What a handler says while it runs.
+Status SessionCore::ApplyReport(const Note& note) {
+  const jobs::Lease& lease = note.running->lease;
+  if (note.kind == Note::Kind::kProgress) {
+    return jobs::SetLeaseProgress(*context_.ledger, lease, note.text);
+  }
+  if (note.kind == Note::Kind::kCheckpoint) {
+    return jobs::SetLeaseCheckpoint(*context_.ledger, lease, note.text);
+  }
+  return jobs::AppendLeaseLog(*context_.ledger, lease, note.text, note.running->keep_logs);
+}
+
 Status SessionCore::ApplyNote(Note& note) {
   const jobs::Lease& lease = note.running->lease;
-  if (note.kind == Note::Kind::kProgress || note.kind == Note::Kind::kLog) {
-    const Status status =
-        note.kind == Note::Kind::kProgress
-            ? jobs::SetLeaseProgress(*context_.ledger, lease, note.text)
-            : jobs::AppendLeaseLog(*context_.ledger, lease, note.text, note.running->keep_logs);
+  if (note.kind != Note::Kind::kSettle && note.kind != Note::Kind::kTimeOut) {
+    const Status status = ApplyReport(note);
     return status.code() == Code::kLeaseLost ? Status::Ok() : status;  // its settle will say so
   }
   Settled settled{.token = lease.token, .id = {}, .queue = {}, .status = {}};
   if (note.kind == Note::Kind::kSettle) {
     RETURN_IF_ERROR(jobs::FinishJob(*context_.ledger, lease, note.outcome, &settled));
   } else {
-    RETURN_IF_ERROR(jobs::TimeOutJob(*context_.ledger, lease, &settled));
+    RETURN_IF_ERROR(jobs::TimeOutJob(*context_.ledger, lease, false, &settled));
   }
   step_settled_.push_back(std::move(settled));
   return Status::Ok();

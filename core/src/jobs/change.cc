@@ -5,6 +5,7 @@
 
 #include "base/macros.h"
 #include "base/text.h"
+#include "jobs/dedup.h"
 #include "jobs/finish.h"
 #include "jobs/payloads.h"
 #include "jobs/read.h"
@@ -19,7 +20,7 @@ using store::Query;
 
 // Deeper JSON than this is refused: the parsers of both languages can follow it, whatever they run
 // in.
-constexpr int kProgressMaxDepth = 500;
+constexpr int kJsonDepthMax = 500;
 
 Status WrongState(const Location& at, const char* accepted) {
   return Status(Code::kWrongState,
@@ -37,6 +38,16 @@ Status CheckText(std::string_view text, int64_t max_bytes, const char* argument)
     return TooLarge(argument, text.size(), max_bytes);
   if (IsValidUtf8(text)) return Status::Ok();
   return Status(Code::kInvalidArgument, std::string(argument) + " is not valid UTF-8");
+}
+
+Status CheckJson(std::string_view json, const char* argument, int64_t max_payload_bytes) {
+  if (static_cast<int64_t>(json.size()) > max_payload_bytes) {
+    return TooLarge(argument, json.size(), max_payload_bytes);
+  }
+  if (IsJson(json, kJsonDepthMax)) return Status::Ok();
+  return Status(Code::kInvalidArgument, std::string(argument) + " is " + Quoted(json) +
+                                            "; JSON text of at most " +
+                                            std::to_string(kJsonDepthMax) + " levels is accepted");
 }
 
 // A job's own rules, where it has any.
@@ -91,9 +102,9 @@ Status RequestCancel(Ledger& ledger, const Location& at, const std::string& reas
   return Status::Ok();
 }
 
-Status MarkLeaseRun(Ledger& ledger, const Lease& lease) {
+Status MarkLeaseRun(Ledger& ledger, const Lease& lease, uint8_t flags = kHasRun) {
   Query q(ledger.connection(), sql::change::kMarkActive);
-  q.Bind(lease.key.row, lease.token, kHasRun);
+  q.Bind(lease.key.row, lease.token, flags);
   RETURN_IF_ERROR(q.Run());
   if (ledger.connection().changes() == 1) return Status::Ok();
   return Status(Code::kLeaseLost, "the lease of job " + lease.key.PublicId() +
@@ -144,13 +155,11 @@ void LogReady(Ledger& ledger, const Location& at) {
 }  // namespace
 
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes) {
-  if (static_cast<int64_t>(json.size()) > max_payload_bytes) {
-    return TooLarge("progress", json.size(), max_payload_bytes);
-  }
-  if (IsJson(json, kProgressMaxDepth)) return Status::Ok();
-  return Status(Code::kInvalidArgument, "progress is " + Quoted(json) + "; JSON text of at most " +
-                                            std::to_string(kProgressMaxDepth) +
-                                            " levels is accepted");
+  return CheckJson(json, "progress", max_payload_bytes);
+}
+
+Status CheckCheckpoint(std::string_view json, int64_t max_payload_bytes) {
+  return CheckJson(json, "checkpoint", max_payload_bytes);
 }
 
 Status CheckLogLine(std::string_view text) {
@@ -193,6 +202,7 @@ Status RedriveAt(Ledger& ledger, const Location& at) {
     if (!kept) RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, place.row));
   }
   RETURN_IF_ERROR(RunOn(ledger, sql::change::kClearExpiry, place.row));
+  RETURN_IF_ERROR(RetakeKey(ledger, at));
   RETURN_IF_ERROR(PutReady(ledger, place, at.state, Cause::kRedrive));
   LogReady(ledger, at);
   return Status::Ok();
@@ -259,6 +269,13 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json) {
   RETURN_IF_ERROR(MarkLeaseRun(ledger, lease));
   return WriteProgress(ledger, lease.key, lease.place.queue_id, JobState::kActive, json);
+}
+
+Status SetLeaseCheckpoint(Ledger& ledger, const Lease& lease, std::string_view json) {
+  RETURN_IF_ERROR(MarkLeaseRun(ledger, lease, kHasRun | kHasCheckpoint));
+  Query q(ledger.connection(), sql::change::kWriteCheckpoint);
+  q.Bind(lease.key.row, Blob{json});
+  return q.Run();
 }
 
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text,

@@ -41,9 +41,11 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text);
 
 // --- By the holder of a lease; kLeaseLost if it is gone
 // ---------------------------------------------------------------- `json` and `text` were checked
-// before (CheckProgress, CheckLogLine). Afterwards the job has a row in job_runs: the holder sets
-// the flag in lease.place (before or after; set without a row it does no harm).
+// before (CheckProgress, CheckCheckpoint, CheckLogLine). Afterwards the job has a row in job_runs:
+// the holder sets the flags in lease.place, kHasRun and for a checkpoint kHasCheckpoint (before or
+// after; set without a row they do no harm).
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json);
+Status SetLeaseCheckpoint(Ledger& ledger, const Lease& lease, std::string_view json);
 // keep_logs as in JobSpec.
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs);
 
@@ -55,6 +57,7 @@ Status RemoveAt(Ledger& ledger, const Location& at);
 
 // Pure checks: kInvalidArgument, kTooLarge.
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes);
+Status CheckCheckpoint(std::string_view json, int64_t max_payload_bytes);
 Status CheckLogLine(std::string_view text);
 
 }  // namespace millrace::jobs

@@ -76,6 +76,7 @@ Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::st
   lease.started_at_ms = job.started_at_ms = ledger.now_ms();
   lease.retry = body.spec.retry;
   lease.max_crashes = body.spec.max_crashes;
+  lease.delivery = body.spec.delivery;
   lease.keep_completed = body.spec.keep_completed;
   lease.keep_failed = body.spec.keep_failed;
   if (body.spec.time_limit_ms != 0)
@@ -101,6 +102,7 @@ Status AddRun(Ledger& ledger, Claimed* claimed) {
   lease.crashes = claimed->job.crashes = run.crashes;
   claimed->job.attempt = run.attempts_made + 1;
   claimed->job.progress = std::move(run.progress);
+  claimed->job.checkpoint = std::move(run.checkpoint);
   return Status::Ok();
 }
 
@@ -241,6 +243,7 @@ Status LoadLease(store::Connection& connection, int64_t row, Lease* lease, bool*
                  .attempts_made = run.attempts_made,
                  .crashes = run.crashes,
                  .max_crashes = body.spec.max_crashes,
+                 .delivery = body.spec.delivery,
                  .retry = body.spec.retry,
                  .keep_completed = body.spec.keep_completed,
                  .keep_failed = body.spec.keep_failed};

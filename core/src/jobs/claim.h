@@ -27,6 +27,7 @@ struct Lease {
   int32_t attempts_made = 0;     // before this one
   int32_t crashes = 0;
   int32_t max_crashes = 3;
+  Delivery delivery = Delivery::kAtLeastOnce;
   RetryPolicy retry;
   std::optional<Keep> keep_completed;
   std::optional<Keep> keep_failed;

@@ -3,7 +3,6 @@
 #include "base/macros.h"
 #include "jobs/job_row.h"
 #include "jobs/locate.h"
-#include "jobs/place.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -29,20 +28,48 @@ int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
   return due_at_ms > now_ms ? due_at_ms : 0;
 }
 
+// What a deduplication key says of the job, before anything of it is written.
+Status JudgeNew(Ledger& ledger, int64_t queue_id, const JobSpec& spec, NewJob* job,
+                EnqueueAck* ack) {
+  job->dedup.emplace();
+  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &*job->dedup));
+  job->added = job->dedup->kind != DedupVerdict::Kind::kDrop;
+  if (!job->added) AckDropped(ledger, queue_id, spec, *job->dedup, ack);
+  return Status::Ok();
+}
+
+// Gives the job its key; whom it takes the place of is removed.
+Status SettleKey(Ledger& ledger, int64_t queue_id, const JobSpec& spec, const NewJob& job,
+                 EnqueueAck* ack) {
+  const DedupVerdict& verdict = *job.dedup;
+  if (verdict.kind == DedupVerdict::Kind::kReplace || verdict.replaces) {
+    const Location& replaced = verdict.replaces ? verdict.replaced : verdict.at;
+    RETURN_IF_ERROR(RemoveReplaced(ledger, replaced, spec.dedup.key, job.key, ack));
+  }
+  if (verdict.kind == DedupVerdict::Kind::kFollow) {
+    return TakeFollowUp(ledger, queue_id, spec.dedup, verdict, job.key);
+  }
+  return TakeKey(ledger, queue_id, spec.dedup, job.key);
+}
+
 }  // namespace
 
-Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
+Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack) {
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(spec.queue));
+  job->added = true;
   if (!spec.id.empty()) {
     Location found;
     bool exists = false;
     RETURN_IF_ERROR(Locate(ledger.connection(), spec.id, queue_id, &found, &exists));
+    job->added = !exists;
     if (exists) return AckExisting(ledger, found, spec, ack);
   }
-  const JobKey key{.row = ledger.NextNumber(),
-                   .created_at_ms = ledger.now_ms(),
-                   .salt = RandomBits34(),
-                   .custom_id = spec.id};
+  if (!spec.dedup.key.empty()) RETURN_IF_ERROR(JudgeNew(ledger, queue_id, spec, job, ack));
+  if (!job->added) return Status::Ok();
+  const JobKey& key = job->key = {.row = ledger.NextNumber(),
+                                  .created_at_ms = ledger.now_ms(),
+                                  .salt = RandomBits34(),
+                                  .custom_id = spec.id};
   const int64_t due_at_ms = DueAt(spec, ledger.now_ms());
   const int64_t expires_at_ms =
       spec.expires_in_ms != 0 ? ledger.now_ms() + spec.expires_in_ms : spec.expires_at_ms;
@@ -52,25 +79,38 @@ Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
     q.Bind(spec.id, queue_id, key.row);
     RETURN_IF_ERROR(q.Run());
   }
-  const Place place{.queue_id = queue_id,
-                    .row = key.row,
-                    .due_at_ms = due_at_ms,
-                    .seq = SequenceOf(key.row, spec.lifo),
-                    .priority = spec.priority};
-  if (due_at_ms != 0) {
-    ack->state = JobState::kScheduled;
-    RETURN_IF_ERROR(PutScheduled(ledger, place, kNowhere, Cause::kEnqueue));
-  } else {
-    ack->state = JobState::kReady;
-    RETURN_IF_ERROR(PutReady(ledger, place, kNowhere, Cause::kEnqueue));
+  if (!spec.dedup.key.empty()) {
+    RETURN_IF_ERROR(SettleKey(ledger, queue_id, spec, *job, ack));
   }
-  ledger.Log(queue_id, {.type = EventType::kAdded,
-                        .state = ack->state,
-                        .job = &key,
-                        .due_at_ms = due_at_ms,
-                        .name = spec.name});
+  job->place = {.queue_id = queue_id,
+                .row = key.row,
+                .due_at_ms = due_at_ms,
+                .seq = SequenceOf(key.row, spec.lifo),
+                .priority = spec.priority};
   ack->id = key.PublicId();
   ack->existing = false;
+  return Status::Ok();
+}
+
+void LogAdded(Ledger& ledger, const JobSpec& spec, const NewJob& job, JobState state) {
+  ledger.Log(job.place.queue_id, {.type = EventType::kAdded,
+                                  .state = state,
+                                  .job = &job.key,
+                                  .due_at_ms = job.place.due_at_ms,
+                                  .name = spec.name});
+}
+
+Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
+  NewJob job;
+  RETURN_IF_ERROR(AddBody(ledger, spec, &job, ack));
+  if (!job.added) return Status::Ok();
+  if (job.dedup && job.dedup->kind == DedupVerdict::Kind::kFollow) {
+    return Status(Code::kInternal, "a job that follows another is to be added as a flow");
+  }
+  const bool later = job.place.due_at_ms != 0;
+  ack->state = later ? JobState::kScheduled : JobState::kReady;
+  RETURN_IF_ERROR((later ? PutScheduled : PutReady)(ledger, job.place, kNowhere, Cause::kEnqueue));
+  LogAdded(ledger, spec, job, ack->state);
   return Status::Ok();
 }
 

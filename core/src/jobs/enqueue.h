@@ -1,19 +1,34 @@
-// Enqueueing: a body row, and a place among the ready or the scheduled.
+// Adding jobs.
 #ifndef MILLRACE_JOBS_ENQUEUE_H_
 #define MILLRACE_JOBS_ENQUEUE_H_
 
-#include <vector>
+#include <optional>
 
+#include "jobs/dedup.h"
+#include "jobs/job_id.h"
 #include "jobs/ledger.h"
+#include "jobs/place.h"
 #include "millrace/status.h"
 #include "millrace/types.h"
 
 namespace millrace::jobs {
 
-// Adds one job in the open transaction. The spec was checked before (CheckJobSpec). An id that its
-// queue has already changes nothing but the event log, and the ack says so. The ack's durability is
-// left to the caller.
+// Adds one job (checked before: CheckJobSpec). An id that the queue has already, or a deduplication
+// key that is held, changes nothing, is logged, and answers with the job that is there. A job that
+// is to follow another (Deduplication::Mode::kFollowUp) is a flow: see AddBody.
 Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack);
+
+// A job on its way in.
+struct NewJob {
+  bool added = false;  // false: another one counts, and the ack says which
+  JobKey key;
+  Place place;                             // with its due time
+  std::optional<DedupVerdict> dedup = {};  // with a key; kFollow: it is to wait for the holder
+};
+// The first half of it: everything but a place, and the ack but for its state. The caller puts the
+// job somewhere and calls LogAdded.
+Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack);
+void LogAdded(Ledger& ledger, const JobSpec& spec, const NewJob& job, JobState state);
 
 }  // namespace millrace::jobs
 

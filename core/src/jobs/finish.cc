@@ -66,9 +66,15 @@ EventType EndEvent(JobState state) {
 
 // The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the
 // result. `own` is the job's rule instead of its queue's.
-Status End(Ledger& ledger, const JobKey& key, const Place& place, const Ending& ending,
-           JobState from, Cause cause, const std::optional<Keep>& own) {
+Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending, JobState from,
+           Cause cause, const std::optional<Keep>& own) {
   const JobState state = ending.state;
+  if (place.has(kHasCheckpoint)) {
+    Query q(ledger.connection(), sql::change::kClearCheckpoint);
+    q.Bind(key.row);
+    RETURN_IF_ERROR(q.Run());
+    place.flags &= static_cast<uint8_t>(~kHasCheckpoint);
+  }
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(place.queue_id));
   const Keep keep = own                             ? *own
                     : state == JobState::kCompleted ? rules.keep_completed
@@ -192,6 +198,10 @@ std::string CoreError(const char* type, const std::string& message) {
 
 }  // namespace
 
+std::string JobLost(const char* why) {
+  return CoreError("JobLost", std::string(why) + "; it is delivered at most once");
+}
+
 Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled) {
   using Kind = Outcome::Kind;
   settled->status = Status::Ok();
@@ -245,6 +255,10 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
                       ContentType::kJson);
   }
+  if (lease.delivery == Delivery::kAtMostOnce) {
+    return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kLose, JobLost(why),
+                      ContentType::kJson);
+  }
   if (crashes > lease.max_crashes) {
     return EndAttempt(ledger, lease, place, JobState::kFailed, Cause::kCrashLimit, error,
                       ContentType::kJson);
@@ -254,10 +268,15 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   return PutBack(ledger, lease, place, 0, Cause::kRescue, Cause::kPostpone, error, &settled);
 }
 
-Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled) {
+Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settled) {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kFailed;
-  outcome.body = CoreError("TimeLimitExceeded", "the attempt took longer than its time limit");
+  // How far the handler has come, or whether it still runs, nobody knows.
+  outcome.retryable = lease.delivery == Delivery::kAtLeastOnce;
+  outcome.body =
+      hung && !outcome.retryable
+          ? JobLost("the worker hangs: the attempt took longer than its time limit")
+          : CoreError("TimeLimitExceeded", "the attempt took longer than its time limit");
   return FinishJob(ledger, lease, outcome, settled);
 }
 

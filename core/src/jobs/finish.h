@@ -3,6 +3,8 @@
 #ifndef MILLRACE_JOBS_FINISH_H_
 #define MILLRACE_JOBS_FINISH_H_
 
+#include <string>
+
 #include "jobs/claim.h"
 #include "jobs/ledger.h"
 #include "millrace/session.h"
@@ -14,14 +16,17 @@ namespace millrace::jobs {
 // and settled->status is kLeaseLost; that is no error of the call.
 Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Settled* settled);
 
-// The lease's holder died or hangs: its job is ready again, or fails with WorkerLost after
-// max_crashes. `why` goes into the error's message. *lost is true if the lease was gone already
-// (nothing changed then).
+// The lease's holder died: its job is ready again, or fails with WorkerLost after max_crashes, or
+// at once with JobLost if it is delivered at most once. `why` goes into the error's message. *lost
+// is true if the lease was gone already (nothing changed then).
 Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost);
 
 // The attempt went over its hard limit: it counts as failed with TimeLimitExceeded (and is retried
-// by the job's policy).
-Status TimeOutJob(Ledger& ledger, const Lease& lease, Settled* settled);
+// by the job's policy, unless it is delivered at most once). `hung`: its holder did not act.
+Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settled);
+
+// The error of a job that is delivered at most once and whose lease was lost.
+std::string JobLost(const char* why);
 
 // A job that was not started ends as cancelled: the caller has taken it from its place.
 // `keep_failed` is the job's own rule. Of an operation that calls this, the end is CleanNoted

@@ -68,6 +68,46 @@ std::string KeepJson(const std::optional<Keep>& keep) {
   return JsonObject().Int("age_ms", keep->age_ms).Int("count", keep->count).Take();
 }
 
+const char* DeliveryName(Delivery delivery) {
+  return delivery == Delivery::kAtMostOnce ? "at_most_once" : "at_least_once";
+}
+
+const char* DedupModeName(Deduplication::Mode mode) {
+  switch (mode) {
+    case Deduplication::Mode::kUnfinished:
+      return "unfinished";
+    case Deduplication::Mode::kThrottle:
+      return "throttle";
+    case Deduplication::Mode::kDebounce:
+      return "debounce";
+    case Deduplication::Mode::kFollowUp:
+      return "follow_up";
+    case Deduplication::Mode::kStates:
+      return "states";
+  }
+  return "unknown";
+}
+
+std::string StatesJson(uint32_t states) {
+  std::string json = "[";
+  for (int state = 1; state <= static_cast<int>(JobState::kCancelled); ++state) {
+    if ((states & (1U << state)) == 0) continue;
+    if (json.size() > 1) json += ',';
+    AppendJsonString(&json, JobStateName(static_cast<JobState>(state)));
+  }
+  return json + ']';
+}
+
+std::string DedupJson(const Deduplication& dedup) {
+  if (dedup.key.empty()) return "null";
+  return JsonObject()
+      .Text("key", dedup.key)
+      .Text("mode", DedupModeName(dedup.mode))
+      .Int("ttl_ms", dedup.ttl_ms)
+      .Raw("states", StatesJson(dedup.states))
+      .Take();
+}
+
 std::string OptionsJson(const JobSpec& spec) {
   const Backoff& backoff = spec.retry.backoff;
   JsonObject backoff_json;
@@ -82,6 +122,8 @@ std::string OptionsJson(const JobSpec& spec) {
       .IntOrNull("expires_at_ms", spec.expires_at_ms)
       .IntOrNull("time_limit_ms", spec.time_limit_ms)
       .IntOrNull("soft_time_limit_ms", spec.soft_time_limit_ms)
+      .Text("delivery", DeliveryName(spec.delivery))
+      .Raw("dedup", DedupJson(spec.dedup))
       .Int("keep_logs", spec.keep_logs)
       .Raw("keep_completed", KeepJson(spec.keep_completed))
       .Raw("keep_failed", KeepJson(spec.keep_failed));
@@ -127,6 +169,7 @@ std::string JobInfoJson(const JobInfo& job, bool with_data) {
   }
   // An error is JSON by contract, whatever its worker declared.
   json.Raw("progress", EmbeddedOrNull(job.progress, ContentType::kJson))
+      .Raw("checkpoint", EmbeddedOrNull(job.checkpoint, ContentType::kJson))
       .Raw("error", EmbeddedOrNull(job.error, ContentType::kJson))
       .Raw("attempt_errors", ErrorsJson(job.attempt_errors));
   return json.Take();

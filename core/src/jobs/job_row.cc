@@ -32,6 +32,10 @@ std::optional<std::string_view> TextOrNull(const std::string& text) {
   return std::string_view(text);
 }
 
+std::optional<int64_t> OfKey(const Deduplication& dedup, int64_t value) {
+  return dedup.key.empty() ? std::nullopt : std::optional(value);
+}
+
 std::optional<int64_t> Age(const std::optional<Keep>& keep) {
   return keep ? std::optional<int64_t>(keep->age_ms) : std::nullopt;
 }
@@ -65,7 +69,8 @@ Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queu
          Age(spec.keep_completed), Count(spec.keep_completed), Age(spec.keep_failed),
          Count(spec.keep_failed), group_id != 0 ? std::optional(group_id) : std::nullopt,
          TextOrNull(spec.dedup.key), static_cast<int>(spec.join), static_cast<int>(spec.delivery),
-         static_cast<int>(spec.sealing));
+         static_cast<int>(spec.sealing), OfKey(spec.dedup, static_cast<int>(spec.dedup.mode)),
+         OfKey(spec.dedup, spec.dedup.ttl_ms), OfKey(spec.dedup, spec.dedup.states));
   return q.Run();
 }
 
@@ -102,6 +107,9 @@ Body ReadBody(const Query& q, int column) {
   spec.join = static_cast<JoinKind>(q.Int(column + 29));
   spec.delivery = static_cast<Delivery>(q.Int(column + 30));
   spec.sealing = static_cast<Sealing>(q.Int(column + 31));
+  spec.dedup.mode = static_cast<Deduplication::Mode>(q.Int(column + 32));
+  spec.dedup.ttl_ms = q.Int(column + 33);
+  spec.dedup.states = static_cast<uint32_t>(q.Int(column + 34));
   return body;
 }
 

@@ -54,6 +54,8 @@ const char* CauseName(Cause cause) {
       return "rescue";
     case Cause::kCrashLimit:
       return "crash limit";
+    case Cause::kLose:
+      return "lose";
     case Cause::kCancel:
       return "cancel";
     case Cause::kExpire:

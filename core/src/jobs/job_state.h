@@ -27,6 +27,7 @@ enum class Cause : uint8_t {
   kPostpone,    // the same, with a delay
   kRescue,      // its worker died or hung
   kCrashLimit,  // its workers died too often
+  kLose,        // its worker died, and it is delivered at most once
   kCancel,
   kExpire,
   kRedrive,
@@ -58,6 +59,7 @@ inline constexpr std::array kTransitions = {
     Transition{JobState::kActive,    JobState::kScheduled, Cause::kPostpone},
     Transition{JobState::kActive,    JobState::kReady,     Cause::kRescue},
     Transition{JobState::kActive,    JobState::kFailed,    Cause::kCrashLimit},
+    Transition{JobState::kActive,    JobState::kFailed,    Cause::kLose},
     Transition{JobState::kActive,    JobState::kCancelled, Cause::kCancel},
     Transition{JobState::kReady,     JobState::kCancelled, Cause::kCancel},
     Transition{JobState::kScheduled, JobState::kCancelled, Cause::kCancel},

@@ -140,6 +140,7 @@ Status Ledger::Begin(store::Connection& connection) {
   used_ = 0;
   control_.clear();
   ended_.clear();
+  keys_made_ = 0;
   new_queues_.clear();
   now_ms_ = options_.clock->WallMs();
   monotonic_ms_ = options_.clock->MonotonicMs();

@@ -83,6 +83,9 @@ class Ledger : public store::BatchHooks {
   };
   void NoteEnded(int64_t queue_id, JobState state);
   std::vector<Ended> TakeEnded() { return std::exchange(ended_, {}); }
+  // A throttled deduplication key was made: SweepNoted (dedup.h) deletes as many old ones.
+  void NoteKeyMade() { ++keys_made_; }
+  int64_t TakeKeysMade() { return std::exchange(keys_made_, 0); }
   // Changes of a state's count in this transaction so far.
   int64_t Delta(int64_t queue_id, JobState state);
   // Forgets a queue's counts after its rows were deleted as a whole.
@@ -118,6 +121,7 @@ class Ledger : public store::BatchHooks {
   size_t used_ = 0;                   // changes_ beyond it are kept for their buffers
   std::vector<int64_t> control_;
   std::vector<Ended> ended_;
+  int64_t keys_made_ = 0;
   std::unordered_map<std::string, int64_t>
       queue_ids_;                        // committed: queues keep their numbers for ever
   std::vector<std::string> new_queues_;  // of this transaction: forgotten by a rollback

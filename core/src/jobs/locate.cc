@@ -97,6 +97,7 @@ Status LoadRun(store::Connection& connection, int64_t row, RunRecord* run) {
   run->process_id = q.Int(5);
   run->progress = q.BlobBytes(6);
   run->log_lines = q.Int(7);
+  run->checkpoint = q.BlobBytes(8);
   return Status::Ok();
 }
 
@@ -124,6 +125,7 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
     location->place.priority = static_cast<int32_t>(q.Int(4));
     location->lifo = q.Int(5) != 0;
     first_due_at_ms = q.Int(6);
+    location->keyed = q.Int(7) != 0;
   }
   location->key.row = location->place.row = row;
   location->place.seq = SequenceOf(row, location->lifo);

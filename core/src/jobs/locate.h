@@ -23,6 +23,7 @@ struct RunRecord {
   int64_t process_id = 0;
   int64_t log_lines = 0;
   std::string progress;
+  std::string checkpoint;
   bool exists = false;
 };
 Status LoadRun(store::Connection& connection, int64_t row, RunRecord* run);
@@ -34,6 +35,7 @@ struct Location {
   JobState state = JobState::kReady;
   Place place;
   bool lifo = false;
+  bool keyed = false;  // it was added under a deduplication key
   // active only
   int64_t token = 0;
   int64_t process_id = 0;

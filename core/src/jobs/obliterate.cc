@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "jobs/bulk.h"
 #include "jobs/bulk_slice.h"
+#include "jobs/dedup.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -14,6 +15,8 @@ using store::Query;
 
 // Rows of an event log that one slice deletes.
 constexpr int64_t kEventRows = 1'000;
+// Throttled deduplication keys, which outlive their jobs, that one slice deletes.
+constexpr int64_t kKeyRows = 1'000;
 
 // ------------------------------------------------------------------------------------------------
 
@@ -76,6 +79,8 @@ Status Unlist(Ledger& ledger, int64_t queue_id, const std::string& queue, SliceR
   RETURN_IF_ERROR(IsEmpty(ledger, queue_id, &empty));
   if (!empty) return ResumeQueue(ledger, queue);
   RETURN_IF_ERROR(DeleteEvents(ledger, queue_id, &result->more));
+  if (result->more) return Status::Ok();
+  RETURN_IF_ERROR(DeleteKeysOf(ledger, queue_id, kKeyRows, &result->more));
   if (result->more) return Status::Ok();
   {
     Query q(ledger.connection(), sql::change::kResetQueue);

@@ -13,9 +13,10 @@
 namespace millrace::jobs {
 
 // What a place says about its job, so that those who move it need not look elsewhere. On disk.
-inline constexpr uint8_t kHasRun = 1;     // job_runs has a row for it
-inline constexpr uint8_t kAwaited = 2;    // others wait for it, or have waited
-inline constexpr uint8_t kDependent = 4;  // it waits for others, or has waited
+inline constexpr uint8_t kHasRun = 1;         // job_runs has a row for it
+inline constexpr uint8_t kAwaited = 2;        // others wait for it, or have waited
+inline constexpr uint8_t kDependent = 4;      // it waits for others, or has waited
+inline constexpr uint8_t kHasCheckpoint = 8;  // with kHasRun: its row has a checkpoint
 
 // A job's place in the order of its queue.
 struct Place {

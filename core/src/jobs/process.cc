@@ -153,7 +153,7 @@ Status TimeOutOverdue(Ledger& ledger, int64_t grace_ms, int64_t limit) {
     RETURN_IF_ERROR(LoadLease(ledger.connection(), row, &lease, &found));
     if (!found) continue;
     Settled settled;
-    RETURN_IF_ERROR(TimeOutJob(ledger, lease, &settled));
+    RETURN_IF_ERROR(TimeOutJob(ledger, lease, true, &settled));
     ledger.WakeOwner(lease.process_id);
   }
   return Status::Ok();

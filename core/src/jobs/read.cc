@@ -101,6 +101,7 @@ Status SetStanding(Connection& connection, const Location& at, JobInfo* info, in
   info->attempts_made = run.attempts_made;
   info->crashes = run.crashes;
   info->progress = std::move(run.progress);
+  info->checkpoint = std::move(run.checkpoint);
   *process_id = run.process_id;
   if (at.state == JobState::kActive) {
     info->started_at_ms = at.started_at_ms;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/macros.h"
+#include "jobs/dedup.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -56,18 +57,21 @@ Result<int64_t> StoredCount(Ledger& ledger, int64_t queue_id, JobState state) {
 
 Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags) {
   std::string custom_id;
+  std::string dedup_key;
   {
     Query q(ledger.connection(), sql::locate::kSelectKey);
     q.Bind(row);
     bool found = false;
     RETURN_IF_ERROR(q.Step(&found));
     if (found && !q.IsNull(3)) custom_id = q.Text(3);
+    if (found && !q.IsNull(4)) dedup_key = q.Text(4);
   }
   if (!custom_id.empty()) {
     Query q(ledger.connection(), sql::jobs::kDeleteKey);
     q.Bind(custom_id, queue_id);
     RETURN_IF_ERROR(q.Run());
   }
+  if (!dedup_key.empty()) RETURN_IF_ERROR(ForgetHolder(ledger, queue_id, dedup_key, row));
   if ((flags & kHasRun) != 0) {
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, row));
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, row));

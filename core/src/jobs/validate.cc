@@ -5,6 +5,7 @@
 
 #include "base/macros.h"
 #include "base/text.h"
+#include "jobs/dedup.h"
 
 namespace millrace::jobs {
 namespace {
@@ -87,6 +88,8 @@ Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckRange(spec.max_crashes, 0, kMaxAttemptsMax, "max_crashes"));
   RETURN_IF_ERROR(CheckTimeLimits(spec));
   RETURN_IF_ERROR(CheckRange(spec.keep_logs, -1, INT32_MAX, "keep_logs"));
+  RETURN_IF_ERROR(CheckRange(static_cast<int>(spec.delivery), 0, 1, "delivery"));
+  RETURN_IF_ERROR(CheckDeduplication(spec.dedup));
   if (spec.keep_completed) RETURN_IF_ERROR(CheckKeep(*spec.keep_completed, "keep_completed"));
   if (spec.keep_failed) RETURN_IF_ERROR(CheckKeep(*spec.keep_failed, "keep_failed"));
   return Status::Ok();

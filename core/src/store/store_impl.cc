@@ -109,7 +109,7 @@ Result<Reader> StoreImpl::Read() {
     RETURN_IF_ERROR(parts_.locks->LockWriter());
     return Reader(parts_.writer.get(), [this](Connection*) { UnlockWriter(); });
   }
-  if (sync_->has_failed()) return sync_->failed();
+  if (sync_->has_failed()) RETURN_IF_ERROR(sync_->failed());  // recovered meanwhile, perhaps
   ASSIGN_OR_RETURN(Connection* const connection, readers_->Borrow());
   return Reader(connection, [this](Connection* returned) {
     if (!forked()) readers_->GiveBack(returned);

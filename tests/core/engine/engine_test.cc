@@ -208,6 +208,21 @@ TEST_CASE("a job whose workers die too often is a dead letter", "[engine]") {
   CHECK(outcome.error.find("WorkerLost") != std::string::npos);
 }
 
+TEST_CASE("a job delivered at most once is lost with its killed worker", "[engine]") {
+  TempDir dir;
+  auto engine = Must(Engine::Open({.path = dir.file()}));
+  JobSpec spec = Spec();
+  spec.delivery = Delivery::kAtMostOnce;
+  const std::string id = Add(*engine, spec).id;
+  auto session = Must(engine->OpenSession({.queues = {"elsewhere"}}));
+  wake::ChildProcess child("engine child: holds a job", {dir.file()});
+  REQUIRE(child.ReadLine() == id);
+  child.Signal(SIGKILL);
+  const JobOutcome outcome = Must(engine->WaitFinished({.id = id, .queue = ""}, 10'000));
+  CHECK(outcome.state == JobState::kFailed);
+  CHECK(outcome.error.find("JobLost") != std::string::npos);
+}
+
 TEST_CASE("a stopped worker keeps its job until the job's time limit", "[engine]") {
   TempDir dir;
   auto engine = Must(Engine::Open({.path = dir.file()}));

@@ -188,6 +188,55 @@ TEST_CASE("progress and log lines are kept with the job", "[session]") {
   CHECK(f.session->Progress(job.token, "1").code() == Code::kNotFound);
 }
 
+TEST_CASE("a checkpoint comes back with the job until it ends", "[session]") {
+  Fixture f;
+  JobSpec spec = Spec();
+  spec.retry = {.max_attempts = 2, .backoff = {}};
+  const std::string id = Add(*f.engine, spec).id;
+  LeasedJob job = TakeOne(*f.session);
+  CHECK(job.checkpoint.empty());
+  Must(f.session->Checkpoint(job.token, "1"));
+  Must(f.session->Checkpoint(job.token, R"({"row":2})"));
+  CHECK(f.session->Checkpoint(job.token, "{").message() ==
+        R"(checkpoint is "{"; JSON text of at most 500 levels is accepted)");
+  CHECK(SettleAndWait(*f.session, job.token, Failed()).state == JobState::kReady);
+  CHECK(Must(f.engine->GetJob({.id = id, .queue = ""})).checkpoint == R"({"row":2})");
+  job = TakeOne(*f.session);
+  CHECK(job.checkpoint == R"({"row":2})");
+  CHECK(job.progress.empty());
+  CHECK(SettleAndWait(*f.session, job.token, Failed()).state == JobState::kFailed);
+  CHECK(Must(f.engine->GetJob({.id = id, .queue = ""})).checkpoint.empty());
+  Must(f.engine->Redrive({.id = id, .queue = ""}, {}));
+  job = TakeOne(*f.session);
+  CHECK(job.checkpoint.empty());
+  Must(f.session->Checkpoint(job.token, "3"));
+  Must(f.session->Close(0));  // gives the job back
+  auto next = Must(f.engine->OpenSession({.queues = {"q"}}));
+  job = TakeOne(*next);
+  CHECK(job.checkpoint == "3");
+  CHECK(SettleAndWait(*next, job.token, Completed()).status.ok());
+  CHECK(Must(f.engine->GetJob({.id = id, .queue = ""})).checkpoint.empty());
+}
+
+TEST_CASE(
+    "a job delivered at most once is given back unstarted, but never taken away and restarted",
+    "[session]") {
+  Fixture f({.queues = {"q"}, .slots = 2, .prefetch = 0});
+  JobSpec spec = Spec();
+  spec.delivery = Delivery::kAtMostOnce;
+  const std::string started = Add(*f.engine, spec).id;
+  const std::string waiting = Add(*f.engine, spec).id;
+  const LeasedJob job = TakeOne(*f.session);
+  REQUIRE(job.spec.id == started);
+  for (int i = 0; i < 10'000 && Must(f.engine->Counts("q")).active != 2; ++i)
+    std::this_thread::yield();
+  Must(f.session->Close(0));
+  CHECK(StateOf(*f.engine, waiting) == JobState::kReady);
+  CHECK(StateOf(*f.engine, started) == JobState::kFailed);
+  CHECK(Must(f.engine->GetJob({.id = started, .queue = ""})).error.find("JobLost") !=
+        std::string::npos);
+}
+
 TEST_CASE("what nobody takes goes back to the queue", "[session]") {
   Fixture f({.queues = {"q"}, .slots = 1, .prefetch = 3});
   for (int i = 0; i < 4; ++i) Add(*f.engine, Spec());

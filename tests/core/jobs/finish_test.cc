@@ -1,5 +1,6 @@
 #include "jobs/finish.h"
 
+#include "jobs/change.h"
 #include "jobs/jobs_test_util.h"
 
 namespace millrace::jobs {
@@ -116,11 +117,13 @@ TEST_CASE("an attempt over its time fails like any other", "[jobs][finish]") {
   JobsFixture f;
   f.Add(Retried(2));
   Settled settled;
-  f.MustDo(
-      [&, lease = f.ClaimOne()](Ledger& ledger) { return TimeOutJob(ledger, lease, &settled); });
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return TimeOutJob(ledger, lease, false, &settled);
+  });
   CHECK(settled.state == JobState::kReady);
-  f.MustDo(
-      [&, lease = f.ClaimOne()](Ledger& ledger) { return TimeOutJob(ledger, lease, &settled); });
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return TimeOutJob(ledger, lease, false, &settled);
+  });
   CHECK(settled.state == JobState::kFailed);
   CHECK(f.Read("a").error.find("TimeLimitExceeded") != std::string::npos);
 }
@@ -140,6 +143,54 @@ TEST_CASE("the job of a dead worker is back at once, until it has killed too man
         R"x({"type":"WorkerLost","message":"it died (crash 1; 0 are allowed)","stack":""})x");
   CHECK(f.Events("q", {EventType::kRescued}).size() == 1);
   CHECK(f.Events("q", {EventType::kFailed}).size() == 1);
+  f.CheckInvariants();
+}
+
+JobSpec Once(const std::string& id) {
+  JobSpec spec = Spec(id);
+  spec.delivery = Delivery::kAtMostOnce;
+  spec.retry = {.max_attempts = 3, .backoff = {}};
+  spec.time_limit_ms = 1'000;
+  return spec;
+}
+
+TEST_CASE("a job that is delivered at most once is lost with its worker", "[jobs][finish]") {
+  JobsFixture f;
+  f.Add(Once("a"));
+  bool lost = true;
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return RescueJob(ledger, lease, "it died", &lost);
+  });
+  CHECK_FALSE(lost);
+  const JobInfo job = f.Read("a");
+  CHECK(job.state == JobState::kFailed);
+  CHECK(job.crashes == 1);
+  CHECK(job.error ==
+        R"({"type":"JobLost","message":"it died; it is delivered at most once","stack":""})");
+  CHECK(f.Claim(1).empty());
+  f.MustDo([](Ledger& ledger) { return RedriveJob(ledger, {"a", ""}); });
+  CHECK(f.ClaimOne().delivery == Delivery::kAtMostOnce);
+  f.CheckInvariants();
+}
+
+TEST_CASE("at most once: what ends by itself is retried, what is stopped is not",
+          "[jobs][finish]") {
+  JobsFixture f;
+  f.Add(Once("a"));
+  CHECK(f.Settle(f.ClaimOne(), Kind::kReleased).state == JobState::kReady);
+  CHECK(f.Settle(f.ClaimOne(), Kind::kFailed).state == JobState::kReady);
+  Settled settled;
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return TimeOutJob(ledger, lease, false, &settled);
+  });
+  CHECK(settled.state == JobState::kFailed);
+  CHECK(f.Read("a").error.find("TimeLimitExceeded") != std::string::npos);
+  f.Add(Once("b"));
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return TimeOutJob(ledger, lease, true, &settled);
+  });
+  CHECK(settled.state == JobState::kFailed);
+  CHECK(f.Read("b").error.find("JobLost") != std::string::npos);
   f.CheckInvariants();
 }
 

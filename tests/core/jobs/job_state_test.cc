@@ -102,6 +102,14 @@ void CrashMoves(JobsFixture& f) {
     REQUIRE_FALSE(lost);
     REQUIRE(f.StateOf("crashing") == after);
   }
+  spec = Spec("once");
+  spec.delivery = Delivery::kAtMostOnce;
+  f.Add(spec);
+  bool lost = true;
+  f.MustDo([&, lease = f.ClaimOne()](Ledger& ledger) {
+    return RescueJob(ledger, lease, "its worker died", &lost);
+  });
+  REQUIRE(f.StateOf("once") == JobState::kFailed);
   f.AddId("obliterated", "gone");
   f.ClaimOne("gone");
   BulkCursor cursor;

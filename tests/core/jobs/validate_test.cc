@@ -53,6 +53,8 @@ TEST_CASE("every field of a job is checked", "[jobs][validate]") {
       {[](JobSpec& s) { s.keep_completed = Keep{.age_ms = -2}; }, kBad,
        "keep_completed.age_ms is -2"},
       {[](JobSpec& s) { s.keep_failed = Keep{.count = -2}; }, kBad, "keep_failed.count is -2"},
+      {[](JobSpec& s) { s.delivery = static_cast<Delivery>(2); }, kBad,
+       "delivery is 2; 0 to 1 is accepted"},
   };
   RequireOk(CheckJobSpec(Spec("x"), 1'024));
   for (const Refusal& refusal : refusals) {
