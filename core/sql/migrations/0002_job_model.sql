@@ -229,35 +229,41 @@ CREATE TABLE parked (
 
 -- === Schedules ===
 
--- template: a body in jobs that stands in no place. next_at_ms: NULL when it is paused or has ended.
+-- next_at_ms: the slot that comes next, NULL when it is paused or has ended. last_job: the newest job that it made, by number and
+-- id; queued_job: the newest that was made to wait for the one before.
 CREATE TABLE schedules (
-  id             TEXT PRIMARY KEY,
-  template       INTEGER NOT NULL REFERENCES jobs (job),
-  cron           TEXT,
-  time_zone      TEXT,
-  every_ms       INTEGER,
-  offset_ms      INTEGER,
-  solar          TEXT,
-  latitude       REAL,
-  longitude      REAL,
-  start_at_ms    INTEGER NOT NULL,
-  end_at_ms      INTEGER NOT NULL,
-  max_jobs       INTEGER NOT NULL,
-  jitter_ms      INTEGER NOT NULL,
-  overlap        INTEGER NOT NULL CHECK (overlap BETWEEN 0 AND 2),
-  catch_up       INTEGER NOT NULL CHECK (catch_up BETWEEN 0 AND 2),
-  catch_up_max   INTEGER NOT NULL,
-  paused         INTEGER NOT NULL CHECK (paused IN (0, 1)),
-  next_at_ms     INTEGER,
-  slot_at_ms     INTEGER,
-  last_at_ms     INTEGER NOT NULL DEFAULT 0,
-  fired          INTEGER NOT NULL DEFAULT 0,
-  skipped        INTEGER NOT NULL DEFAULT 0,
-  last_job       INTEGER,
-  last_job_id    TEXT,
-  queued_job     INTEGER
-) STRICT, WITHOUT ROWID;
+  schedule     INTEGER PRIMARY KEY,
+  id           TEXT NOT NULL UNIQUE,
+  cron         TEXT NOT NULL,
+  time_zone    TEXT NOT NULL,
+  every_ms     INTEGER NOT NULL,
+  offset_ms    INTEGER NOT NULL,
+  solar        TEXT NOT NULL,
+  latitude     REAL NOT NULL,
+  longitude    REAL NOT NULL,
+  start_at_ms  INTEGER NOT NULL,
+  end_at_ms    INTEGER NOT NULL,
+  max_jobs     INTEGER NOT NULL,
+  jitter_ms    INTEGER NOT NULL,
+  overlap      INTEGER NOT NULL CHECK (overlap BETWEEN 0 AND 2),
+  catch_up     INTEGER NOT NULL CHECK (catch_up BETWEEN 0 AND 2),
+  catch_up_max INTEGER NOT NULL,
+  paused       INTEGER NOT NULL CHECK (paused IN (0, 1)),
+  next_at_ms   INTEGER,
+  last_at_ms   INTEGER NOT NULL DEFAULT 0,
+  fired        INTEGER NOT NULL DEFAULT 0,
+  skipped      INTEGER NOT NULL DEFAULT 0,
+  last_job     INTEGER NOT NULL DEFAULT 0,
+  queued_job   INTEGER NOT NULL DEFAULT 0,
+  last_job_id  TEXT NOT NULL DEFAULT ''
+) STRICT;
 CREATE INDEX schedules_by_next ON schedules (next_at_ms) WHERE next_at_ms IS NOT NULL;
+
+-- The job of each slot, packed (core/src/schedule/job_template.h): apart, so that firing does not rewrite a large payload.
+CREATE TABLE schedule_jobs (
+  schedule INTEGER PRIMARY KEY REFERENCES schedules (schedule),
+  job      BLOB NOT NULL
+) STRICT;
 
 -- === Counters ===
 

@@ -7,6 +7,7 @@
 #include "jobs/payloads.h"
 #include "jobs/read.h"
 #include "jobs/validate.h"
+#include "schedule/examine.h"
 #include "sql_statements.h"
 
 namespace millrace::engine {
@@ -213,7 +214,12 @@ Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::st
 }
 
 Result<std::string> EngineImpl::DoctorJson(bool /*repair*/) {
-  return WithReader([&](Connection& c) { return jobs::DoctorJson(c, Facts()); });
+  return WithReader([&](Connection& c) -> Result<std::string> {
+    jobs::StoreFacts facts = Facts();
+    ASSIGN_OR_RETURN(jobs::DoctorCheck schedules, schedule::Examine(c));
+    facts.checks.push_back(std::move(schedules));
+    return jobs::DoctorJson(c, facts);
+  });
 }
 
 Result<BackupInfo> EngineImpl::Backup(const std::string& destination) {

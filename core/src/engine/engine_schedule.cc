@@ -1,29 +1,65 @@
+// Schedules: the engine's calls into the domain.
 #include "engine/engine_impl.h"
+#include "engine/schedule_timer.h"
+#include "jobs/validate.h"
+#include "schedule/change.h"
+#include "schedule/read.h"
+#include "schedule/slots.h"
 
 namespace millrace::engine {
+namespace {
 
-Result<ScheduleInfo> EngineImpl::PutSchedule(const ScheduleSpec&, const WriteOptions&) {
-  return Status(Code::kInvalidArgument, "not built yet");
+constexpr int64_t kListMax = 10'000;
+
+}  // namespace
+
+Result<ScheduleInfo> EngineImpl::PutSchedule(const ScheduleSpec& schedule,
+                                             const WriteOptions& options) {
+  RETURN_IF_ERROR(schedule::CheckSchedule(schedule, options_.max_payload_bytes));
+  ScheduleInfo info;
+  RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
+    return schedule::PutSchedule(ledger, schedule, EnqueueScheduled, &info);
+  }));
+  return info;
 }
 
-Status EngineImpl::RemoveSchedule(const std::string&, const WriteOptions&) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Status EngineImpl::RemoveSchedule(const std::string& id, const WriteOptions& options) {
+  return Change(options,
+                [&](jobs::Ledger& ledger) { return schedule::RemoveSchedule(ledger, id); });
 }
 
-Status EngineImpl::PauseSchedule(const std::string&, bool, const WriteOptions&) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Status EngineImpl::PauseSchedule(const std::string& id, bool paused, const WriteOptions& options) {
+  return Change(options,
+                [&](jobs::Ledger& ledger) { return schedule::PauseSchedule(ledger, id, paused); });
 }
 
-Result<ScheduleInfo> EngineImpl::GetSchedule(const std::string&) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Result<ScheduleInfo> EngineImpl::GetSchedule(const std::string& id) {
+  return WithReader([&](store::Connection& connection) -> Result<ScheduleInfo> {
+    return schedule::GetSchedule(connection, id);
+  });
 }
 
-Result<std::vector<ScheduleInfo>> EngineImpl::ListSchedules(const std::string&, int64_t) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Result<std::vector<ScheduleInfo>> EngineImpl::ListSchedules(const std::string& after,
+                                                            int64_t limit) {
+  RETURN_IF_ERROR(jobs::CheckRange(limit, 1, kListMax, "limit"));
+  return WithReader([&](store::Connection& connection) {
+    return schedule::ListSchedules(connection, after, limit);
+  });
 }
 
-Result<std::vector<int64_t>> EngineImpl::PreviewTiming(const Timing&, int64_t, int32_t) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Result<std::vector<int64_t>> EngineImpl::PreviewTiming(const Timing& timing, int64_t after_ms,
+                                                       int32_t count) {
+  RETURN_IF_ERROR(jobs::CheckRange(after_ms, 0, jobs::kTimeMaxMs, "after_ms"));
+  RETURN_IF_ERROR(jobs::CheckRange(count, 1, kListMax, "count"));
+  ASSIGN_OR_RETURN(const schedule::Slots slots, schedule::Slots::Create(timing));
+  std::vector<int64_t> found;
+  int64_t last_ms = after_ms != 0 ? after_ms : NowMs();
+  while (std::ssize(found) < count) {
+    const auto next = slots.Next(last_ms);
+    if (!next) break;
+    found.push_back(last_ms = *next);
+  }
+  return found;
 }
 
 }  // namespace millrace::engine

@@ -98,6 +98,8 @@ void Pump::Loop() {
     int64_t wake_at_ms = kNever;
     for (const auto& session : members.sessions)
       wake_at_ms = std::min(wake_at_ms, session->Tick(now_ms));
+    // Before looking for jobs: those that it makes are found at once.
+    wake_at_ms = std::min(wake_at_ms, schedules_.Tick((reasons & wake::kControl) != 0));
     Arm(members);  // before looking, so that what comes after the look rings
     if ((reasons & wake::kJobs) != 0 && job_queues_.empty()) PassOn(members);
     if ((reasons & wake::kControl) != 0) presence_.LookForPeers();

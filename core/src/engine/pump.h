@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/presence.h"
+#include "engine/schedule_timer.h"
 #include "jobs/ledger.h"
 #include "millrace/options.h"
 #include "store/store.h"
@@ -55,7 +56,12 @@ class Pump {
  public:
   Pump(store::Store& store, store::Writer& writer, jobs::Ledger& ledger, Presence& presence,
        Clock& clock)
-      : store_(store), writer_(writer), ledger_(ledger), presence_(presence), clock_(clock) {}
+      : store_(store),
+        writer_(writer),
+        ledger_(ledger),
+        presence_(presence),
+        clock_(clock),
+        schedules_(store, writer, ledger, clock) {}
   ~Pump() { Stop(); }
 
   // presence.Appear() must have succeeded.
@@ -92,6 +98,7 @@ class Pump {
   jobs::Ledger& ledger_;
   Presence& presence_;
   Clock& clock_;
+  ScheduleTimer schedules_;
   std::mutex mutex_;
   Snapshot members_;
   std::thread thread_;

@@ -1,0 +1,59 @@
+#include "engine/schedule_timer.h"
+
+#include <chrono>
+
+#include "engine/operation.h"
+#include "jobs/enqueue.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr int64_t kNever = INT64_MAX;
+constexpr int64_t kRetryMs = 1'000;
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+int64_t RealNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Status EnqueueScheduled(jobs::Ledger& ledger, const JobSpec& job, EnqueueAck* ack) {
+  return jobs::EnqueueJob(ledger, job, ack);
+}
+
+int64_t ScheduleTimer::Tick(bool look) {
+  if (look || RealNs() >= next_look_ns_) LookForEarliest();
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (now_ms < retry_at_ms_) return retry_at_ms_;
+  while (earliest_ms_ && *earliest_ms_ <= clock_.WallMs()) {
+    // Others wake at the same slot: whoever comes later finds it gone, and need not write.
+    LookForEarliest();
+    if (!earliest_ms_ || *earliest_ms_ > clock_.WallMs()) break;
+    if (!Fire()) return retry_at_ms_ = now_ms + kRetryMs;
+  }
+  if (!earliest_ms_) return kNever;
+  return clock_.MonotonicMs() + (*earliest_ms_ - clock_.WallMs());
+}
+
+void ScheduleTimer::LookForEarliest() {
+  next_look_ns_ = RealNs() + kSecondNs;
+  auto reader = store_.Read();
+  if (!reader.ok()) return;
+  const auto earliest = schedule::EarliestSlot(**reader);
+  if (earliest.ok()) earliest_ms_ = *earliest;
+}
+
+bool ScheduleTimer::Fire() {
+  schedule::Fired fired;
+  // At `process`: a power cut takes the jobs and what says that they were made together.
+  const Status status = RunChange(
+      writer_, ledger_, Durability::kProcess, true,
+      [&](jobs::Ledger& ledger) { return schedule::FireDue(ledger, EnqueueScheduled, &fired); });
+  if (status.ok()) earliest_ms_ = fired.next_at_ms;
+  return status.ok();
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,131 @@
+#include "schedule/change.h"
+
+#include "base/macros.h"
+#include "base/text.h"
+#include "jobs/process.h"
+#include "jobs/validate.h"
+#include "schedule/job_template.h"
+#include "schedule/slots.h"
+#include "sql_statements.h"
+
+namespace millrace::schedule {
+namespace {
+
+using jobs::Ledger;
+using store::Query;
+
+Status Invalid(std::string message) {
+  return Status(Code::kInvalidArgument, std::move(message));
+}
+
+Status NotFound(const std::string& id) {
+  return Status(Code::kNotFound, "there is no schedule " + Quoted(id));
+}
+
+// What a job that is made again and again cannot have.
+Status CheckTemplate(const JobSpec& job, const std::string& id) {
+  const char* field = nullptr;
+  if (!job.id.empty()) field = "id";
+  if (job.due_at_ms != 0) field = "due_at_ms";
+  if (!job.after.empty()) field = "after";
+  if (job.join != JoinKind::kRun) field = "join";
+  if (job.parent) field = "parent";
+  if (field != nullptr) {
+    return Invalid("job." + std::string(field) +
+                   " was given; the job of a schedule is accepted without it");
+  }
+  return CheckHeaders(SlotHeaders(job.headers, id, jobs::kTimeMaxMs));
+}
+
+// Whoever fires schedules hears that there is something earlier than they know of.
+Status WakeFirers(Ledger& ledger) {
+  ASSIGN_OR_RETURN(const auto processes, jobs::ListProcesses(ledger.connection()));
+  for (const jobs::ProcessRow& process : processes) ledger.WakeOwner(process.process_id);
+  return Status::Ok();
+}
+
+// Sets when the schedule is due next, from now on.
+void SetNext(const Ledger& ledger, const Slots& slots, ScheduleRow* row) {
+  row->next_at_ms.reset();
+  const bool used_up = row->spec.limit != 0 && row->fired >= row->spec.limit;
+  if (!row->spec.paused && !used_up) row->next_at_ms = slots.Next(ledger.now_ms());
+}
+
+bool IsEarlier(const ScheduleRow& row, const std::optional<int64_t>& than) {
+  return row.next_at_ms && (!than || *row.next_at_ms < *than);
+}
+
+}  // namespace
+
+Status CheckSchedule(const ScheduleSpec& spec, int64_t max_payload_bytes) {
+  RETURN_IF_ERROR(CheckName(spec.id, "id"));
+  const auto slots = Slots::Create(spec.timing);
+  if (!slots.ok()) return slots.status();
+  RETURN_IF_ERROR(CheckTemplate(spec.job, spec.id));
+  const Status job = jobs::CheckJobSpec(spec.job, max_payload_bytes);
+  if (!job.ok()) return Status(job.code(), "job: " + job.message());
+  RETURN_IF_ERROR(jobs::CheckRange(spec.limit, 0, INT64_MAX, "limit"));
+  RETURN_IF_ERROR(jobs::CheckRange(spec.jitter_ms, 0, kEveryMaxMs, "jitter_ms"));
+  RETURN_IF_ERROR(jobs::CheckRange(static_cast<int>(spec.overlap), 0, 2, "overlap"));
+  RETURN_IF_ERROR(jobs::CheckRange(static_cast<int>(spec.catch_up), 0, 2, "catch_up"));
+  return jobs::CheckRange(spec.catch_up_max, 1, kCatchUpMax, "catch_up_max");
+}
+
+Status PutSchedule(Ledger& ledger, const ScheduleSpec& spec, const EnqueueJobFn& enqueue,
+                   ScheduleInfo* info) {
+  ASSIGN_OR_RETURN(const Slots slots, Slots::Create(spec.timing));
+  ASSIGN_OR_RETURN(const auto earliest, EarliestSlot(ledger.connection()));
+  ScheduleRow row;
+  bool found = false;
+  RETURN_IF_ERROR(LoadSchedule(ledger.connection(), spec.id, &row, &found));
+  const bool same = found && SameTiming(row.spec.timing, spec.timing);
+  row.spec = spec;
+  if (!found) row.number = ledger.NextNumber();
+  if (!same) row.fired = row.skipped = row.last_at_ms = 0;
+  const bool used_up = spec.limit != 0 && row.fired >= spec.limit;
+  if (!same || !row.next_at_ms || spec.paused || used_up) {
+    SetNext(ledger, slots, &row);
+  }
+  RETURN_IF_ERROR(WriteSchedule(ledger.connection(), row));
+  if (!found && spec.immediately) {
+    RETURN_IF_ERROR(FireSlot(ledger, enqueue, ledger.now_ms(), &row));
+    SetNext(ledger, slots, &row);
+    RETURN_IF_ERROR(WriteProgress(ledger.connection(), row));
+  }
+  *info = InfoOf(row);
+  return IsEarlier(row, earliest) ? WakeFirers(ledger) : Status::Ok();
+}
+
+Status RemoveSchedule(Ledger& ledger, const std::string& id) {
+  ScheduleRow row;
+  bool found = false;
+  RETURN_IF_ERROR(LoadSchedule(ledger.connection(), id, &row, &found));
+  if (!found) return NotFound(id);
+  {
+    Query q(ledger.connection(), sql::schedule::kDeleteJob);
+    q.Bind(row.number);
+    RETURN_IF_ERROR(q.Run());
+  }
+  Query q(ledger.connection(), sql::schedule::kDelete);
+  q.Bind(row.number);
+  return q.Run();
+}
+
+Status PauseSchedule(Ledger& ledger, const std::string& id, bool paused) {
+  ASSIGN_OR_RETURN(const auto earliest, EarliestSlot(ledger.connection()));
+  ScheduleRow row;
+  bool found = false;
+  RETURN_IF_ERROR(LoadSchedule(ledger.connection(), id, &row, &found));
+  if (!found) return NotFound(id);
+  if (row.spec.paused == paused) return Status::Ok();
+  const Result<Slots> slots = Slots::Create(row.spec.timing);
+  if (!slots.ok()) return Status(Code::kCorrupt, slots.status().message());
+  row.spec.paused = paused;
+  SetNext(ledger, *slots, &row);
+  Query q(ledger.connection(), sql::schedule::kWritePaused);
+  q.Bind(row.number, paused, row.next_at_ms);
+  RETURN_IF_ERROR(q.Run());
+  return IsEarlier(row, earliest) ? WakeFirers(ledger) : Status::Ok();
+}
+
+}  // namespace millrace::schedule

@@ -1,0 +1,97 @@
+#include "engine/schedule_timer.h"
+
+#include <set>
+#include <thread>
+
+#include "catch.h"
+#include "engine/engine_test_util.h"
+
+namespace millrace::testing {
+namespace {
+
+ScheduleSpec Every(int64_t ms, const std::string& id = "s") {
+  ScheduleSpec spec;
+  spec.id = id;
+  spec.timing.every_ms = ms;
+  spec.job = Spec();
+  return spec;
+}
+
+TEST_CASE("a waiting worker fires a schedule that was put elsewhere", "[engine][schedule]") {
+  TempDir dir;
+  auto worker = Must(Engine::Open({.path = dir.file()}));
+  auto session = Must(worker->OpenSession({.queues = {"q"}}));
+  auto other = Must(Engine::Open({.path = dir.file()}));
+  Must(other->PutSchedule(Every(50), {}));
+  for (int i = 0; i < 3; ++i) {
+    const LeasedJob job = TakeOne(*session);
+    SettleAndWait(*session, job.token, Completed());
+  }
+  const ScheduleInfo info = Must(other->GetSchedule("s"));
+  CHECK(info.fired >= 3);
+  Must(other->PauseSchedule("s", true, {}));
+  CHECK(Must(other->GetSchedule("s")).next_at_ms == 0);
+  CHECK(Must(other->ListSchedules("", 10)).size() == 1);
+  Must(other->RemoveSchedule("s", {}));
+  CHECK(other->GetSchedule("s").status().code() == Code::kNotFound);
+}
+
+TEST_CASE("a manual clock moves schedules on", "[engine][schedule]") {
+  auto clock = std::make_shared<ManualClock>(1'700'000'040'000);
+  auto engine = Must(Engine::Open({.path = ":memory:", .clock = clock}));
+  auto session = Must(engine->OpenSession({.queues = {"q"}}));
+  Must(engine->PutSchedule(Every(3'600'000), {}));
+  clock->Advance(3'600'000);
+  const LeasedJob job = TakeOne(*session);
+  CHECK(job.spec.headers.find("\"millrace-schedule\":\"s\"") != std::string::npos);
+}
+
+TEST_CASE("several processes make one job a slot", "[engine][schedule]") {
+  TempDir dir;
+  auto engine = Must(Engine::Open({.path = dir.file(), .durability = Durability::kProcess}));
+  ScheduleSpec spec = Every(20);
+  spec.catch_up = CatchUp::kAll;
+  spec.catch_up_max = 10'000;
+  Must(engine->PutSchedule(spec, {}));
+  std::vector<std::unique_ptr<Engine>> engines;
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (int i = 0; i < 4; ++i) {
+    engines.push_back(Must(Engine::Open({.path = dir.file()})));
+    sessions.push_back(Must(engines.back()->OpenSession({.queues = {"other"}})));
+  }
+  while (Must(engine->GetSchedule("s")).fired < 25) std::this_thread::yield();
+  Must(engine->PauseSchedule("s", true, {}));
+  const ScheduleInfo info = Must(engine->GetSchedule("s"));
+  const auto jobs = Must(engine->ListJobs({.queue = "q", .limit = 10'000}));
+  CHECK(static_cast<int64_t>(jobs.size()) == info.fired);
+  std::set<std::string> slots;
+  for (const JobInfo& job : jobs) slots.insert(job.spec.headers);
+  CHECK(slots.size() == jobs.size());
+  // Without a hole between the first and the last.
+  CHECK(info.skipped == 0);
+}
+
+TEST_CASE("a preview names the next slots and reads nothing", "[engine][schedule]") {
+  auto engine = Must(Engine::Open({.path = ":memory:"}));
+  const Timing timing{.cron = "30 2 * * *", .time_zone = "America/New_York"};
+  const auto slots = Must(engine->PreviewTiming(timing, 1'710'000'000'000, 3));
+  CHECK(slots == std::vector<int64_t>{1'710'054'000'000, 1'710'138'600'000, 1'710'225'000'000});
+  CHECK(Must(engine->PreviewTiming({.every_ms = 1'000}, 0, 5)).size() == 5);
+  const auto refused = engine->PreviewTiming({.cron = "0 0 30 2 *"}, 0, 5);
+  CHECK(refused.status().message().find("cron can never fire") == 0);
+  CHECK(engine->PreviewTiming(timing, 0, 0).status().code() == Code::kInvalidArgument);
+  CHECK(engine->PreviewTiming(timing, 0, 10'001).status().code() == Code::kInvalidArgument);
+}
+
+TEST_CASE("a schedule that is refused changes nothing", "[engine][schedule]") {
+  auto engine = Must(Engine::Open({.path = ":memory:"}));
+  ScheduleSpec spec = Every(0);
+  CHECK(engine->PutSchedule(spec, {}).status().code() == Code::kInvalidArgument);
+  CHECK(Must(engine->ListSchedules("", 10)).empty());
+  CHECK(engine->ListSchedules("", 0).status().code() == Code::kInvalidArgument);
+  CHECK(engine->RemoveSchedule("none", {}).code() == Code::kNotFound);
+  CHECK(engine->PauseSchedule("none", true, {}).code() == Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace millrace::testing

@@ -1,0 +1,210 @@
+#include "schedule/change.h"
+
+#include "schedule/schedule_test_util.h"
+#include "schedule/slots.h"
+
+namespace millrace::schedule {
+namespace {
+
+std::string Refusal(const ScheduleSpec& spec) {
+  return CheckSchedule(spec, 1 << 20).message();
+}
+
+bool Says(const std::string& message, const std::string& part) {
+  return message.find(part) != std::string::npos;
+}
+
+TEST_CASE("a schedule that cannot be is refused by the name of its argument",
+          "[schedule][change]") {
+  CHECK(Refusal(EveryMinute()).empty());
+  ScheduleSpec spec = EveryMinute("");
+  CHECK(Says(Refusal(spec), "id is empty"));
+  spec = EveryMinute();
+  spec.timing.cron = "* * * * *";
+  CHECK(Says(Refusal(spec), "timing has several"));
+  spec = EveryMinute();
+  spec.job.id = "x";
+  CHECK(Refusal(spec) == "job.id was given; the job of a schedule is accepted without it");
+  spec = EveryMinute();
+  spec.job.due_at_ms = 5;
+  CHECK(Says(Refusal(spec), "job.due_at_ms was given"));
+  spec = EveryMinute();
+  spec.job.after.push_back({});
+  CHECK(Says(Refusal(spec), "job.after was given"));
+  spec = EveryMinute();
+  spec.job.join = JoinKind::kCollect;
+  CHECK(Says(Refusal(spec), "job.join was given"));
+  spec = EveryMinute();
+  spec.job.parent.emplace();
+  CHECK(Says(Refusal(spec), "job.parent was given"));
+  spec = EveryMinute();
+  spec.job.queue = "";
+  CHECK(Says(Refusal(spec), "job: queue is empty"));
+  spec = EveryMinute();
+  spec.job.data = std::string(2 << 20, 'x');
+  CHECK(CheckSchedule(spec, 1 << 20).code() == Code::kTooLarge);
+  spec = EveryMinute();
+  spec.job.headers = R"({"a":1})";
+  CHECK(Says(Refusal(spec), "headers hold a value that is not a string"));
+  spec = EveryMinute();
+  spec.limit = -1;
+  CHECK(Says(Refusal(spec), "limit is -1"));
+  spec = EveryMinute();
+  spec.jitter_ms = -1;
+  CHECK(Says(Refusal(spec), "jitter_ms is -1"));
+  spec = EveryMinute();
+  spec.overlap = static_cast<Overlap>(3);
+  CHECK(Says(Refusal(spec), "overlap is 3; 0 to 2 is accepted"));
+  spec = EveryMinute();
+  spec.catch_up = static_cast<CatchUp>(9);
+  CHECK(Says(Refusal(spec), "catch_up is 9"));
+  spec = EveryMinute();
+  spec.catch_up_max = 10'001;
+  CHECK(Says(Refusal(spec), "catch_up_max is 10001; 1 to 10000 is accepted"));
+}
+
+TEST_CASE("an unchanged timing keeps the slot that has come and the counters",
+          "[schedule][change]") {
+  ScheduleFixture f;
+  f.Put(EveryMinute());
+  f.FireAt(kStartMs + kMinuteMs);
+  f.GoTo(kStartMs + 2 * kMinuteMs + 5'000);  // a deployment: nobody fired in between
+  ScheduleSpec spec = EveryMinute();
+  spec.job.name = "renamed";
+  const ScheduleInfo info = f.Put(spec);
+  CHECK(info.next_at_ms == kStartMs + 2 * kMinuteMs);
+  CHECK(info.fired == 1);
+  CHECK(info.last_job_id == f.Get().last_job_id);
+  CHECK(f.Fire().jobs == 1);
+  CHECK(f.Read(f.Get().last_job_id).spec.name == "renamed");
+  f.CheckSound();
+}
+
+TEST_CASE("a changed timing begins anew", "[schedule][change]") {
+  ScheduleFixture f;
+  f.Put(EveryMinute());
+  f.FireAt(kStartMs + kMinuteMs);
+  ScheduleSpec spec = EveryMinute();
+  spec.timing.every_ms = 10 * kMinuteMs;
+  const ScheduleInfo info = f.Put(spec);
+  CHECK(info.fired == 0);
+  CHECK(info.last_at_ms == 0);
+  CHECK(info.next_at_ms == kStartMs + 6 * kMinuteMs);  // 22:20
+  CHECK(f.Int("SELECT count(*) FROM schedules") == 1);
+  CHECK(f.Int("SELECT count(*) FROM schedule_jobs") == 1);
+}
+
+TEST_CASE("a raised limit lets an ended schedule go on", "[schedule][change]") {
+  ScheduleFixture f;
+  ScheduleSpec spec = EveryMinute();
+  spec.limit = 1;
+  f.Put(spec);
+  f.FireAt(kStartMs + kMinuteMs);
+  CHECK(f.Put(spec).next_at_ms == 0);
+  spec.limit = 2;
+  CHECK(f.Put(spec).next_at_ms == kStartMs + 2 * kMinuteMs);
+  spec.limit = 1;
+  CHECK(f.Put(spec).next_at_ms == 0);
+}
+
+TEST_CASE("immediately makes one job when the schedule is new, and only then",
+          "[schedule][change]") {
+  ScheduleFixture f;
+  ScheduleSpec spec = EveryMinute();
+  spec.immediately = true;
+  const ScheduleInfo info = f.Put(spec);
+  CHECK(info.fired == 1);
+  CHECK(f.StateOf(info.last_job_id) == JobState::kReady);
+  CHECK(info.next_at_ms == kStartMs + kMinuteMs);
+  CHECK(f.Put(spec).fired == 1);
+  spec.timing.every_ms = 5'000;
+  CHECK(f.Put(spec).fired == 0);
+  CHECK(f.Counts().ready == 1);
+}
+
+TEST_CASE("a paused schedule has no slots, and forgets those meanwhile", "[schedule][change]") {
+  ScheduleFixture f;
+  f.Put(EveryMinute());
+  const auto pause = [&](bool paused) {
+    f.MustDo([&](Ledger& ledger) { return PauseSchedule(ledger, "s", paused); });
+  };
+  pause(true);
+  CHECK(f.Get().next_at_ms == 0);
+  CHECK(f.Get().spec.paused);
+  CHECK(f.FireAt(kStartMs + 5 * kMinuteMs).jobs == 0);
+  pause(true);
+  pause(false);
+  CHECK(f.Get().next_at_ms == kStartMs + 6 * kMinuteMs);
+  pause(false);
+  CHECK(f.FireAt(kStartMs + 6 * kMinuteMs).jobs == 1);
+  CHECK(f.Get().skipped == 0);
+  ScheduleSpec spec = EveryMinute();
+  spec.paused = true;
+  CHECK(f.Put(spec).next_at_ms == 0);
+  f.CheckSound();
+}
+
+TEST_CASE("a removed schedule is gone, and its jobs stay", "[schedule][change]") {
+  ScheduleFixture f;
+  f.Put(EveryMinute());
+  f.FireAt(kStartMs + kMinuteMs);
+  f.MustDo([](Ledger& ledger) { return RemoveSchedule(ledger, "s"); });
+  CHECK(f.FireAt(kStartMs + 2 * kMinuteMs).schedules == 0);
+  CHECK(f.Counts().ready == 1);
+  CHECK(f.Int("SELECT count(*) FROM schedule_jobs") == 0);
+  RequireError(f.Do([](Ledger& ledger) { return RemoveSchedule(ledger, "s"); }), Code::kNotFound,
+               "there is no schedule \"s\"");
+  RequireError(f.Do([](Ledger& ledger) { return PauseSchedule(ledger, "s", true); }),
+               Code::kNotFound, "there is no schedule \"s\"");
+  CHECK(GetSchedule(f.connection(), "s").status().code() == Code::kNotFound);
+}
+
+TEST_CASE("schedules are listed by id, in pages", "[schedule][change]") {
+  ScheduleFixture f;
+  for (const char* id : {"b", "c", "a"}) f.Put(EveryMinute(id));
+  auto page = RequireOk(ListSchedules(f.connection(), "", 2));
+  REQUIRE(page.size() == 2);
+  CHECK(page[0].spec.id == "a");
+  CHECK(page[1].spec.id == "b");
+  CHECK(page[1].spec.job.queue == "q");
+  page = RequireOk(ListSchedules(f.connection(), "b", 10));
+  REQUIRE(page.size() == 1);
+  CHECK(page[0].spec.id == "c");
+  RequireOk(f.connection().Exec("UPDATE schedule_jobs SET job = x'ff'"));
+  CHECK(RequireOk(ListSchedules(f.connection(), "", 10)).empty());
+  CHECK(GetSchedule(f.connection(), "a").status().code() == Code::kCorrupt);
+}
+
+TEST_CASE("everything that a schedule says is kept", "[schedule][change]") {
+  ScheduleFixture f;
+  ScheduleSpec spec;
+  spec.id = "full";
+  spec.timing = {.solar = "sunset",
+                 .latitude = 51.5,
+                 .longitude = -0.12,
+                 .start_at_ms = kStartMs,
+                 .end_at_ms = kStartMs + 9'000'000'000};
+  spec.job = jobs::Spec();
+  spec.job.priority = 7;
+  spec.limit = 3;
+  spec.jitter_ms = 4;
+  spec.overlap = Overlap::kQueueOne;
+  spec.catch_up = CatchUp::kAll;
+  spec.catch_up_max = 5;
+  f.Put(spec);
+  const ScheduleInfo info = f.Get("full");
+  CHECK(SameTiming(info.spec.timing, spec.timing));
+  CHECK(info.spec.job.priority == 7);
+  CHECK(info.spec.limit == 3);
+  CHECK(info.spec.jitter_ms == 4);
+  CHECK(info.spec.overlap == Overlap::kQueueOne);
+  CHECK(info.spec.catch_up == CatchUp::kAll);
+  CHECK(info.spec.catch_up_max == 5);
+  spec.timing = {.cron = "0 9 * * mon", .time_zone = "Australia/Lord_Howe"};
+  f.Put(spec);
+  CHECK(SameTiming(f.Get("full").spec.timing, spec.timing));
+  f.CheckSound();
+}
+
+}  // namespace
+}  // namespace millrace::schedule
