@@ -51,6 +51,7 @@ Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options)
                          .pump = pump_.get(),
                          .process_id = presence_->process_id(),
                          .max_payload_bytes = options_.max_payload_bytes,
+                         .log = Log(options_.on_log),
                          .durability = Level(options.durability),
                          .queues = {}};
   RETURN_IF_ERROR(

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/fork.h"
+#include "base/log.h"
 #include "base/seal.h"
 #include "engine/pump.h"
 #include "engine/session_state.h"
@@ -35,6 +36,7 @@ struct SessionContext {
   int64_t process_id = 0;
   int64_t session_id = 0;
   int64_t max_payload_bytes = 0;
+  Log log;
   Durability durability = Durability::kPower;
   std::vector<std::pair<int64_t, std::string>> queues;
 };

@@ -15,7 +15,8 @@ void SessionCore::OpenTaken(std::vector<LeasedJob>* jobs) {
   });
 }
 
-// Fails a job for good, unseen by its taker, and tells why: with the key it can be redriven.
+// Fails a job for good, unseen by its taker: with the key it can be redriven. No notice of an
+// error: whoever can write the file must not be able to trouble a worker by it.
 void SessionCore::Refuse(const LeasedJob& job, const Status& why) {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kFailed;
@@ -31,7 +32,7 @@ void SessionCore::Refuse(const LeasedJob& job, const Status& why) {
                     .quiet = true});
   running_.erase(it);
   (void)Kick(std::move(lock));
-  Fail(why);
+  context_.log.Line("not run: " + why.ToString());
 }
 
 void SessionCore::SealFor(int64_t token, SealField field, std::string* payload) {

@@ -31,7 +31,9 @@ struct Fixture {
   void Open(Security security) {
     session.reset();
     engine.reset();
-    engine = Must(Engine::Open({.path = dir.file(), .security = std::move(security)}));
+    engine = Must(Engine::Open({.path = dir.file(),
+                                .security = std::move(security),
+                                .on_log = [this](const auto& line) { lines.push_back(line); }}));
     session = Must(engine->OpenSession({.queues = {"q"}, .slots = 8}));
   }
   Result<std::unique_ptr<Engine>> TryOpen(Security security) {
@@ -59,6 +61,7 @@ struct Fixture {
   JobInfo Read(const std::string& id) { return Must(engine->GetJob({.id = id, .queue = ""})); }
 
   TempDir dir;
+  std::vector<std::string> lines;  // of on_log
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Session> session;
 };
@@ -73,9 +76,12 @@ std::string LiveThrough(Fixture& f, Sealing sealing) {
   CHECK(job.spec.data == Json("data"));
   Must(f.session->Progress(job.token, Json("progress")));
   Must(f.session->Log(job.token, std::string(kMark) + " log"));
+  Must(f.session->Checkpoint(job.token, Json("checkpoint")));
   SettleAndWait(*f.session, job.token, Failed(std::string(kMark) + " error"));
   job = TakeOne(*f.session);
   CHECK(job.progress == Json("progress"));
+  CHECK(job.checkpoint == Json("checkpoint"));
+  CHECK(Must(f.engine->GetJob({.id = id, .queue = ""})).checkpoint == Json("checkpoint"));
   Must(f.engine->SetProgress({.id = id, .queue = ""}, Json("outside"), {}));
   Must(f.engine->AddLog({.id = id, .queue = ""}, std::string(kMark) + " outside", {}));
   CHECK(Must(f.engine->Cancel({.id = id, .queue = ""}, std::string(kMark) + " reason", {})) ==
@@ -260,6 +266,9 @@ TEST_CASE("a job whose data a worker cannot open does not run, and can be redriv
   CHECK(Has(outcome.error, R"("type":"PayloadUnreadable")"));
   CHECK(Has(outcome.error, R"(\"k1\")"));
   CHECK(Must(f.session->Take(1, 0)).empty());
+  REQUIRE(f.lines.size() == 1);
+  CHECK(Has(f.lines[0], "\"k1\""));
+  CHECK(Must(f.session->Drain(0)).errors.empty());
   // Lists show the rest of it.
   const auto dead = Must(f.engine->ListJobs({.queue = "q", .state = JobState::kFailed}));
   REQUIRE(dead.size() == 1);
