@@ -8,38 +8,6 @@
 #include "wire.h"
 
 namespace millrace::node {
-namespace {
-
-constexpr size_t kJobsMax = 1 << 20;  // in one crossing
-
-// The arguments of Engine.enqueue() as jobs: see packEnqueue() in node/src/wire.ts for the layout.
-std::vector<std::vector<JobSpec>> ReadBatches(Napi::Env env, Napi::Value array, Napi::Value text) {
-  NumberReader numbers(env, array);
-  FieldReader fields(env, text);
-  const size_t set_count = numbers.Count(kJobsMax);
-  const size_t batch_count = numbers.Count(kJobsMax);
-  std::vector<JobSpec> sets(set_count);
-  for (JobSpec& set : sets) {
-    ReadOptions(&numbers, &set);
-    set.queue = fields.Next();
-    set.headers = fields.Next();
-  }
-  std::vector<std::vector<JobSpec>> batches(batch_count);
-  for (std::vector<JobSpec>& batch : batches) {
-    const size_t job_count = numbers.Count(kJobsMax);
-    batch.reserve(job_count);
-    for (size_t i = 0; i < job_count; ++i) {
-      const size_t set = numbers.Count(set_count - 1);
-      JobSpec& job = batch.emplace_back(sets[set]);
-      job.name = fields.Next();
-      job.data = fields.Next();
-      job.id = fields.Next();
-    }
-  }
-  return batches;
-}
-
-}  // namespace
 
 std::string TextArgument(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::String>().Utf8Value();
@@ -57,6 +25,16 @@ std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, siz
   const int64_t value = IntegerArgument(info, index);
   if (value < 0) return std::nullopt;
   return static_cast<Durability>(value);
+}
+
+WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index) {
+  WriteOptions options;
+  options.durability = DurabilityArgument(info, index);
+  return options;
+}
+
+JobRef JobArgument(const Napi::CallbackInfo& info, size_t index) {
+  return {TextArgument(info, index), TextArgument(info, index + 1)};
 }
 
 Napi::Function EngineObject::Define(Napi::Env env) {
@@ -87,7 +65,22 @@ Napi::Function EngineObject::Define(Napi::Env env) {
                       InstanceMethod<&E::Drain>("drain"),
                       InstanceMethod<&E::Obliterate>("obliterate"),
                       InstanceMethod<&E::SetPaused>("setPaused"),
-                      InstanceMethod<&E::SetRetention>("setRetention")});
+                      InstanceMethod<&E::SetRetention>("setRetention"),
+                      InstanceMethod<&E::Dependencies>("dependencies"),
+                      InstanceMethod<&E::FlowJson>("flowJson"),
+                      InstanceMethod<&E::Counters>("counters"),
+                      InstanceMethod<&E::DedupHolder>("dedupHolder"),
+                      InstanceMethod<&E::ReleaseDedup>("releaseDedup"),
+                      InstanceMethod<&E::SetLimit>("setLimit"),
+                      InstanceMethod<&E::ListLimits>("listLimits"),
+                      InstanceMethod<&E::Throttle>("throttle"),
+                      InstanceMethod<&E::PauseGroup>("pauseGroup"),
+                      InstanceMethod<&E::ListGroups>("listGroups"),
+                      InstanceMethod<&E::PutSchedule>("putSchedule"),
+                      InstanceMethod<&E::ChangeSchedule>("changeSchedule"),
+                      InstanceMethod<&E::GetSchedule>("getSchedule"),
+                      InstanceMethod<&E::ListSchedules>("listSchedules"),
+                      InstanceMethod<&E::PreviewTiming>("previewTiming")});
 }
 
 Napi::Value EngineObject::Create(Napi::Env env, std::shared_ptr<EngineShare> share,
@@ -144,7 +137,9 @@ void EngineObject::Enqueue(Info info) {
   options.durability = DurabilityArgument(info, 3);
   options.wait_if_full =
       false;  // the event loop must not block: JavaScript sends a refused batch again
-  (*share)->EnqueueManyAsync(ReadBatches(info.Env(), info[1], info[2]), options,
+  NumberReader numbers(info.Env(), info[1]);
+  FieldReader fields(info.Env(), info[2]);
+  (*share)->EnqueueManyAsync(ReadBatches(&numbers, &fields), options,
                              [notifier = notifier_, request](EnqueueAnswers answers) {
                                notifier->Answered(request, std::move(answers));
                              });

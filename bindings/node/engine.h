@@ -5,6 +5,8 @@
 #define MILLRACE_BINDINGS_NODE_ENGINE_H_
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "async_call.h"
 #include "environment.h"
@@ -60,6 +62,24 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   Napi::Value SetPaused(Info info);
   Napi::Value SetRetention(Info info);
 
+  // engine_model.cc
+  Napi::Value Dependencies(Info info);
+  Napi::Value FlowJson(Info info);
+  Napi::Value Counters(Info info);
+  Napi::Value DedupHolder(Info info);
+  Napi::Value ReleaseDedup(Info info);
+  Napi::Value SetLimit(Info info);
+  Napi::Value ListLimits(Info info);
+  Napi::Value Throttle(Info info);
+  Napi::Value PauseGroup(Info info);
+  Napi::Value ListGroups(Info info);
+  // engine_schedules.cc
+  Napi::Value PutSchedule(Info info);
+  Napi::Value ChangeSchedule(Info info);
+  Napi::Value GetSchedule(Info info);
+  Napi::Value ListSchedules(Info info);
+  Napi::Value PreviewTiming(Info info);
+
   void EndWithEnvironment() override { share_.reset(); }
 
   Share share_;  // empty: closed
@@ -72,6 +92,18 @@ int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index);
 bool FlagArgument(const Napi::CallbackInfo& info, size_t index);
 // A durability as its number; negative: the store's.
 std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, size_t index);
+WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index);
+// Two arguments: id and queue.
+JobRef JobArgument(const Napi::CallbackInfo& info, size_t index);
+
+// A list as one answer: its length, then each of its values.
+template <typename T>
+Answer PackAll(const std::vector<T>& values, void (*pack)(const T&, Packed*)) {
+  Packed packed;
+  packed.Number(static_cast<double>(values.size()));
+  for (const T& value : values) pack(value, &packed);
+  return PackedAnswer(std::move(packed));
+}
 
 }  // namespace millrace::node
 

@@ -8,16 +8,6 @@
 namespace millrace::node {
 namespace {
 
-JobRef JobArgument(const Napi::CallbackInfo& info, size_t index) {
-  return {TextArgument(info, index), TextArgument(info, index + 1)};
-}
-
-WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index) {
-  WriteOptions options;
-  options.durability = DurabilityArgument(info, index);
-  return options;
-}
-
 Answer Count(int64_t count) {
   return NumberAnswer(static_cast<double>(count));
 }

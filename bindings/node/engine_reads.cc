@@ -1,32 +1,14 @@
 // The reading half of EngineObject: argument order as in node/src/native.cts, answers packed on the
 // pool thread.
-#include <array>
 #include <utility>
 
 #include "engine.h"
-#include "errors.h"
 #include "wire.h"
 
 namespace millrace::node {
-namespace {
-
-JobRef JobArgument(const Napi::CallbackInfo& info) {
-  return {TextArgument(info, 0), TextArgument(info, 1)};
-}
-
-Answer PackAll(const auto& values,
-               void (*pack)(const typename std::decay_t<decltype(values)>::value_type&, Packed*)) {
-  Packed packed;
-  packed.Number(static_cast<double>(values.size()));
-  for (const auto& value : values) pack(value, &packed);
-  return PackedAnswer(std::move(packed));
-}
-
-}  // namespace
-
 // getJob(id, queue)
 Napi::Value EngineObject::GetJob(Info info) {
-  return Run(info, "millrace.getJob", [job = JobArgument(info)](EngineShare& engine) {
+  return Run(info, "millrace.getJob", [job = JobArgument(info, 0)](EngineShare& engine) {
     return Map(engine->GetJob(job), [](const JobInfo& found) {
       Packed packed;
       PackInfo(found, &packed);
@@ -37,7 +19,7 @@ Napi::Value EngineObject::GetJob(Info info) {
 
 // getOutcome(id, queue)
 Napi::Value EngineObject::GetOutcome(Info info) {
-  return Run(info, "millrace.getOutcome", [job = JobArgument(info)](EngineShare& engine) {
+  return Run(info, "millrace.getOutcome", [job = JobArgument(info, 0)](EngineShare& engine) {
     return Map(engine->GetOutcome(job), [](const JobOutcome& outcome) {
       Packed packed;
       PackOutcome(outcome, &packed);
@@ -89,15 +71,14 @@ Napi::Value EngineObject::ListWorkers(Info info) {
 // getLogs(id, queue, offset, limit)
 Napi::Value EngineObject::GetLogs(Info info) {
   return Run(info, "millrace.getLogs",
-             [job = JobArgument(info), offset = IntegerArgument(info, 2),
+             [job = JobArgument(info, 0), offset = IntegerArgument(info, 2),
               limit = IntegerArgument(info, 3)](EngineShare& engine) {
                return Map(engine->GetLogs(job, offset, limit),
                           [](const std::vector<LogLine>& lines) {
-                            return PackAll(
-                                lines, +[](const LogLine& line, Packed* out) {
-                                  out->Number(static_cast<double>(line.at_ms));
-                                  out->Text(line.text);
-                                });
+                            return PackAll<LogLine>(lines, [](const LogLine& line, Packed* out) {
+                              out->Number(static_cast<double>(line.at_ms));
+                              out->Text(line.text);
+                            });
                           });
              });
 }
@@ -118,7 +99,8 @@ Napi::Value EngineObject::ReadEvents(Info info) {
   });
 }
 
-// adminJson(what, first, second, limit): the answers that are JSON text already.
+// adminJson(what, first, second, limit): the answers that are JSON text already. For doctor a limit
+// that is not 0 asks for repair.
 Napi::Value EngineObject::AdminJson(Info info) {
   return Run(
       info, "millrace.admin",
@@ -127,7 +109,7 @@ Napi::Value EngineObject::AdminJson(Info info) {
         if (what == "inspect") return Map(engine->InspectJson(), TextAnswer);
         if (what == "job") return Map(engine->JobJson({first, second}), TextAnswer);
         if (what == "dead") return Map(engine->DeadJson(first, second, limit), TextAnswer);
-        if (what == "doctor") return Map(engine->DoctorJson(), TextAnswer);
+        if (what == "doctor") return Map(engine->DoctorJson(limit != 0), TextAnswer);
         if (what == "stats") return Map(engine->StatsJson(), TextAnswer);
         return Status(Code::kInvalidArgument, "no such report: " + what);
       });

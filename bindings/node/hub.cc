@@ -23,6 +23,27 @@ std::optional<Keep> OptionalKeep(const Napi::Object& options, const char* name) 
               .count = keep.Get("count").As<Napi::Number>().Int64Value()};
 }
 
+std::string BytesOf(const Napi::Value& value) {
+  const auto buffer = value.As<Napi::Uint8Array>();
+  return {reinterpret_cast<const char*>(buffer.Data()), buffer.ByteLength()};
+}
+
+std::optional<Security> OptionalSecurity(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  const auto given = value.As<Napi::Object>();
+  Security security;
+  security.mode = static_cast<Sealing>(given.Get("mode").As<Napi::Number>().Int32Value());
+  security.require = given.Get("require").As<Napi::Boolean>().Value();
+  const auto keys = given.Get("keys").As<Napi::Array>();
+  for (uint32_t i = 0; i < keys.Length(); ++i) {
+    const auto key = keys.Get(i).As<Napi::Object>();
+    security.keys.push_back(
+        {.id = key.Get("id").As<Napi::String>().Utf8Value(), .secret = BytesOf(key.Get("secret"))});
+  }
+  return security;
+}
+
 StoreOptions ReadStoreOptions(const std::string& path, const Napi::Object& options) {
   StoreOptions out;
   out.open.path = path;
@@ -35,6 +56,7 @@ StoreOptions ReadStoreOptions(const std::string& path, const Napi::Object& optio
   out.keep_events = OptionalInteger(options, "keepEvents");
   out.keep_completed = OptionalKeep(options, "keepCompleted");
   out.keep_failed = OptionalKeep(options, "keepFailed");
+  out.security = OptionalSecurity(options, "encryption");
   out.manual_clock_ms = OptionalInteger(options, "manualClock");
   return out;
 }

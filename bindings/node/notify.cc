@@ -13,8 +13,9 @@ napi_value Numbers(Napi::Env env, const std::vector<uint32_t>& values) {
   return array;
 }
 
-// One character per job, 0x40 + state + 8 * existing + 16 * durability; ids one after the other,
-// U+0000 between.
+// One character per job, 0x20 + state + 8 * how + 24 * durability, where how is 0: new, 1:
+// existing, 2: new in place of another one; ids one after the other, U+0000 between. In the last
+// case the id is followed by U+0001 and that of the job which went.
 struct AckText {
   std::string ids;
   std::string flags;
@@ -22,9 +23,11 @@ struct AckText {
   void Add(const EnqueueAck& ack) {
     if (!flags.empty()) ids.push_back('\0');
     ids += ack.id;
-    const int flag = static_cast<int>(ack.state) + (ack.existing ? 8 : 0) +
-                     16 * static_cast<int>(ack.durability);
-    flags.push_back(static_cast<char>(0x40 + flag));
+    const bool replaced = !ack.existing && !ack.replaced_id.empty();
+    if (replaced) ids.append(1, '\x01').append(ack.replaced_id);
+    const int how = ack.existing ? 1 : replaced ? 2 : 0;
+    const int flag = static_cast<int>(ack.state) + 8 * how + 24 * static_cast<int>(ack.durability);
+    flags.push_back(static_cast<char>(0x20 + flag));
   }
 };
 

@@ -1,5 +1,6 @@
 #include "registry.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -43,6 +44,14 @@ bool Same(const Keep& a, const Keep& b) {
   return a.age_ms == b.age_ms && a.count == b.count;
 }
 
+bool Same(const Security& a, const Security& b) {
+  const auto same_key = [](const SecurityKey& one, const SecurityKey& other) {
+    return one.id == other.id && one.secret == other.secret;
+  };
+  return a.mode == b.mode && a.require == b.require &&
+         std::equal(a.keys.begin(), a.keys.end(), b.keys.begin(), b.keys.end(), same_key);
+}
+
 Status CheckSame(const StoreOptions& asked, const OpenOptions& open) {
   const auto conflict = [&](const char* option) {
     return Status(Code::kInvalidArgument, std::string("store option ") + option +
@@ -61,6 +70,7 @@ Status CheckSame(const StoreOptions& asked, const OpenOptions& open) {
     return conflict("keepCompleted");
   if (asked.keep_failed && !Same(*asked.keep_failed, open.keep_failed))
     return conflict("keepFailed");
+  if (asked.security && !Same(*asked.security, open.security)) return conflict("encryption");
   return Status::Ok();
 }
 
@@ -72,6 +82,7 @@ OpenOptions Effective(const StoreOptions& options) {
   open.keep_events = options.keep_events.value_or(open.keep_events);
   open.keep_completed = options.keep_completed.value_or(open.keep_completed);
   open.keep_failed = options.keep_failed.value_or(open.keep_failed);
+  open.security = options.security.value_or(open.security);
   return open;
 }
 

@@ -21,6 +21,7 @@ struct StoreOptions {
   std::optional<int64_t> keep_events;
   std::optional<Keep> keep_completed;
   std::optional<Keep> keep_failed;
+  std::optional<Security> security;
   // Tests: a clock that stands still at this time until it is advanced.
   std::optional<int64_t> manual_clock_ms;
 };

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "async_call.h"
@@ -13,8 +14,9 @@ namespace {
 
 constexpr size_t kOutcomesMax = 1 << 20;  // in one crossing
 
-// settle()'s arguments: a count, then token, kind, retryable and delay (NaN: none) of each; the
-// bodies as text.
+// settle()'s arguments: a count, then token, kind, retryable, delay (NaN: none), what it throttles
+// (scope and ms; scope 0: nothing) and whether it adds jobs (as one batch) of each; the bodies as
+// text.
 std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value array,
                                                       Napi::Value text) {
   NumberReader numbers(env, array);
@@ -27,7 +29,15 @@ std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value
     if (const double delay_ms = numbers.Next(); !std::isnan(delay_ms)) {
       outcome.delay_ms = static_cast<int64_t>(delay_ms);
     }
+    const auto scope = static_cast<LimitScope>(numbers.Integer());
+    const int64_t throttle_ms = numbers.Integer();
+    if (scope != LimitScope{}) outcome.throttle = Throttle{.scope = scope, .ms = throttle_ms};
     outcome.body = fields.Next();
+    if (numbers.Next() == 0) continue;
+    for (std::vector<JobSpec>& batch : ReadBatches(&numbers, &fields)) {
+      outcome.jobs.insert(outcome.jobs.end(), std::make_move_iterator(batch.begin()),
+                          std::make_move_iterator(batch.end()));
+    }
   }
   return outcomes;
 }
@@ -39,9 +49,10 @@ Napi::Function SessionObject::Define(Napi::Env env) {
   return DefineClass(env, "Session",
                      {InstanceMethod<&S::Take>("take"), InstanceMethod<&S::Settle>("settle"),
                       InstanceMethod<&S::Drain>("drain"), InstanceMethod<&S::Progress>("progress"),
-                      InstanceMethod<&S::Log>("log"), InstanceMethod<&S::SetSlots>("setSlots"),
-                      InstanceMethod<&S::Pause>("pause"), InstanceMethod<&S::Resume>("resume"),
-                      InstanceMethod<&S::Stop>("stop"), InstanceMethod<&S::Close>("close")});
+                      InstanceMethod<&S::Log>("log"), InstanceMethod<&S::Checkpoint>("checkpoint"),
+                      InstanceMethod<&S::SetSlots>("setSlots"), InstanceMethod<&S::Pause>("pause"),
+                      InstanceMethod<&S::Resume>("resume"), InstanceMethod<&S::Stop>("stop"),
+                      InstanceMethod<&S::Close>("close")});
 }
 
 Napi::Value SessionObject::Create(Napi::Env env, std::shared_ptr<OwnedSession> owned) {
@@ -114,6 +125,12 @@ void SessionObject::Progress(Info info) {
 
 void SessionObject::Log(Info info) {
   const Status status = Open(info.Env()).Log(IntegerArgument(info, 0), TextArgument(info, 1));
+  if (!status.ok()) Throw(info.Env(), status);
+}
+
+void SessionObject::Checkpoint(Info info) {
+  const Status status =
+      Open(info.Env()).Checkpoint(IntegerArgument(info, 0), TextArgument(info, 1));
   if (!status.ok()) Throw(info.Env(), status);
 }
 

@@ -1,5 +1,5 @@
-// Session: a worker's session, as JavaScript sees it. take(), settle(), drain(), progress() and
-// log() only touch memory; everything that may wait runs on the pool.
+// Session: a worker's session, as JavaScript sees it. take(), settle(), drain(), progress(),
+// log() and checkpoint() only touch memory; everything that may wait runs on the pool.
 #ifndef MILLRACE_BINDINGS_NODE_SESSION_H_
 #define MILLRACE_BINDINGS_NODE_SESSION_H_
 
@@ -38,6 +38,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject>, private Ending {
   Napi::Value Drain(Info info);
   void Progress(Info info);
   void Log(Info info);
+  void Checkpoint(Info info);
   void SetSlots(Info info);
   Napi::Value Pause(Info info);
   Napi::Value Resume(Info info);

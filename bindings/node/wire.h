@@ -69,10 +69,14 @@ class NumberReader {
   size_t at_ = 0;
 };
 
-// The options of a job: everything in a JobSpec that is a number. 20 of them, in the order of
-// node/src/wire.ts.
-void ReadOptions(NumberReader* numbers, JobSpec* spec);
+// The options of a job: everything in a JobSpec but name, data and id. 21 numbers in the order of
+// node/src/wire.ts; the last one says whether what few jobs have follows.
+void ReadOptions(NumberReader* numbers, FieldReader* fields, JobSpec* spec);
+// Jobs to enqueue, each batch an atomic call of its own: see pack() in node/src/enqueuer.ts.
+std::vector<std::vector<JobSpec>> ReadBatches(NumberReader* numbers, FieldReader* fields);
 void PackSpec(const JobSpec& spec, Packed* out);
+void PackBody(const std::string& body, ContentType type, Packed* out);
+void PackResult(const std::optional<std::string>& result, ContentType type, Packed* out);
 
 void PackLeased(const LeasedJob& job, Packed* out);
 void PackInfo(const JobInfo& job, Packed* out);
@@ -81,6 +85,18 @@ void PackCounts(const QueueCounts& counts, Packed* out);
 void PackWorker(const WorkerInfo& worker, Packed* out);
 void PackPage(const EventPage& page, Packed* out);
 void PackNotices(const Notices& notices, Packed* out);
+void PackAck(const EnqueueAck& ack, Packed* out);
+
+// wire_model.cc
+void PackDependency(const DependencyInfo& dependency, Packed* out);
+void PackDependencies(const DependencyPage& page, Packed* out);
+void PackCounters(const TaskCounters& counters, Packed* out);
+Limit ReadLimit(NumberReader* numbers, FieldReader* fields);
+void PackLimit(const LimitInfo& info, Packed* out);
+void PackGroup(const GroupInfo& group, Packed* out);
+Timing ReadTiming(NumberReader* numbers, FieldReader* fields);
+ScheduleSpec ReadSchedule(NumberReader* numbers, FieldReader* fields);
+void PackSchedule(const ScheduleInfo& info, Packed* out);
 
 }  // namespace millrace::node
 

@@ -1,44 +1,12 @@
-// The field orders of everything that travels packed. Mirrored by node/src/wire.ts: change both
-// together.
-#include <cmath>
-#include <limits>
-#include <utility>
-
+// What is told of jobs, queues, workers and sessions. Mirrored by node/src/wire.ts and
+// wire-reports.ts: change both together.
 #include "wire.h"
 
 namespace millrace::node {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-std::optional<Keep> ReadKeep(NumberReader* numbers) {
-  const double age_ms = numbers->Next();
-  const double count = numbers->Next();
-  if (std::isnan(age_ms)) return std::nullopt;
-  return Keep{.age_ms = static_cast<int64_t>(age_ms), .count = static_cast<int64_t>(count)};
-}
-
-void PackKeep(const std::optional<Keep>& keep, Packed* out) {
-  out->Number(keep ? static_cast<double>(keep->age_ms) : kNone);
-  out->Number(keep ? static_cast<double>(keep->count) : kNone);
-}
-
-// JSON travels as text; anything else as bytes.
-void PackBody(const std::string& body, ContentType type, Packed* out) {
-  if (type == ContentType::kJson) {
-    out->Text(body);
-  } else {
-    out->Bytes(body);
-  }
-}
-
 void PackState(JobState state, Packed* out) {
   out->Number(static_cast<double>(state));
-}
-
-void PackResult(const std::optional<std::string>& result, ContentType type, Packed* out) {
-  out->Number(result ? static_cast<double>(type) : kNone);
-  PackBody(result.value_or(""), result ? type : ContentType::kJson, out);
 }
 
 void PackEvent(const Event& event, Packed* out) {
@@ -57,49 +25,6 @@ void PackEvent(const Event& event, Packed* out) {
 
 }  // namespace
 
-void ReadOptions(NumberReader* numbers, JobSpec* spec) {
-  spec->content_type = static_cast<ContentType>(numbers->Integer());
-  spec->due_at_ms = numbers->Integer();
-  spec->delay_ms = numbers->Integer();
-  spec->expires_at_ms = numbers->Integer();
-  spec->expires_in_ms = numbers->Integer();
-  spec->priority = static_cast<int32_t>(numbers->Integer());
-  spec->lifo = numbers->Next() != 0;
-  spec->retry.max_attempts = static_cast<int32_t>(numbers->Integer());
-  spec->retry.backoff.kind = static_cast<Backoff::Kind>(numbers->Integer());
-  spec->retry.backoff.delay_ms = numbers->Integer();
-  spec->retry.backoff.max_ms = numbers->Integer();
-  spec->retry.backoff.jitter = numbers->Next();
-  spec->max_crashes = static_cast<int32_t>(numbers->Integer());
-  spec->time_limit_ms = numbers->Integer();
-  spec->soft_time_limit_ms = numbers->Integer();
-  spec->keep_logs = static_cast<int32_t>(numbers->Integer());
-  spec->keep_completed = ReadKeep(numbers);
-  spec->keep_failed = ReadKeep(numbers);
-}
-
-void PackSpec(const JobSpec& spec, Packed* out) {
-  out->Text(spec.id);
-  out->Text(spec.queue);
-  out->Text(spec.name);
-  PackBody(spec.data, spec.content_type, out);
-  out->Text(spec.headers);
-  const Backoff& backoff = spec.retry.backoff;
-  for (const double value :
-       {static_cast<double>(spec.content_type), static_cast<double>(spec.due_at_ms),
-        static_cast<double>(spec.delay_ms), static_cast<double>(spec.expires_at_ms),
-        static_cast<double>(spec.expires_in_ms), static_cast<double>(spec.priority),
-        spec.lifo ? 1.0 : 0.0, static_cast<double>(spec.retry.max_attempts),
-        static_cast<double>(backoff.kind), static_cast<double>(backoff.delay_ms),
-        static_cast<double>(backoff.max_ms), backoff.jitter, static_cast<double>(spec.max_crashes),
-        static_cast<double>(spec.time_limit_ms), static_cast<double>(spec.soft_time_limit_ms),
-        static_cast<double>(spec.keep_logs)}) {
-    out->Number(value);
-  }
-  PackKeep(spec.keep_completed, out);
-  PackKeep(spec.keep_failed, out);
-}
-
 void PackLeased(const LeasedJob& job, Packed* out) {
   PackSpec(job.spec, out);
   out->Text(job.progress);
@@ -108,6 +33,13 @@ void PackLeased(const LeasedJob& job, Packed* out) {
   out->Number(job.crashes);
   out->Number(static_cast<double>(job.created_at_ms));
   out->Number(static_cast<double>(job.started_at_ms));
+  const bool has_more = !job.checkpoint.empty() || job.dependency_count > 0;
+  out->Number(has_more ? 1 : 0);
+  if (!has_more) return;
+  out->Text(job.checkpoint);
+  out->Number(static_cast<double>(job.dependency_count));
+  out->Number(static_cast<double>(job.dependencies.size()));
+  for (const DependencyInfo& each : job.dependencies) PackDependency(each, out);
 }
 
 void PackInfo(const JobInfo& job, Packed* out) {
@@ -127,6 +59,9 @@ void PackInfo(const JobInfo& job, Packed* out) {
   out->Text(job.error);
   out->Number(static_cast<double>(job.attempt_errors.size()));
   for (const std::string& error : job.attempt_errors) out->Text(error);
+  out->Text(job.checkpoint);
+  out->Number(static_cast<double>(job.dependencies));
+  out->Number(static_cast<double>(job.pending));
 }
 
 void PackOutcome(const JobOutcome& outcome, Packed* out) {
@@ -167,6 +102,14 @@ void PackPage(const EventPage& page, Packed* out) {
   for (const Event& event : page.events) PackEvent(event, out);
 }
 
+void PackAck(const EnqueueAck& ack, Packed* out) {
+  out->Text(ack.id);
+  out->Text(ack.replaced_id);
+  PackState(ack.state, out);
+  out->Number(ack.existing ? 1 : 0);
+  out->Number(static_cast<double>(ack.durability));
+}
+
 void PackNotices(const Notices& notices, Packed* out) {
   out->Number(notices.drained ? 1 : 0);
   out->Number(static_cast<double>(notices.settled.size()));
@@ -182,6 +125,8 @@ void PackNotices(const Notices& notices, Packed* out) {
       out->Text(CodeName(settled.status.code()));
       out->Text(settled.status.message());
     }
+    out->Number(static_cast<double>(settled.added.size()));
+    for (const EnqueueAck& ack : settled.added) PackAck(ack, out);
   }
   for (const Signal& signal : notices.signals) {
     out->Number(static_cast<double>(signal.kind));

@@ -1,6 +1,10 @@
 // A job between its start and the acknowledgement of its end.
-import type { ErrorBody } from "./errors.js";
+import { type ErrorBody, JobCancelledError, MillraceError, TimeLimitError } from "./errors.js";
+import { show } from "./check.js";
+import type { FlowBatch } from "./flow.js";
 import type { Job } from "./job.js";
+import type { OutcomeKind } from "./settler.js";
+import { type Signal, SignalKind } from "./wire-reports.js";
 
 export class ActiveJob {
   /** Why its signal fired, if it did: decides how a rejection of the processor is told to the core. */
@@ -11,6 +15,13 @@ export class ActiveJob {
   result: unknown = undefined;
   error: Error | undefined = undefined;
   errorBody: ErrorBody | undefined = undefined;
+  /** What was told to the core. */
+  kind: OutcomeKind | undefined = undefined;
+  /** The job will end as these do, or wait for them. */
+  replacement: FlowBatch | undefined = undefined;
+  children: FlowBatch | undefined = undefined;
+  /** The jobs that the processor was handed together; undefined: this one alone. */
+  batch: ActiveJob[] | undefined = undefined;
   #controller: AbortController | undefined;
 
   constructor(
@@ -29,5 +40,30 @@ export class ActiveJob {
     if (this.aborted === undefined || why === "hard" || why === "lost") this.aborted = why;
     this.#controller ??= new AbortController();
     this.#controller.abort(reason);
+  }
+
+  /** What the core says of the job: fires its signal. */
+  told({ kind, reason }: Signal): Error {
+    const id = show(this.job.id);
+    let error: Error;
+    switch (kind) {
+      case SignalKind.cancel:
+        error = new JobCancelledError(reason === "" ? `job ${id} was cancelled` : reason);
+        this.abort("cancelled", error);
+        break;
+      case SignalKind.softLimit:
+        error = new TimeLimitError("soft", `job ${id} runs longer than its softTimeLimit`);
+        this.abort("soft", error);
+        break;
+      case SignalKind.hardLimit:
+        error = new TimeLimitError("hard", `job ${id} ran longer than its timeLimit`);
+        this.abort("hard", error);
+        break;
+      case SignalKind.leaseLost:
+        error = new MillraceError("lease_lost", `job ${id} was taken away: ${reason}`);
+        this.abort("lost", error);
+        break;
+    }
+    return error;
   }
 }

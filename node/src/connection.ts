@@ -18,6 +18,7 @@ export class Connection {
   #engine: NativeEngine | undefined;
   #users = 0;
   #closed: Promise<void> | undefined;
+  readonly #lessees = new Set<(id: string, queue: string) => number>();
 
   constructor(
     readonly path: string,
@@ -53,6 +54,21 @@ export class Connection {
   async call<T>(action: (engine: NativeEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine ?? (await this.ready);
     return nativeCall(action(engine));
+  }
+
+  /** The fencing token of a job that a worker of this connection runs; 0: none does. */
+  leaseOf(id: string, queue: string): number {
+    for (const lessee of this.#lessees) {
+      const token = lessee(id, queue);
+      if (token !== 0) return token;
+    }
+    return 0;
+  }
+
+  /** A worker that answers for its jobs. Answers how to stop. */
+  addLessee(lessee: (id: string, queue: string) => number): () => void {
+    this.#lessees.add(lessee);
+    return () => this.#lessees.delete(lessee);
   }
 
   /** Ends one use(). The last one closes the store when all adds were answered. */

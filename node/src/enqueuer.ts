@@ -3,11 +3,10 @@ import { toMillraceError } from "./errors.js";
 import { type Crossing, expect, forgo, hold, letGo, newId } from "./hub.js";
 import type { OptionSet } from "./job-options.js";
 import type { NativeEngine } from "./native.cjs";
-import { OPTION_COUNT } from "./wire.js";
 
 /** What the core answered for one job. */
 export interface AddedJob {
-  /** `flags`: state + 8 if it existed + 16 times the durability. */
+  /** What notify.cc says of it: see readAck(). */
   added(id: string, flags: number): void;
 }
 
@@ -19,6 +18,23 @@ export interface Batch {
   text: string;
   resolve: () => void;
   reject: (error: unknown) => void;
+}
+
+/** An acknowledgement taken apart: `id` holds the id that the job replaced too, if it did. See notify.cc. */
+export function readAck(
+  id: string,
+  flag: number,
+): { id: string; replacedId: string; state: number; existing: boolean; durability: number } {
+  const rest = (flag - 0x20) >> 3;
+  const how = rest % 3;
+  const end = how === 2 ? id.indexOf("\u0001") : id.length;
+  return {
+    id: id.slice(0, end),
+    replacedId: id.slice(end + 1),
+    state: (flag - 0x20) & 7,
+    existing: how === 1,
+    durability: (rest - how) / 3,
+  };
 }
 
 // Enough for one commit to be worth it; the rest of a long tick is then serialised while the core writes.
@@ -148,7 +164,7 @@ export class Enqueuer {
         const batch = batches[index] as Batch;
         let job = at;
         for (const added of batch.jobs) {
-          added.added(ids[job] as string, flags.charCodeAt(job) - 0x40);
+          added.added(ids[job] as string, flags.charCodeAt(job));
           job++;
         }
         this.#answered();
@@ -190,27 +206,32 @@ export class Enqueuer {
 }
 
 /** Counts, option sets, then for each batch its number of jobs and the option set of each. */
-function pack(batches: Batch[], crossing: number): { numbers: Float64Array; text: string } {
+export function pack(
+  batches: Pick<Batch, "sets" | "text">[],
+  crossing: number,
+): { numbers: Float64Array; text: string } {
   const sets: OptionSet[] = [];
   let jobs = 0;
+  let length = 0;
   for (const batch of batches) {
     jobs += batch.sets.length;
     for (const set of batch.sets) {
       if (set.crossing === crossing) continue;
       set.crossing = crossing;
       set.index = sets.length;
+      length += set.numbers.length;
       sets.push(set);
     }
   }
-  const numbers = new Float64Array(2 + sets.length * OPTION_COUNT + batches.length + jobs);
+  const numbers = new Float64Array(2 + length + batches.length + jobs);
   numbers[0] = sets.length;
   numbers[1] = batches.length;
   let at = 2;
   let text = "";
   for (const set of sets) {
     numbers.set(set.numbers, at);
-    at += OPTION_COUNT;
-    text += `${set.queue}\0${set.headers}\0`;
+    at += set.numbers.length;
+    text += set.text;
   }
   for (const batch of batches) {
     numbers[at++] = batch.sets.length;

@@ -40,6 +40,37 @@ export class UnrecoverableError extends Error {
   override readonly name: string = "UnrecoverableError";
 }
 
+/**
+ * Throw it in a processor after `await job.moveToWaitingChildren()` answered true: the job waits for its children, its
+ * slot is free meanwhile, and the processor is called again when they are done. The attempt is not counted.
+ */
+export class WaitingChildrenError extends Error {
+  override readonly name: string = "WaitingChildrenError";
+
+  constructor(message = "the job waits for its children") {
+    super(message);
+  }
+}
+
+/** What a rate limit holds for: the job's own queue, name or group, or the whole store. */
+export type RateLimitScope = "queue" | "task" | "group" | "store";
+
+/**
+ * Throw it in a processor when a remote service asks for patience: the job goes back to its place, and the attempt is
+ * not counted. Say for how long with `await worker.rateLimit(ms)` before, or with `limit`: then nothing of its scope
+ * (default: the queue) starts for so long, in one commit with the job's return.
+ */
+export class RateLimitError extends Error {
+  override readonly name: string = "RateLimitError";
+
+  constructor(
+    message = "rate limited",
+    readonly limit?: { ms: number; scope?: RateLimitScope },
+  ) {
+    super(message);
+  }
+}
+
 /** The reason of an AbortSignal, and what a cancelled job fails with. */
 export class JobCancelledError extends Error {
   override readonly name: string = "JobCancelled";
@@ -103,6 +134,15 @@ export async function nativeCall<T>(promise: Promise<T>): Promise<T> {
     return await promise;
   } catch (error) {
     throw toMillraceError(error);
+  }
+}
+
+/** Whether it is of the class of this name; by the name, as a program may hold two copies of this package. */
+export function isError(error: unknown, name: string): boolean {
+  try {
+    return error instanceof Error && error.name === name;
+  } catch {
+    return false; // its name is a getter of the user's that throws
   }
 }
 

@@ -6,13 +6,34 @@ export {
   type ErrorCode,
   JobCancelledError,
   MillraceError,
+  RateLimitError,
+  type RateLimitScope,
   RemoteError,
   TimeLimitError,
   UnrecoverableError,
+  WaitingChildrenError,
 } from "./errors.js";
+export type { EncryptionKey, EncryptionOptions } from "./encryption.js";
+export { Flow, type QueueReference } from "./flow.js";
 export { Job } from "./job.js";
+export type {
+  Dependency,
+  DependencyPage,
+  DependencyQuery,
+  FlowTree,
+  JobDependencies,
+} from "./job-dependencies.js";
+export type { LimitInfo, LimitOptions, LimitScope, Limits } from "./limits.js";
 export { Queue, type QueueListener } from "./queue.js";
 export { QueueEvents, type QueueEventsListener } from "./queue-events.js";
+export type {
+  Schedule,
+  ScheduleOptions,
+  ScheduleTemplate,
+  Schedules,
+  SolarOptions,
+  TimingOptions,
+} from "./schedules.js";
 export {
   type DeadLetters,
   type DoctorReport,
@@ -23,22 +44,34 @@ export {
 export type {
   BackoffOptions,
   BackoffStrategy,
+  BatchOptions,
   BulkJobOptions,
   CancelResult,
+  DeduplicationOptions,
   DefaultJobOptions,
+  Delivery,
+  DependencyPolicy,
   Durability,
   FinishedStatus,
+  FlowJob,
+  FlowJobOptions,
+  JobNode,
   JobProgress,
+  JobReference,
   JobState,
   JobType,
   JobsOptions,
+  Join,
   KeepJobs,
   Processor,
   QueueEventsOptions,
   QueueOptions,
+  Sealing,
   StoreOption,
+  Upstream,
   WorkerOptions,
 } from "./types.js";
+export type { GroupInfo, TaskCounters } from "./wire-model.js";
 export type { QueueCounts, WorkerInfo } from "./wire-reports.js";
 export { Worker, type WorkerListener } from "./worker.js";
 

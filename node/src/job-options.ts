@@ -10,9 +10,10 @@ import {
   show,
 } from "./check.js";
 import { invalidArgument } from "./errors.js";
+import { type PackContext, packModel, unpackModel } from "./job-model.js";
 import { CONTENT_JSON } from "./serializer.js";
 import type { BackoffOptions, Durability, JobsOptions, KeepJobs } from "./types.js";
-import { OPTION_COUNT, Option } from "./wire.js";
+import { OPTION_COUNT, Option, SEPARATOR, type Spec } from "./wire.js";
 
 const KNOWN: ReadonlySet<string> = new Set([
   "jobId",
@@ -31,12 +32,13 @@ const KNOWN: ReadonlySet<string> = new Set([
   "maxCrashes",
   "headers",
   "durability",
+  ...(["group", "deduplication", "delivery", "sealing", "parent", "after", "join", "as"] as const),
+  ...(["onFailure", "failParentOnFailure", "ignoreDependencyOnFailure"] as const),
+  ...(["removeDependencyOnFailure", "continueParentOnFailure"] as const),
 ] satisfies (keyof JobsOptions)[]);
 const NOT_HERE = {
-  repeat: "is not supported: schedules are not part of this version",
-  parent: "is not supported: flows are not part of this version",
-  deduplication: "is not supported: use jobId, an id that exists is not added again",
-  debounce: "is not supported: use jobId, an id that exists is not added again",
+  repeat: "is not supported: use store.schedules.put()",
+  debounce: "is not supported: use deduplication with replace: true",
 };
 const BACKOFF_TYPES = ["", "fixed", "exponential", "custom"] as const;
 const DURABILITIES = ["memory", "process", "power"] as const;
@@ -44,9 +46,8 @@ const KEEP_ALL = -1;
 
 /** Options shared by many jobs, as the addon reads them. */
 export interface OptionSet {
-  queue: string;
-  /** JSON text, or empty. */
-  headers: string;
+  /** The queue, the headers (JSON text, or empty) and what few jobs have, each followed by U+0000. */
+  text: string;
   numbers: Float64Array;
   /** Where the crossing that is being built has them; belongs to the enqueuer. */
   crossing: number;
@@ -137,9 +138,15 @@ export function encodeHeaders(what: string, headers: unknown): string {
 }
 
 /** Checks the options and packs them. `what` begins every message, such as "queue.add: option". */
-export function packOptions(what: string, queue: string, opts: JobsOptions): OptionSet {
+export function packOptions(
+  what: string,
+  queue: string,
+  opts: JobsOptions,
+  context: PackContext = {},
+): OptionSet {
   checkKnownOptions(what.replace(/: option$/, ""), opts, KNOWN, NOT_HERE);
-  const numbers = new Float64Array(OPTION_COUNT);
+  const model = packModel(what, opts, context);
+  const numbers = new Float64Array(OPTION_COUNT + (model?.numbers.length ?? 0));
   numbers[Option.contentType] = CONTENT_JSON;
   numbers[Option.attempts] = 1;
   numbers[Option.maxCrashes] = 3;
@@ -174,7 +181,13 @@ export function packOptions(what: string, queue: string, opts: JobsOptions): Opt
   }
   packLimits(what, opts, numbers);
   checkDurability(`${what} durability`, opts.durability);
-  return { queue, headers: encodeHeaders(what, opts.headers), numbers, crossing: 0, index: 0 };
+  let text = queue + SEPARATOR + encodeHeaders(what, opts.headers) + SEPARATOR;
+  if (model !== undefined) {
+    numbers[Option.hasModel] = 1;
+    numbers.set(model.numbers, OPTION_COUNT);
+    text += model.text;
+  }
+  return { text, numbers, crossing: 0, index: 0 };
 }
 
 function packLimits(what: string, opts: JobsOptions, out: Float64Array): void {
@@ -220,13 +233,8 @@ export function unpackDelay(numbers: Float64Array, at: number, createdAt: number
 }
 
 /** The options of a job that was read back, as they would be given to add(); `expires` as a time. */
-export function unpackOptions(
-  numbers: Float64Array,
-  at: number,
-  createdAt: number,
-  id: string,
-  headers: string,
-): JobsOptions {
+export function unpackOptions(spec: Spec, createdAt: number): JobsOptions {
+  const { numbers, at, id, headers, model } = spec;
   const get = (option: Option): number => numbers[at + option] ?? 0;
   const opts: JobsOptions = {
     jobId: id,
@@ -255,5 +263,6 @@ export function unpackOptions(
   if (get(Option.softTimeLimit) > 0) opts.softTimeLimit = get(Option.softTimeLimit);
   if (get(Option.maxCrashes) !== 3) opts.maxCrashes = get(Option.maxCrashes);
   if (headers !== "") opts.headers = JSON.parse(headers) as Record<string, string>;
+  if (model !== undefined) unpackModel(model, opts);
   return opts;
 }

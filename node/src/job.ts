@@ -2,9 +2,22 @@
 import { inspect } from "node:util";
 
 import { checkDuration, checkOneOf, checkString, show } from "./check.js";
-import type { Connection } from "./connection.js";
+import { readAck } from "./enqueuer.js";
 import { type ErrorBody, MillraceError, decodeError, hasCode, invalidArgument } from "./errors.js";
+import type { Flow } from "./flow.js";
+import {
+  type Dependency,
+  type DependencyPage,
+  type DependencyQuery,
+  type JobDependencies,
+  childrenValues,
+  failedChildrenValues,
+  readAllDependencies,
+  readDependencyPage,
+  sortDependencies,
+} from "./job-dependencies.js";
 import { durabilityName, unpackDelay, unpackOptions } from "./job-options.js";
+import type { JobHost, JobRunner } from "./job-runner.js";
 import { waitUntilFinished } from "./job-wait.js";
 import type { QueueEvents } from "./queue-events.js";
 import { decodeJson, encodeJson } from "./serializer.js";
@@ -17,29 +30,7 @@ import type {
   JobState,
   JobsOptions,
 } from "./types.js";
-import {
-  type JobInfo,
-  type LeasedJob,
-  Option,
-  Reader,
-  type Spec,
-  readInfo,
-  readOutcome,
-} from "./wire.js";
-
-/** Where a job's methods work: a store, and how durable what they write must be. */
-export interface JobHost {
-  readonly connection: Connection;
-  readonly durability: number;
-}
-
-/** What the worker that runs a job does for it. */
-export interface JobRunner {
-  progress(job: Job, json: string, value: JobProgress): void;
-  log(job: Job, line: string): void;
-  /** The job's AbortSignal, made when first asked for. */
-  signal(job: Job): AbortSignal;
-}
+import { type JobInfo, type LeasedJob, Option, Reader, type Spec, readOutcome } from "./wire.js";
 
 const NOT_READ = Symbol("not read");
 
@@ -74,6 +65,8 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   processedBy: string | undefined = undefined;
   /** Ours: its id was there already when it was added, so nothing was. */
   existing = false;
+  /** Ours: the id of the job whose place this one has taken (deduplication). */
+  replacedId: string | undefined = undefined;
   /** Ours: what the acknowledgement of add() survives. */
   durability: Durability | undefined = undefined;
 
@@ -82,6 +75,7 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   #data: Data | typeof NOT_READ = NOT_READ;
   #spec: Spec | undefined;
   #opts: JobsOptions | undefined;
+  #checkpoint: unknown = NOT_READ;
   #logged = 0;
 
   /** Not for users: jobs come from Queue and Worker. */
@@ -179,19 +173,54 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   get opts(): JobsOptions {
     if (this.#opts === undefined) {
       const spec = this.#spec;
-      this.#opts =
-        spec === undefined
-          ? {}
-          : unpackOptions(spec.numbers, spec.at, this.timestamp, spec.id, spec.headers);
+      this.#opts = spec === undefined ? {} : unpackOptions(spec, this.timestamp);
     }
     return this.#opts;
   }
 
+  get deduplicationId(): string | undefined {
+    return this.opts.deduplication?.id;
+  }
+
+  /** The same as `queueName`: queues have no prefix here. */
+  get queueQualifiedName(): string {
+    return this.queueName;
+  }
+
   /** Ours: fires when someone cancels the job or a time limit has passed. Only in its processor. */
   get signal(): AbortSignal {
-    if (this.#runner === undefined)
-      throw new MillraceError("wrong_state", `job ${show(this.id)} does not run here`);
-    return this.#runner.signal(this as Job);
+    return this.#running().signal(this as Job);
+  }
+
+  #running(): JobRunner {
+    if (this.#runner !== undefined) return this.#runner;
+    throw new MillraceError("wrong_state", `job ${show(this.id)} does not run here`);
+  }
+
+  /**
+   * Ours: what updateCheckpoint() saved last, in an earlier attempt or before the job waited; undefined: nothing. Also
+   * of a job that was read with queue.getJob().
+   */
+  get checkpoint(): unknown {
+    if (this.#checkpoint === NOT_READ) {
+      const spec = this.#spec as Partial<LeasedJob & JobInfo> | undefined;
+      const json = spec?.more?.checkpoint ?? spec?.checkpoint ?? "";
+      this.#checkpoint = decodeJson(`checkpoint of job ${show(this.id)}`, json);
+    }
+    return this.#checkpoint;
+  }
+
+  /**
+   * Ours: saves where a long job stands: any JSON value. It is handed back as `checkpoint` when the job is started
+   * again, after a crash, a deploy, a retry or a wait. Written with the next commit, in the order of the calls; gone
+   * when the job ends. Only in its processor.
+   */
+  updateCheckpoint(state: unknown): Promise<void> {
+    return new Promise((resolve) => {
+      this.#running().checkpoint(this as Job, encodeJson("checkpoint", state, "null"));
+      this.#checkpoint = state;
+      resolve();
+    });
   }
 
   /** Records how far it is: any JSON value. Written with the next commit. */
@@ -309,6 +338,79 @@ export class Job<Data = any, Result = any, Name extends string = string> {
     )) as Result;
   }
 
+  /** Ours: what it waits or has waited for, in order, with states and results; a page of them. */
+  async dependencies(query: DependencyQuery = {}): Promise<DependencyPage> {
+    return readDependencyPage(this.#host.connection, this.id, this.queueName, query);
+  }
+
+  #dependencies(states?: JobState[]): Promise<Dependency[]> {
+    return readAllDependencies(this.#host.connection, this.id, this.queueName, states);
+  }
+
+  /** What it waits or has waited for, sorted by how it stands; keys as in getChildrenValues(). */
+  async getDependencies(): Promise<JobDependencies> {
+    return sortDependencies(await this.#dependencies());
+  }
+
+  /** The results of what it has waited for: by the name (`as`) that was given, else by "queue:id". */
+  async getChildrenValues(): Promise<Record<string, unknown>> {
+    return childrenValues(await this.#dependencies(["completed"]));
+  }
+
+  /** Why those failed that it has waited for (or does): keys as in getChildrenValues(). */
+  async getFailedChildrenValues(): Promise<Record<string, string>> {
+    return failedChildrenValues(await this.#dependencies(["failed", "cancelled"]));
+  }
+
+  /**
+   * In its processor, after adding jobs with `parent: job`: whether there is something to wait for. If so, throw a
+   * WaitingChildrenError; the processor is called again when they are done. `children`: a flow that is added in the
+   * commit with which the job begins to wait, to wait for the jobs in it that nobody else waits for.
+   */
+  async moveToWaitingChildren(
+    _token?: string,
+    options: { children?: Flow } = {},
+  ): Promise<boolean> {
+    const runner = this.#running();
+    if (options.children !== undefined) {
+      runner.waitFor(this as Job, options.children);
+      return true;
+    }
+    return (await this.dependencies({ limit: 1 })).pending > 0;
+  }
+
+  /** Ours: an empty flow, for replaceBy() and moveToWaitingChildren(). Only in its processor. */
+  flow(): Flow {
+    return this.#running().flow();
+  }
+
+  /**
+   * Ours: in its processor, the job will end as the flow does. When the processor returns, the flow's jobs are added in
+   * one commit, and this job waits for those that nobody else waits for: it completes with the result of the one (of
+   * several: the array of their results), or fails with its error. The processor's own result is not used.
+   */
+  replaceBy(flow: Flow): void {
+    this.#running().replace(this as Job, flow);
+  }
+
+  /** In the processor of a worker with the option `batch`: all jobs that it was handed, this one the first. */
+  getBatch(): Job<Data, Result, Name>[] {
+    return this.#running().batch(this as Job) as Job<Data, Result, Name>[];
+  }
+
+  /**
+   * Ends this job of a batch as failed, at once; what the processor returns or throws later does not touch it. In
+   * BullMQ Pro it only takes effect at the end of the batch.
+   */
+  setAsFailed(error: Error): void {
+    this.#running().settle(this as Job, { error });
+  }
+
+  /** Ours: ends this job of a batch with a result of its own, at once. Others complete with what the processor returns. */
+  setAsCompleted(result: Result): void {
+    this.#running().settle(this as Job, { result });
+  }
+
   toJSON(): object {
     const { id, name, queueName, data, opts, progress, timestamp, delay, priority } = this;
     const { attemptsMade, attemptsStarted, stalledCounter, processedOn, finishedOn, processedBy } =
@@ -326,10 +428,12 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   }
 
   /** @internal The acknowledgement of add(). */
-  added(id: string, flags: number): void {
-    this.id = id;
-    this.existing = (flags & 8) !== 0;
-    this.durability = durabilityName(flags >> 4);
+  added(id: string, flag: number): void {
+    const ack = readAck(id, flag);
+    this.id = ack.id;
+    this.existing = ack.existing;
+    this.durability = durabilityName(ack.durability);
+    if (ack.replacedId !== "") this.replacedId = ack.replacedId;
   }
 
   /** @internal It ended here: its worker says how. */
@@ -359,19 +463,5 @@ function progressOf(json: string): JobProgress {
     return decodeJson("progress", json) as JobProgress;
   } catch {
     return 0;
-  }
-}
-
-/** A job by its id, or undefined. */
-export async function readJob(
-  connection: Connection,
-  id: string,
-  queue: string,
-): Promise<JobInfo | undefined> {
-  try {
-    return readInfo(new Reader(await connection.call((engine) => engine.getJob(id, queue))));
-  } catch (error) {
-    if (hasCode(error, "not_found")) return undefined;
-    throw error;
   }
 }

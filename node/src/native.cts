@@ -23,6 +23,8 @@ export interface NativeStoreOptions {
   keepEvents?: number;
   keepCompleted?: { ageMs: number; count: number };
   keepFailed?: { ageMs: number; count: number };
+  /** `mode`: the core's Sealing. */
+  encryption?: { keys: { id: string; secret: Uint8Array }[]; mode: number; require: boolean };
   /** Milliseconds UTC at which the store's clock stands until advance(). */
   manualClock?: number;
 }
@@ -107,6 +109,33 @@ export interface NativeEngine {
     failedCount: number,
     durability: number,
   ): Promise<void>;
+
+  dependencies(
+    id: string,
+    queue: string,
+    states: number,
+    offset: number,
+    limit: number,
+  ): Promise<Packed>;
+  flowJson(id: string, queue: string, depth: number, children: number): Promise<string>;
+  counters(queue: string): Promise<Packed>;
+  dedupHolder(queue: string, key: string): Promise<string>;
+  releaseDedup(queue: string, key: string, durability: number): Promise<number>;
+  setLimit(numbers: Float64Array, text: string, durability: number): Promise<void>;
+  listLimits(): Promise<Packed>;
+  throttle(numbers: Float64Array, text: string, durability: number, ms: number): Promise<void>;
+  pauseGroup(queue: string, group: string, paused: boolean, durability: number): Promise<void>;
+  listGroups(queue: string, after: string, limit: number): Promise<Packed>;
+
+  putSchedule(numbers: Float64Array, text: string, durability: number): Promise<Packed>;
+  changeSchedule(
+    action: "remove" | "pause" | "resume",
+    id: string,
+    durability: number,
+  ): Promise<void>;
+  getSchedule(id: string): Promise<Packed>;
+  listSchedules(after: string, limit: number): Promise<Packed>;
+  previewTiming(numbers: Float64Array, text: string, after: number, count: number): Promise<Packed>;
 }
 
 export interface NativeSession {
@@ -115,6 +144,7 @@ export interface NativeSession {
   drain(): Packed | undefined;
   progress(token: number, json: string): void;
   log(token: number, line: string): void;
+  checkpoint(token: number, json: string): void;
   setSlots(slots: number): void;
   pause(): Promise<void>;
   resume(): Promise<void>;

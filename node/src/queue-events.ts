@@ -259,6 +259,9 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
       case EventType.drained:
         this.emit("drained", id);
         break;
+      case EventType.blocked:
+        this.emit("waiting-children", { jobId }, id);
+        break;
       case EventType.cleaned:
         this.emit("cleaned", { count: String(event.count) }, id);
         break;

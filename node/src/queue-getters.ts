@@ -1,11 +1,22 @@
 // What a queue can tell.
-import { checkInteger, checkOneOf, checkString, show } from "./check.js";
+import {
+  checkInteger,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkOneOf,
+  checkString,
+  show,
+} from "./check.js";
 import type { Connection } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
 import { invalidArgument } from "./errors.js";
-import { Job, readJob } from "./job.js";
+import { type FlowTree, readFlow } from "./job-dependencies.js";
+import { readJob } from "./job-read.js";
+import { Job } from "./job.js";
 import { JOB_TYPES, nativeState, stateName } from "./states.js";
 import type { JobState, JobType } from "./types.js";
+import { type GroupInfo, readGroup } from "./wire-model.js";
 import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
 import { type JobInfo, NativeState, Option, Reader, readInfo } from "./wire.js";
 
@@ -154,6 +165,37 @@ export abstract class QueueGetters<
     });
     if (!asc) lines.reverse();
     return { logs: lines.slice(start, end === -1 ? undefined : end + 1), count: lines.length };
+  }
+
+  /**
+   * Ours: a job with what it waits or has waited for, nested, with states. `depth`: levels (default 10), `maxChildren`:
+   * of each job (default 20). A job that is reached twice is shown once in full. Code "not_found".
+   */
+  async getFlow(
+    jobId: string,
+    options: { depth?: number; maxChildren?: number } = {},
+  ): Promise<FlowTree> {
+    return readFlow(this.connection, jobId, this.name, options);
+  }
+
+  /** The id of the job that holds a deduplication key, or null. */
+  async getDeduplicationJobId(id: string): Promise<string | null> {
+    checkName("queue.getDeduplicationJobId: id", id);
+    const holder = await this.connection.call((engine) => engine.dedupHolder(this.name, id));
+    return holder === "" ? null : holder;
+  }
+
+  /** The groups that have jobs waiting or running, or that are paused, by id; `after`: of the page before. */
+  async getGroups(options: { after?: string; limit?: number } = {}): Promise<GroupInfo[]> {
+    checkObject("queue.getGroups: options", options);
+    checkKnownOptions("queue.getGroups", options, new Set(["after", "limit"]));
+    const { after = "", limit = 1000 } = options;
+    checkString("queue.getGroups: after", after);
+    checkInteger("queue.getGroups: limit", limit, 1, 10_000);
+    const packed = await this.connection.call((engine) =>
+      engine.listGroups(this.name, after, limit),
+    );
+    return new Reader(packed).list(readGroup);
   }
 
   /** The processes, of any language, that work this queue now. */

@@ -12,7 +12,9 @@ import {
 } from "./check.js";
 import { type Connection, closedError, connect } from "./connection.js";
 import type { Batch } from "./enqueuer.js";
-import { MillraceError, hasCode, invalidArgument } from "./errors.js";
+import { hasCode, invalidArgument } from "./errors.js";
+import { Flow } from "./flow.js";
+import { checkGroup } from "./job-model.js";
 import { Job } from "./job.js";
 import {
   type OptionSet,
@@ -22,13 +24,15 @@ import {
   packOptions,
 } from "./job-options.js";
 import { QueueGetters } from "./queue-getters.js";
-import { encodeJson } from "./serializer.js";
+import { encodeData, encodeJson } from "./serializer.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
 import type {
   BulkJobOptions,
   CancelResult,
   DefaultJobOptions,
   FinishedStatus,
+  FlowJob,
+  JobNode,
   JobProgress,
   JobType,
   JobsOptions,
@@ -85,6 +89,9 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   readonly durability: number;
   readonly #defaults: DefaultJobOptions;
   readonly #defaultSet: OptionSet;
+  readonly #context = {
+    leaseOf: (id: string, queue: string): number => this.connection.leaseOf(id, queue),
+  };
   #addsUnderWay = 0;
   #checkedName: Name | undefined; // the last good one: most producers use one name many times
   #closing: Promise<void> | undefined;
@@ -170,6 +177,32 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     });
   }
 
+  /**
+   * Adds a job that waits for its children, and they for theirs, of any depth, in one commit. Without a `queueName` a
+   * job goes to its parent's queue, the root to this one. Children that fail for good are waited for until they are
+   * retried or removed, unless their `opts` say otherwise: onFailure or BullMQ's four flags.
+   */
+  addFlow(root: FlowJob): Promise<JobNode> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const flow = new Flow(this);
+      const node = flow.addTreeOf("queue.addFlow", root, this);
+      const { jobs, sets, text } = flow.take("queue.addFlow");
+      const batch = { ...this.#newBatch([], reject), jobs, sets, text };
+      batch.resolve = () => {
+        this.#addsUnderWay--;
+        resolve(node);
+      };
+      this.#send(batch, this.durability);
+    });
+  }
+
+  /** Ours: an empty flow, for graphs that are no tree, or that join jobs which exist. */
+  flow(): Flow {
+    this.#checkOpen();
+    return new Flow(this);
+  }
+
   #newBatch(jobs: Job<Data, Result, Name>[], reject: (error: unknown) => void): Batch {
     const refused = (error: unknown): void => {
       this.#addsUnderWay--;
@@ -200,16 +233,9 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
       const what = addLabel(index);
       checkObject(`${what}: options`, opts);
       merged = { ...this.#defaults, ...opts };
-      set = packOptions(`${what}: option`, this.name, merged);
+      set = packOptions(`${what}: option`, this.name, merged, this.#context);
     }
-    const json = encodeJson(() => `${addLabel(index)}: data`, data, "{}");
-    if (merged.sizeLimit !== undefined && Buffer.byteLength(json) > merged.sizeLimit) {
-      const size = Buffer.byteLength(json);
-      throw new MillraceError(
-        "too_large",
-        `${addLabel(index)}: data has ${size} bytes, sizeLimit is ${merged.sizeLimit}`,
-      );
-    }
+    const json = encodeData(() => addLabel(index), data, merged.sizeLimit);
     const job = Job.adding<Data, Result, Name>(this, name, this.name, data, merged);
     batch.jobs.push(job);
     batch.sets.push(set);
@@ -323,6 +349,29 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   #changeMany(action: "redrive" | "promote", type: JobType, before: number): Promise<number> {
     return this.connection.call((engine) =>
       engine.changeMany(action, this.name, nativeState(type), "", before, 0, this.durability),
+    );
+  }
+
+  /** Frees a deduplication key: 1, or 0 if it was free. */
+  async removeDeduplicationKey(id: string): Promise<number> {
+    this.#checkOpen();
+    checkName("queue.removeDeduplicationKey: id", id);
+    return this.connection.call((engine) => engine.releaseDedup(this.name, id, this.durability));
+  }
+
+  /** No worker starts another job of this group. */
+  async pauseGroup(groupId: string): Promise<void> {
+    await this.#pauseGroup("queue.pauseGroup", groupId, true);
+  }
+  async resumeGroup(groupId: string): Promise<void> {
+    await this.#pauseGroup("queue.resumeGroup", groupId, false);
+  }
+
+  async #pauseGroup(what: string, groupId: string, paused: boolean): Promise<void> {
+    this.#checkOpen();
+    checkGroup(`${what}: groupId`, groupId);
+    await this.connection.call((engine) =>
+      engine.pauseGroup(this.name, groupId, paused, this.durability),
     );
   }
 

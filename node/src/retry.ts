@@ -1,6 +1,6 @@
 // Whether and when a failed attempt is repeated: only what the core cannot know, namely the user's own rule.
 import { show } from "./check.js";
-import { UnrecoverableError, invalidArgument } from "./errors.js";
+import { UnrecoverableError, invalidArgument, isError } from "./errors.js";
 import type { Job } from "./job.js";
 import type { BackoffStrategy } from "./types.js";
 
@@ -20,17 +20,12 @@ function ofStrategy(delay: unknown): RetryDecision {
   return delay < 0 ? NEVER : { retryable: true, delay: Math.round(delay) };
 }
 
-/** The error's class by name too: a program may hold two copies of this package. */
-function isUnrecoverable(error: Error): boolean {
-  return error instanceof UnrecoverableError || error.name === "UnrecoverableError";
-}
-
 export function decideRetry(
   job: Job,
   error: Error,
   strategy: BackoffStrategy | undefined,
 ): RetryDecision | Promise<RetryDecision> {
-  if (isUnrecoverable(error)) return NEVER;
+  if (error instanceof UnrecoverableError || isError(error, "UnrecoverableError")) return NEVER;
   if (strategy === undefined) return BY_THE_JOB;
   const { attempts = 1, backoff } = job.opts;
   if (typeof backoff !== "object" || backoff.type !== "custom" || job.attemptsMade + 1 >= attempts)

@@ -30,6 +30,18 @@ export function encodeJson(label: Label, value: unknown, absent: "null" | "{}"):
   return text;
 }
 
+/** The JSON text of a job's data, which may have a bound of its own. `label` names the call. */
+export function encodeData(label: Label, data: unknown, sizeLimit: number | undefined): string {
+  const json = encodeJson(() => `${labelText(label)}: data`, data, "{}");
+  if (sizeLimit === undefined) return json;
+  const size = Buffer.byteLength(json);
+  if (size <= sizeLimit) return json;
+  throw new MillraceError(
+    "too_large",
+    `${labelText(label)}: data has ${size} bytes, sizeLimit is ${sizeLimit}`,
+  );
+}
+
 function labelText(label: Label): string {
   return typeof label === "string" ? label : label();
 }

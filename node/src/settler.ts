@@ -1,5 +1,7 @@
 // Collects how jobs ended and tells the session: all ends of one tick cross in one call.
+import { type Batch, pack } from "./enqueuer.js";
 import { toMillraceError } from "./errors.js";
+import { newId } from "./hub.js";
 import type { NativeSession } from "./native.cjs";
 import { SEPARATOR } from "./wire.js";
 
@@ -10,6 +12,8 @@ export const enum OutcomeKind {
   retry,
   released,
   cancelled,
+  waiting,
+  replaced,
 }
 
 export interface Outcome {
@@ -20,9 +24,14 @@ export interface Outcome {
   delay: number;
   /** JSON text of the result or the error. */
   body: string;
+  /** The core's LimitScope of which nothing starts for so long; 0: none. */
+  throttleScope: number;
+  throttleMs: number;
+  /** Jobs to add in the same commit. */
+  jobs: Pick<Batch, "sets" | "text"> | undefined;
 }
 
-const NUMBERS_PER_OUTCOME = 4;
+const NUMBERS_PER_OUTCOME = 7;
 
 export class Settler {
   #outcomes: Outcome[] = [];
@@ -59,16 +68,31 @@ export class Settler {
   }
 
   #settle(outcomes: Outcome[]): [number, Error] | undefined {
-    const numbers = new Float64Array(1 + outcomes.length * NUMBERS_PER_OUTCOME);
+    let length = 1;
+    const added = outcomes.map(({ jobs }) => {
+      const packed = jobs === undefined ? undefined : pack([jobs], newId());
+      length += NUMBERS_PER_OUTCOME + (packed?.numbers.length ?? 0);
+      return packed;
+    });
+    const numbers = new Float64Array(length);
     numbers[0] = outcomes.length;
     let at = 1;
     let text = "";
-    for (const { token, kind, retryable, delay, body } of outcomes) {
-      numbers[at++] = token;
-      numbers[at++] = kind;
-      numbers[at++] = retryable ? 1 : 0;
-      numbers[at++] = delay;
-      text += body + SEPARATOR;
+    for (let i = 0; i < outcomes.length; i++) {
+      const outcome = outcomes[i] as Outcome;
+      const jobs = added[i];
+      numbers[at++] = outcome.token;
+      numbers[at++] = outcome.kind;
+      numbers[at++] = outcome.retryable ? 1 : 0;
+      numbers[at++] = outcome.delay;
+      numbers[at++] = outcome.throttleScope;
+      numbers[at++] = outcome.throttleMs;
+      numbers[at++] = jobs === undefined ? 0 : 1;
+      text += outcome.body + SEPARATOR;
+      if (jobs === undefined) continue;
+      numbers.set(jobs.numbers, at);
+      at += jobs.numbers.length;
+      text += jobs.text;
     }
     return this.#session.settle(numbers, text);
   }

@@ -9,10 +9,15 @@ import {
   show,
 } from "./check.js";
 import { type Connection, closedError, connect } from "./connection.js";
+import { type EncryptionOptions, packEncryption } from "./encryption.js";
+import { Flow } from "./flow.js";
 import { keepNumbers } from "./job-options.js";
+import { Limits } from "./limits.js";
 import type { NativeStoreOptions } from "./native.cjs";
+import { Schedules } from "./schedules.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
 import type { CancelResult, KeepJobs } from "./types.js";
+import { type TaskCounters, readCounters } from "./wire-model.js";
 import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
 import { Reader } from "./wire.js";
 
@@ -32,6 +37,8 @@ export interface StoreOptions {
   removeOnComplete?: boolean | number | KeepJobs;
   /** Default rule of queues. Default: kept. */
   removeOnFail?: boolean | number | KeepJobs;
+  /** Keys for payloads: data, results, progress, checkpoints, errors and log lines. Default: none, all is plain. */
+  encryption?: EncryptionOptions;
 }
 
 export interface DeadLetters {
@@ -41,13 +48,14 @@ export interface DeadLetters {
 
 export interface DoctorReport {
   ok: boolean;
-  checks: { name: string; ok: boolean; detail: string }[];
+  /** `repaired`: what was done, where something could be mended. */
+  checks: { name: string; ok: boolean; detail: string; repaired?: string }[];
   versions: Record<string, string>;
 }
 
 const KNOWN = new Set([
   ...["create", "maxPayloadBytes", "busyTimeout", "walLimitBytes", "keepEvents"],
-  ...["removeOnComplete", "removeOnFail"],
+  ...["removeOnComplete", "removeOnFail", "encryption"],
 ]);
 
 function nativeOptions(options: StoreOptions): NativeStoreOptions {
@@ -74,6 +82,9 @@ function nativeOptions(options: StoreOptions): NativeStoreOptions {
     const [ageMs, count] = keepNumbers(`${what}: ${name}`, value);
     out[native] = { ageMs, count };
   }
+  if (options.encryption !== undefined) {
+    out.encryption = packEncryption(`${what}: encryption`, options.encryption);
+  }
   return out;
 }
 
@@ -93,11 +104,19 @@ export async function openStore(path?: string, options: StoreOptions = {}): Prom
 export class Store {
   /** @internal */
   readonly connection: Connection;
+  /** @internal As a queue's: of what flow() adds. */
+  readonly durability = -1;
+  /** How fast and how many jobs run. */
+  readonly limits: Limits;
+  /** Jobs that are added again and again. */
+  readonly schedules: Schedules;
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(connection: Connection) {
     this.connection = connection;
+    this.limits = new Limits(() => this.#open());
+    this.schedules = new Schedules(() => this.#open());
   }
 
   get path(): string {
@@ -144,9 +163,26 @@ export class Store {
     return (await this.#report("dead", queue, name, limit)) as DeadLetters;
   }
 
-  /** Checks the file, its locks and its invariants. */
-  async doctor(): Promise<DoctorReport> {
-    return (await this.#report("doctor")) as DoctorReport;
+  /** Checks the file, its locks and its invariants. With `repair` what can be mended is, in small commits. */
+  async doctor(options: { repair?: boolean } = {}): Promise<DoctorReport> {
+    checkObject("store.doctor: options", options);
+    checkKnownOptions("store.doctor", options, new Set(["repair"]));
+    const repair = options.repair ?? false;
+    checkBoolean("store.doctor: repair", repair);
+    return (await this.#report("doctor", "", "", repair ? 1 : 0)) as DoctorReport;
+  }
+
+  /** What happened to the jobs of each task since the store was made, of one queue or of all. */
+  async counters(queue = ""): Promise<TaskCounters[]> {
+    checkString("store.counters: queue", queue);
+    const packed = await this.#open().call((engine) => engine.counters(queue));
+    return new Reader(packed).list(readCounters);
+  }
+
+  /** An empty flow: jobs that wait for each other, to be added in one commit. */
+  flow(): Flow {
+    this.#open();
+    return new Flow(this);
   }
 
   /** Figures of this process's engine. */

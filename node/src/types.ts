@@ -40,6 +40,48 @@ export interface KeepJobs {
   count?: number;
 }
 
+/**
+ * What becomes of a waiting job when a job that it waits for fails or is cancelled. `fail`: it fails too, without being
+ * run. `wait`: it goes on waiting (BullMQ's default). `ignore`: the failed one counts as done, and its error can be
+ * read. `remove`: the same, but it is forgotten. `continue`: the job runs at once, whatever else it waits for.
+ * `cancel`: it is cancelled. `on_failure`: the reverse, it waits for a failure, and is removed if there is none.
+ */
+export type DependencyPolicy =
+  "fail" | "wait" | "ignore" | "remove" | "continue" | "cancel" | "on_failure";
+
+/** A job in hand, or one named by its id; two queues may use one custom id, then `queue` decides. */
+export type JobReference =
+  | { readonly id: string; readonly queueName: string; readonly token?: string | undefined }
+  | { id: string; queue?: string; token?: string };
+
+/** Something to wait for: a job, or a job with a policy (default: `fail`) and the name of its result. */
+export type Upstream = JobReference | { job: JobReference; policy?: DependencyPolicy; as?: string };
+
+/** What a job does once nothing holds it back: a worker runs it; or it completes at once with the first result, or all. */
+export type Join = "run" | "forward" | "collect";
+
+/** `at-most-once`: never started again after its worker died; it fails with error type `JobLost`. */
+export type Delivery = "at-least-once" | "at-most-once";
+
+/** How the payload is kept in the file; needs the store's `encryption` for all but `none`. */
+export type Sealing = "none" | "encrypt" | "sign";
+
+/** A job with the key of another one that counts is not added: add() answers that other one, with `existing` true. */
+export interface DeduplicationOptions {
+  /** The key, within the queue. Alone: as long as the other job is unfinished. */
+  id: string;
+  /** Milliseconds from the other job's add, whatever became of it (throttle). Infinity: until the key is removed. */
+  ttl?: number;
+  /** With `replace`, for BullMQ's sake: the delay begins anew anyhow. */
+  extend?: boolean;
+  /** While the other job is delayed, the new one takes its place and its delay begins anew (debounce). */
+  replace?: boolean;
+  /** While the other job runs, one more is kept, the newest, which starts when it has ended. */
+  keepLastIfActive?: boolean;
+  /** As long as the other job is in one of these states, and younger than `ttl` if given. */
+  states?: JobState[];
+}
+
 export interface JobsOptions {
   /** Unique in its queue. Adding an id that exists adds nothing and answers the existing job. Default: a new UUIDv7. */
   jobId?: string;
@@ -70,11 +112,56 @@ export interface JobsOptions {
   softTimeLimit?: number;
   /** Ours: how many workers may die under it before it fails. Default 3. */
   maxCrashes?: number;
+  /** The lane of the job within its queue. Lanes take turns; see store.limits for what each of them may do. */
+  group?: { id: string };
+  /** Which job of several with one key counts. */
+  deduplication?: DeduplicationOptions;
+  /** An existing job that is to wait for this one: a blocked one, or the one whose processor calls. */
+  parent?: JobReference;
+  /** Ours: what the parent does if this job fails. Without a parent or a flow it has no effect. Default `wait`. */
+  onFailure?: DependencyPolicy;
+  /** The same as `onFailure: "fail"`. */
+  failParentOnFailure?: boolean;
+  /** The same as `onFailure: "ignore"`. */
+  ignoreDependencyOnFailure?: boolean;
+  /** The same as `onFailure: "remove"`. */
+  removeDependencyOnFailure?: boolean;
+  /** The same as `onFailure: "continue"`. */
+  continueParentOnFailure?: boolean;
+  /** Ours: under which name those that wait for this job read its result. */
+  as?: string;
+  /** Ours: existing jobs that must end before this one starts. */
+  after?: Upstream[];
+  /** Ours: needs `after`. Default `run`. */
+  join?: Join;
+  /** Ours: what happens when a worker dies under it. Default `at-least-once`. */
+  delivery?: Delivery;
+  /** Ours: instead of the store's `encryption.mode`. */
+  sealing?: Sealing;
   /** Ours: strings that travel with the job, such as trace context. */
   headers?: Record<string, string>;
   /** Ours: instead of the queue's. */
   durability?: Durability;
 }
+/** Options of one job in a flow: all jobs of a flow share one durability. */
+export type FlowJobOptions = Omit<JobsOptions, "durability">;
+
+/** A job of a tree: it waits for its children. */
+export interface FlowJob {
+  name: string;
+  /** Default: the parent's queue; of the root: the queue that adds it. */
+  queueName?: string;
+  data?: unknown;
+  opts?: FlowJobOptions;
+  children?: FlowJob[];
+}
+
+/** What became of a FlowJob. */
+export interface JobNode {
+  job: Job;
+  children?: JobNode[];
+}
+
 /** Options of one job in a bulk: all jobs of a bulk share the queue's durability. */
 export type BulkJobOptions = Omit<JobsOptions, "durability">;
 export type DefaultJobOptions = Omit<JobsOptions, "jobId">;
@@ -99,6 +186,15 @@ export type BackoffStrategy = (
   job?: Job,
 ) => number | Promise<number>;
 
+export interface BatchOptions {
+  /** Most jobs of one batch. */
+  size: number;
+  /** It starts when so many are there. Default: `size` with a timeout, else 1: with what there is. */
+  minSize?: number;
+  /** Milliseconds after its first job when it starts with fewer. Needed if `minSize` is more than 1. */
+  timeout?: number;
+}
+
 export interface WorkerOptions extends StoreOption {
   /** Jobs that run at once. Default 1. */
   concurrency?: number;
@@ -109,6 +205,8 @@ export interface WorkerOptions extends StoreOption {
   /** Of finishes. Default: the store's, `power`. */
   durability?: Durability;
   settings?: { backoffStrategy?: BackoffStrategy };
+  /** Jobs are handed to the processor several at once: see Job.getBatch(). `concurrency` then counts batches. */
+  batch?: BatchOptions;
 
   /** Accepted for BullMQ's sake, without effect: a lease ends with its process, not by the clock. */
   lockDuration?: number;

@@ -49,6 +49,7 @@ export const enum EventType {
   resumed,
   drained,
   cleaned,
+  blocked,
 }
 
 export interface NativeEvent {
@@ -78,11 +79,21 @@ export const enum SignalKind {
   leaseLost,
 }
 
+/** A job that was added in the commit of another one's end. */
+export interface Added {
+  id: string;
+  replacedId: string;
+  state: NativeState;
+  existing: boolean;
+  durability: number;
+}
+
 export interface Settled {
   token: number;
   state: NativeState;
   dueAt: number;
   error: MillraceError | undefined;
+  added: Added[];
 }
 
 export interface Signal {
@@ -154,12 +165,23 @@ function readError(reader: Reader): MillraceError {
   return new MillraceError(code, reader.text());
 }
 
+function readAdded(reader: Reader): Added {
+  return {
+    id: reader.text(),
+    replacedId: reader.text(),
+    state: reader.number(),
+    existing: reader.number() === 1,
+    durability: reader.number(),
+  };
+}
+
 function readSettled(reader: Reader): Settled {
   return {
     token: reader.number(),
     state: reader.number(),
     dueAt: reader.number(),
     error: reader.number() === 0 ? undefined : readError(reader),
+    added: reader.list(readAdded),
   };
 }
 

@@ -1,5 +1,5 @@
 // How many values cross to and from the addon at once: as one string, one Float64Array and, rarely, a few separate
-// values. The order of the fields mirrors bindings/node/wire_jobs.cc: change both together.
+// values. The order of the fields mirrors bindings/node/wire_specs.cc and wire_jobs.cc: change them together.
 import type { Packed } from "./native.cjs";
 
 /** The text of a field that travels apart. */
@@ -7,7 +7,7 @@ const APART = "\u0001";
 export const SEPARATOR = "\0";
 
 /** How many numbers the options of a job are; ReadOptions() and PackSpec() in C++ have their order. */
-export const OPTION_COUNT = 20;
+export const OPTION_COUNT = 21;
 export const enum Option {
   contentType,
   dueAt,
@@ -29,6 +29,8 @@ export const enum Option {
   completedCount,
   failedAge,
   failedCount,
+  /** 1: what few jobs have follows, see job-model.ts. */
+  hasModel,
 }
 
 /** The core's JobState. */
@@ -42,6 +44,15 @@ export const enum NativeState {
   cancelled,
 }
 
+/** What few jobs have, as it is read back. */
+export interface SpecModel {
+  join: number;
+  delivery: number;
+  sealing: number;
+  group: string;
+  dedupKey: string;
+}
+
 /** A job as it was enqueued. Its options stay packed until somebody asks for them. */
 export interface Spec {
   id: string;
@@ -53,6 +64,28 @@ export interface Spec {
   /** Where its options begin in `numbers`. */
   at: number;
   numbers: Float64Array;
+  model: SpecModel | undefined;
+}
+
+/** How a job stands that another one waits for. */
+export interface NativeDependency {
+  name: string;
+  id: string;
+  queue: string;
+  policy: number;
+  state: NativeState;
+  done: boolean;
+  /** undefined: none */
+  result: string | Buffer | undefined;
+  error: string;
+}
+
+/** What few jobs bring when they start. */
+export interface LeasedMore {
+  checkpoint: string;
+  dependencyCount: number;
+  /** The first of them, as many as are cheap. */
+  dependencies: NativeDependency[];
 }
 
 export interface LeasedJob extends Spec {
@@ -62,6 +95,7 @@ export interface LeasedJob extends Spec {
   crashes: number;
   createdAt: number;
   startedAt: number;
+  more: LeasedMore | undefined;
 }
 
 export interface JobInfo extends Spec {
@@ -80,6 +114,9 @@ export interface JobInfo extends Spec {
   result: string | Buffer | undefined;
   error: string;
   attemptErrors: string[];
+  checkpoint: string;
+  dependencies: number;
+  pending: number;
 }
 
 export interface JobOutcome {
@@ -138,6 +175,54 @@ export class Reader {
   }
 }
 
+function readModel(reader: Reader, at: number): SpecModel | undefined {
+  if (reader.numbers[at + Option.hasModel] === 0) return undefined;
+  return {
+    join: reader.number(),
+    delivery: reader.number(),
+    sealing: reader.number(),
+    group: reader.text(),
+    dedupKey: reader.text(),
+  };
+}
+
+export function readDependency(reader: Reader): NativeDependency {
+  return {
+    name: reader.text(),
+    id: reader.text(),
+    queue: reader.text(),
+    policy: reader.number(),
+    state: reader.number(),
+    done: reader.number() === 1,
+    result: readResult(reader),
+    error: reader.text(),
+  };
+}
+
+function readMore(reader: Reader): LeasedMore | undefined {
+  if (reader.number() === 0) return undefined;
+  return {
+    checkpoint: reader.text(),
+    dependencyCount: reader.number(),
+    dependencies: reader.list(readDependency),
+  };
+}
+
+/** A template: readLeased() and readInfo() spell these fields out, for one shape and one allocation. */
+export function readSpec(reader: Reader): Spec {
+  const at = reader.options();
+  return {
+    id: reader.text(),
+    queue: reader.text(),
+    name: reader.text(),
+    data: reader.body(),
+    headers: reader.text(),
+    at,
+    numbers: reader.numbers,
+    model: readModel(reader, at),
+  };
+}
+
 export function readLeased(reader: Reader): LeasedJob {
   const at = reader.options();
   return {
@@ -148,12 +233,14 @@ export function readLeased(reader: Reader): LeasedJob {
     headers: reader.text(),
     at,
     numbers: reader.numbers,
+    model: readModel(reader, at),
     progress: reader.text(),
     token: reader.number(),
     attempt: reader.number(),
     crashes: reader.number(),
     createdAt: reader.number(),
     startedAt: reader.number(),
+    more: readMore(reader),
   };
 }
 
@@ -173,6 +260,7 @@ export function readInfo(reader: Reader): JobInfo {
     headers: reader.text(),
     at,
     numbers: reader.numbers,
+    model: readModel(reader, at),
     state: reader.number(),
     createdAt: reader.number(),
     dueAt: reader.number(),
@@ -187,6 +275,9 @@ export function readInfo(reader: Reader): JobInfo {
     result: readResult(reader),
     error: reader.text(),
     attemptErrors: reader.list((each) => each.text()),
+    checkpoint: reader.text(),
+    dependencies: reader.number(),
+    pending: reader.number(),
   };
 }
 

@@ -1,76 +1,36 @@
 // Worker: runs the jobs of one queue. Its leases are held by a thread of the core, so a busy event loop costs none.
 import { ActiveJob } from "./active-job.js";
-import {
-  checkBoolean,
-  checkInteger,
-  checkKnownOptions,
-  checkName,
-  checkObject,
-  show,
-} from "./check.js";
+import { Batches, batchSignal } from "./batches.js";
+import { checkBoolean, checkDuration, checkInteger, checkName, show } from "./check.js";
 import { type Connection, closedError, connect } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
+import { endOfError, endOfResult, isNoEnd, released } from "./endings.js";
 import {
   JobCancelledError,
   MillraceError,
-  TimeLimitError,
+  RateLimitError,
   decodeError,
-  encodeError,
   hasCode,
   invalidArgument,
   nativeCall,
   toMillraceError,
 } from "./errors.js";
 import { hold, letGo, listen, newId, unlisten } from "./hub.js";
-import { Job, type JobHost, type JobRunner } from "./job.js";
-import { checkDurability, durabilityNumber } from "./job-options.js";
+import { type JobHost, LeaseRunner } from "./job-runner.js";
+import { Job } from "./job.js";
+import { durabilityNumber } from "./job-options.js";
+import { throttle } from "./limits.js";
 import type { NativeSession } from "./native.cjs";
-import { type RetryDecision, decideRetry } from "./retry.js";
-import { encodeJson } from "./serializer.js";
 import { type Outcome, OutcomeKind, Settler } from "./settler.js";
-import type { JobProgress, Processor, WorkerOptions } from "./types.js";
+import type { Processor, WorkerOptions } from "./types.js";
 import { type Settled, type Signal, SignalKind, readNotices } from "./wire-reports.js";
 import { Reader, readLeased } from "./wire.js";
+import { CONCURRENCY_MAX, type WorkerListener, checkWorkerOptions } from "./worker-options.js";
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
-export interface WorkerListener<Data = any, Result = any, Name extends string = string> {
-  active: (job: Job<Data, Result, Name>, prev: string) => void;
-  /** The job's end is acknowledged: as durable as the worker's durability says. */
-  completed: (job: Job<Data, Result, Name>, result: Result, prev: string) => void;
-  /** An attempt failed, whether it is the last one or not. */
-  failed: (job: Job<Data, Result, Name> | undefined, error: Error, prev: string) => void;
-  /** Ours: the job ended as cancelled. */
-  cancelled: (job: Job<Data, Result, Name>, reason: string) => void;
-  progress: (job: Job<Data, Result, Name>, progress: JobProgress) => void;
-  /** This process took the job back from a worker that died. */
-  stalled: (jobId: string, prev: string) => void;
-  /** No job is left to claim and none runs here. */
-  drained: () => void;
-  error: (error: Error) => void;
-  ready: () => void;
-  paused: () => void;
-  resumed: () => void;
-  closing: (message: string) => void;
-  closed: () => void;
-}
-
-const KNOWN = new Set([
-  ...["store", "concurrency", "autorun", "name", "durability", "settings"],
-  // Accepted for BullMQ's sake, without effect.
-  ...["lockDuration", "lockRenewTime", "stalledInterval", "maxStalledCount", "skipStalledCheck"],
-  ...["skipLockRenewal", "drainDelay", "runRetryDelay"],
-]);
-const NOT_HERE = {
-  connection: 'is BullMQ\'s; Millrace needs no server: pass { store: "jobs.db" }',
-  prefix: "is BullMQ's; queues of one name in two stores do not meet",
-  limiter: "is not supported: rate limits are not part of this version",
-  useWorkerThreads: "is not supported: start the Worker inside a worker_thread of your own",
-  removeOnComplete: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
-  removeOnFail: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
-};
-const CONCURRENCY_MAX = 100_000;
 // In one crossing; more follow in the next. Bounds how long the start of many jobs holds the event loop.
 const TAKE_MAX = 256;
+
+export type { WorkerListener } from "./worker-options.js";
 
 /** Keeps the process alive until close(). */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
@@ -85,6 +45,8 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   readonly #host: JobHost;
   readonly #source = newId();
   readonly #jobs = new Map<number, ActiveJob>();
+  readonly #batches: Batches | undefined;
+  #stopAnswering: (() => void) | undefined;
   #concurrency: number;
   #session: NativeSession | undefined;
   #settler: Settler | undefined;
@@ -100,13 +62,16 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (typeof processor !== "function") {
       throw invalidArgument(`new Worker: processor must be a function, not ${show(processor)}`);
     }
-    checkOptions(opts);
+    checkWorkerOptions(opts);
     this.name = name;
     this.opts = opts;
     this.#processor = processor;
     // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
     this.#wantsSignal = processor.length >= 3;
     this.#concurrency = opts.concurrency ?? 1;
+    if (opts.batch !== undefined) {
+      this.#batches = new Batches(opts.batch, this.#concurrency, (jobs) => this.#startBatch(jobs));
+    }
     this.#connection = connect("new Worker", opts.store);
     this.#host = { connection: this.#connection, durability: durabilityNumber(opts.durability) };
     if (opts.autorun !== false)
@@ -143,7 +108,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
         engine.openSession(
           this.#source,
           this.name,
-          this.#concurrency,
+          this.#slots(),
           this.opts.name ?? "",
           this.#host.durability,
           pausedAtOpen,
@@ -153,7 +118,8 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       this.#settler = new Settler(session, (outcome, error) => this.#refused(outcome, error));
       if (this.#paused !== pausedAtOpen)
         await nativeCall(this.#paused ? session.pause() : session.resume());
-      session.setSlots(this.#concurrency); // it may have been set meanwhile
+      session.setSlots(this.#slots()); // it may have been set meanwhile
+      this.#stopAnswering = this.#connection.addLessee((id, queue) => this.#leaseOf(id, queue));
     } catch (error) {
       unlisten(this.#source);
       letGo();
@@ -170,7 +136,19 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   set concurrency(concurrency: number) {
     checkInteger("worker.concurrency", concurrency, 1, CONCURRENCY_MAX);
     this.#concurrency = concurrency;
-    this.#session?.setSlots(concurrency);
+    this.#session?.setSlots(this.#slots());
+    if (this.#batches !== undefined) this.#batches.concurrency = concurrency;
+  }
+
+  /** How many jobs may run at once. */
+  #slots(): number {
+    return Math.min(this.#concurrency * (this.opts.batch?.size ?? 1), CONCURRENCY_MAX);
+  }
+
+  #leaseOf(id: string, queue: string): number {
+    if (queue !== "" && queue !== this.name) return 0;
+    for (const { job, token } of this.#jobs.values()) if (job.id === id) return token;
+    return 0;
   }
 
   isRunning(): boolean {
@@ -187,6 +165,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (!this.#paused) {
       this.#paused = true;
       if (this.#session !== undefined) await nativeCall(this.#session.pause());
+      this.#releaseHeld();
       this.emit("paused");
     }
     if (!doNotWaitActive) await this.#idle();
@@ -198,6 +177,26 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.#paused = false;
     if (this.#session !== undefined) await nativeCall(this.#session.resume());
     this.emit("resumed");
+  }
+
+  /**
+   * No worker of any process starts another job of this queue for `ms`. Throw a RateLimitError afterwards: the job goes
+   * back to its place, and the attempt is not counted.
+   */
+  async rateLimit(ms: number): Promise<void> {
+    checkDuration("worker.rateLimit: ms", ms);
+    await throttle(this.#connection, "worker.rateLimit", { queue: this.name }, ms);
+  }
+  /** The same for the group of a job. */
+  async rateLimitGroup(job: Job<Data, Result, Name>, ms: number): Promise<void> {
+    const group = job.opts.group?.id;
+    if (group === undefined) {
+      throw invalidArgument(`worker.rateLimitGroup: job ${show(job.id)} has no group`);
+    }
+    await throttle(this.#connection, "worker.rateLimitGroup", { queue: this.name, group }, ms);
+  }
+  static RateLimitError(): RateLimitError {
+    return new RateLimitError();
   }
 
   /** Fires the AbortSignal of a job that runs here; true if there is one. When it then throws, it is cancelled. */
@@ -230,6 +229,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
         const count = reader.number();
         for (let i = 0; i < count; i++) this.#start(reader);
       }
+      this.#batches?.flush();
     } catch (error) {
       const reason = toMillraceError(error);
       if (!hasCode(reason, "closed")) this.emit("error", reason as Error);
@@ -242,89 +242,109 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     const active = new ActiveJob(leased.token, job as Job);
     this.#jobs.set(leased.token, active);
     if (this.listenerCount("active") > 0) this.emit("active", job, "waiting");
+    if (this.#batches !== undefined) {
+      this.#batches.add(active);
+      return;
+    }
+    const signal = this.#wantsSignal ? active.signal : undefined;
+    this.#run(
+      active,
+      signal,
+      (value) => this.#completed(active, value),
+      (error) => this.#failed(active, error),
+    );
+  }
+
+  #startBatch(jobs: ActiveJob[]): void {
+    const open = jobs.filter(({ aborted }) => aborted !== "hard" && aborted !== "lost");
+    for (const active of open) active.batch = open;
+    const ended = (end: (active: ActiveJob) => void): void => {
+      for (const active of open) if (!active.ended) end(active);
+      this.#batches?.ended();
+    };
+    const first = open[0];
+    if (first === undefined) {
+      ended(() => undefined);
+      return;
+    }
+    this.#run(
+      first,
+      this.#wantsSignal ? batchSignal(open) : undefined,
+      (value) => ended((active) => this.#completed(active, value)),
+      (error) => ended((active) => this.#failed(active, error)),
+    );
+  }
+
+  #run(
+    { job }: ActiveJob,
+    signal: AbortSignal | undefined,
+    onValue: (value: unknown) => void,
+    onError: (error: unknown) => void,
+  ): void {
+    let result: Promise<Result> | Result;
     try {
-      const signal = this.#wantsSignal ? active.signal : (undefined as unknown as AbortSignal);
-      const result = this.#processor(job, job.token as string, signal);
-      if (typeof (result as Promise<Result> | undefined)?.then === "function") {
-        (result as Promise<Result>).then(
-          (value) => this.#completed(active, value),
-          (error: unknown) => this.#failed(active, error),
-        );
-      } else {
-        this.#completed(active, result);
-      }
+      const own = job as Job<Data, Result, Name>;
+      result = this.#processor(own, job.token as string, signal as AbortSignal);
     } catch (error) {
-      this.#failed(active, error);
+      onError(error);
+      return;
+    }
+    if (typeof (result as Promise<Result> | undefined)?.then === "function") {
+      (result as Promise<Result>).then(onValue, onError);
+    } else {
+      onValue(result);
     }
   }
 
-  readonly #runner: JobRunner = {
-    progress: (job, json, value) => {
-      this.#lease(job, (session, token) => session.progress(token, json));
+  /** Jobs of an unfinished batch go back to the queue: their attempts have not begun. */
+  #releaseHeld(): void {
+    for (const active of this.#batches?.release() ?? []) {
+      this.#settle(active, released(active));
+    }
+  }
+
+  readonly #runner = new LeaseRunner({
+    host: () => this.#host,
+    find: (token) => this.#jobs.get(token),
+    session: () => {
+      if (this.#session === undefined) throw closedError(`Worker ${show(this.name)}`);
+      return this.#session;
+    },
+    progressed: (job, value) => {
       if (this.listenerCount("progress") > 0)
         this.emit("progress", job as Job<Data, Result, Name>, value);
     },
-    log: (job, line) => this.#lease(job, (session, token) => session.log(token, line)),
-    signal: (job) => {
-      const active = this.#jobs.get(Number(job.token));
-      // A job that has ended keeps a signal that never fires.
-      return active?.signal ?? new AbortController().signal;
-    },
-  };
-
-  #lease(job: Job, action: (session: NativeSession, token: number) => void): void {
-    if (this.#session === undefined) throw closedError(`Worker ${show(this.name)}`);
-    try {
-      action(this.#session, Number(job.token));
-    } catch (error) {
-      const reason = toMillraceError(error);
-      if (!hasCode(reason, "not_found")) throw reason;
-      throw new MillraceError("lease_lost", `job ${show(job.id)} does not run here any more`);
-    }
-  }
+    completed: (active, result) => this.#completed(active, result),
+    failed: (active, error) => this.#failed(active, error),
+  });
 
   #completed(active: ActiveJob, result: unknown): void {
-    let body: string;
+    let end: Outcome;
     try {
-      body = encodeJson(() => `the result of job ${show(active.job.id)}`, result, "null");
+      end = endOfResult(active, result);
     } catch (error) {
       this.#failed(active, error);
       return;
     }
-    active.result = result === undefined ? null : result;
-    this.#settle(active, OutcomeKind.completed, body, { retryable: true, delay: NaN });
+    this.#settle(active, end);
   }
 
   #failed(active: ActiveJob, thrown: unknown): void {
-    const body = encodeError(thrown);
-    active.errorBody = decodeError(body);
-    active.error = thrown instanceof Error ? thrown : new Error(active.errorBody.message);
-    if (active.aborted === "cancelled") {
-      this.#settle(active, OutcomeKind.cancelled, body, { retryable: false, delay: NaN });
+    const strategy = this.opts.settings?.backoffStrategy;
+    const report = (error: unknown): void => void this.emit("error", error as Error);
+    const end = endOfError(active, thrown, strategy, report);
+    if (!(end instanceof Promise)) {
+      this.#settle(active, end);
       return;
     }
-    const decision = decideRetry(active.job, active.error, this.opts.settings?.backoffStrategy);
-    if (decision instanceof Promise) {
-      void decision.then(
-        (retry) => this.#settle(active, OutcomeKind.failed, body, retry),
-        (error: unknown) => {
-          this.emit("error", error as Error);
-          this.#settle(active, OutcomeKind.failed, body, { retryable: true, delay: NaN });
-        },
-      );
-      return;
-    }
-    this.#settle(active, OutcomeKind.failed, body, decision);
+    active.ended = true;
+    void end.then((decided) => this.#settle(active, decided));
   }
 
-  #settle(
-    active: ActiveJob,
-    kind: OutcomeKind,
-    body: string,
-    { retryable, delay }: RetryDecision,
-  ): void {
+  #settle(active: ActiveJob, end: Outcome): void {
     active.ended = true;
-    this.#settler?.push({ token: active.token, kind, retryable, delay, body });
+    active.kind = end.kind;
+    this.#settler?.push(end);
   }
 
   /** The core did not take an outcome: nothing was changed. */
@@ -333,8 +353,11 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (active === undefined) return;
     const gone =
       hasCode(error, "not_found") || hasCode(error, "closed") || hasCode(error, "lease_lost");
-    if (!gone && outcome.kind === OutcomeKind.completed) {
-      this.#failed(active, error); // a result that is too large: the job failed by it
+    const failed = outcome.kind === OutcomeKind.failed || outcome.kind === OutcomeKind.cancelled;
+    if (!gone && !failed) {
+      // A result that is too large, a flow that contains itself: the job failed by it.
+      active.replacement = undefined;
+      this.#failed(active, error);
       return;
     }
     if (!gone && outcome.body.length > 1000) {
@@ -370,43 +393,21 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       return;
     }
     const job = active.job as Job<Data, Result, Name>;
-    job.ended(active.result as Result, active.errorBody);
     this.#forget(active);
+    if (isNoEnd(active.kind)) return;
+    job.ended(active.result as Result, active.errorBody);
     if (active.error === undefined) this.emit("completed", job, active.result as Result, "active");
     else if (active.aborted === "cancelled") this.emit("cancelled", job, active.error.message);
     else this.emit("failed", job, active.error, "active");
   }
 
-  #onSignal({ kind, token, reason }: Signal): void {
-    const active = this.#jobs.get(token);
+  #onSignal(signal: Signal): void {
+    const active = this.#jobs.get(signal.token);
     if (active === undefined) return;
-    const id = show(active.job.id);
-    switch (kind) {
-      case SignalKind.cancel:
-        active.abort(
-          "cancelled",
-          new JobCancelledError(reason === "" ? `job ${id} was cancelled` : reason),
-        );
-        break;
-      case SignalKind.softLimit:
-        active.abort(
-          "soft",
-          new TimeLimitError("soft", `job ${id} runs longer than its softTimeLimit`),
-        );
-        break;
-      case SignalKind.hardLimit: {
-        const error = new TimeLimitError("hard", `job ${id} ran longer than its timeLimit`);
-        active.abort("hard", error);
-        this.emit("failed", active.job as Job<Data, Result, Name>, error, "active");
-        break;
-      }
-      case SignalKind.leaseLost: {
-        const error = new MillraceError("lease_lost", `job ${id} was taken away: ${reason}`);
-        active.abort("lost", error);
-        this.emit("error", error);
-        break;
-      }
-    }
+    const error = active.told(signal);
+    if (signal.kind === SignalKind.hardLimit)
+      this.emit("failed", active.job as Job<Data, Result, Name>, error, "active");
+    else if (signal.kind === SignalKind.leaseLost) this.emit("error", error);
   }
 
   #forget(active: ActiveJob): void {
@@ -441,8 +442,10 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       // run() has said why; there is no session.
     }
     const session = this.#session;
+    this.#stopAnswering?.();
     if (session !== undefined) {
       session.stop();
+      this.#releaseHeld();
       if (force) this.#abandon();
       await this.#idle();
       await nativeCall(session.close(0));
@@ -466,25 +469,5 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-}
-
-function checkOptions(opts: unknown): asserts opts is WorkerOptions {
-  checkObject("new Worker: options", opts);
-  checkKnownOptions("new Worker", opts, KNOWN, NOT_HERE);
-  if (opts["concurrency"] !== undefined) {
-    checkInteger("new Worker: concurrency", opts["concurrency"], 1, CONCURRENCY_MAX);
-  }
-  if (opts["autorun"] !== undefined) checkBoolean("new Worker: autorun", opts["autorun"]);
-  if (opts["name"] !== undefined) checkName("new Worker: name option", opts["name"]);
-  checkDurability("new Worker: durability", opts["durability"]);
-  if (opts["settings"] === undefined) return;
-  checkObject("new Worker: settings", opts["settings"]);
-  checkKnownOptions("new Worker: settings", opts["settings"], new Set(["backoffStrategy"]));
-  const strategy = opts["settings"]["backoffStrategy"];
-  if (strategy !== undefined && typeof strategy !== "function") {
-    throw invalidArgument(
-      `new Worker: settings.backoffStrategy must be a function, not ${show(strategy)}`,
-    );
   }
 }

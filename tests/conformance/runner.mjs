@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { readAck } from "../../node/dist/esm/enqueuer.js";
 import { toMillraceError } from "../../node/dist/esm/errors.js";
 import * as hub from "../../node/dist/esm/hub.js";
 import { readCounts, readNotices, readPage } from "../../node/dist/esm/wire-reports.js";
@@ -17,19 +18,20 @@ import { since, START_MS, STATES, moment, parsed } from "./values.mjs";
 const PATIENCE_MS = 20_000;
 const BY_THE_STORE = -1;
 const BACKOFFS = ["none", "fixed", "exponential", "custom"];
-const OUTCOMES = ["completed", "failed", "retry", "released", "cancelled"];
+const OUTCOMES = ["completed", "failed", "retry", "released", "cancelled", "waiting", "replaced"];
 const SIGNALS = ["cancel", "soft_limit", "hard_limit", "lease_lost"];
 const CANCELS = ["cancelled", "requested", "finished"];
 const EVENTS = [
   ...["", "added", "ready", "scheduled", "active", "progress", "completed", "failed", "cancelled"],
   ...["rescued", "removed", "duplicate", "paused", "resumed", "drained", "cleaned"],
+  "blocked",
 ];
 
 const keep = (rule) => ({ ageMs: rule.age_ms ?? -1, count: rule.count ?? -1 });
 const queueOf = (step) => step.queue ?? "q";
 const refused = (code, message) => Object.assign(new Error(message), { code });
 
-/** The numbers of a job's options, in the order of wire.ts. */
+/** The numbers of a job's fixed options, in the order of wire.ts. */
 function optionNumbers(job) {
   const { retry = {} } = job;
   const rule = (given) => (given === undefined ? [NaN, NaN] : Object.values(keep(given)));
@@ -40,6 +42,7 @@ function optionNumbers(job) {
     ...[retry.jitter ?? 0, job.max_crashes ?? 3, job.time_limit_ms ?? 0],
     ...[job.soft_time_limit_ms ?? 0, job.keep_logs ?? -1],
     ...[...rule(job.keep_completed), ...rule(job.keep_failed)],
+    0, // nothing that few jobs have
   ];
   assert.equal(numbers.length, OPTION_COUNT);
   return numbers;
@@ -181,9 +184,7 @@ export class ScenarioRunner {
       hub.expect(request, {
         batchCount: 1,
         accept(batch, ids, flags, at) {
-          resolve(
-            jobs.map((_, i) => ({ id: ids[at + i], flags: flags.charCodeAt(at + i) - 0x40 })),
-          );
+          resolve(jobs.map((_, i) => readAck(ids[at + i], flags.charCodeAt(at + i))));
           return at + jobs.length;
         },
         refuse: (batch, error) => reject(error),
@@ -191,15 +192,15 @@ export class ScenarioRunner {
       });
       this.#engine.enqueue(request, numbers, [...shared, ...own].join(""), BY_THE_STORE);
     });
-    return acks.map(({ id, flags }, i) => this.#acknowledged(jobs[i], id, flags));
+    return acks.map((ack, i) => this.#acknowledged(jobs[i], ack));
   }
 
-  #acknowledged(job, id, flags) {
+  #acknowledged(job, { id, existing, state }) {
     if (job.as !== undefined) {
       this.#ids.set(job.as, id);
       this.#names.set(id, job.as);
     }
-    return { id: this.nameOf(id), ...decodeFlags(flags) };
+    return { id: this.nameOf(id), existing, state: STATES[state] };
   }
 
   async take(step) {
@@ -234,7 +235,7 @@ export class ScenarioRunner {
     const body = step.outcome === "released" ? "" : JSON.stringify(step.body ?? null);
     const kind = OUTCOMES.indexOf(step.outcome);
     const retryable = step.retryable === false ? 0 : 1;
-    const outcome = Float64Array.from([1, token, kind, retryable, step.delay_ms ?? NaN]);
+    const outcome = Float64Array.of(1, token, kind, retryable, step.delay_ms ?? NaN, 0, 0, 0);
     const refusal = told.session.settle(outcome, `${body}\0`);
     if (refusal !== undefined) throw refusal[1];
     const settled = await told.hear(() => told.settled.find((each) => each.token === token));
@@ -271,11 +272,6 @@ export class ScenarioRunner {
       };
     });
   }
-}
-
-/** What the addon says of an acknowledged job in one character: see notify.cc. */
-function decodeFlags(flags) {
-  return { existing: (flags & 8) !== 0, state: STATES[flags & 7] };
 }
 
 const changeJob = (action) =>

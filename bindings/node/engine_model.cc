@@ -1,0 +1,116 @@
+// EngineObject on flows, deduplication, limits, groups and counters. The last argument of what
+// writes is the durability (negative: the store's).
+#include <utility>
+
+#include "engine.h"
+#include "wire.h"
+
+namespace millrace::node {
+namespace {
+
+Limit LimitArgument(const Napi::CallbackInfo& info) {
+  NumberReader numbers(info.Env(), info[0]);
+  FieldReader fields(info.Env(), info[1]);
+  return ReadLimit(&numbers, &fields);
+}
+
+}  // namespace
+
+// dependencies(id, queue, states, offset, limit)
+Napi::Value EngineObject::Dependencies(Info info) {
+  DependencyQuery query;
+  query.job = JobArgument(info, 0);
+  query.states = static_cast<uint32_t>(IntegerArgument(info, 2));
+  query.offset = IntegerArgument(info, 3);
+  query.limit = IntegerArgument(info, 4);
+  return Run(info, "millrace.dependencies", [query](EngineShare& engine) {
+    return Map(engine->Dependencies(query), [](const DependencyPage& page) {
+      Packed packed;
+      PackDependencies(page, &packed);
+      return PackedAnswer(std::move(packed));
+    });
+  });
+}
+
+// flowJson(id, queue, depth, children)
+Napi::Value EngineObject::FlowJson(Info info) {
+  return Run(info, "millrace.flow",
+             [job = JobArgument(info, 0), depth = static_cast<int32_t>(IntegerArgument(info, 2)),
+              children = static_cast<int32_t>(IntegerArgument(info, 3))](EngineShare& engine) {
+               return Map(engine->FlowJson(job, depth, children), TextAnswer);
+             });
+}
+
+// counters(queue)
+Napi::Value EngineObject::Counters(Info info) {
+  return Run(info, "millrace.counters", [queue = TextArgument(info, 0)](EngineShare& engine) {
+    return Map(engine->ReadCounters(queue), [](const std::vector<TaskCounters>& counters) {
+      return PackAll(counters, PackCounters);
+    });
+  });
+}
+
+// dedupHolder(queue, key)
+Napi::Value EngineObject::DedupHolder(Info info) {
+  return Run(info, "millrace.dedupHolder",
+             [queue = TextArgument(info, 0), key = TextArgument(info, 1)](EngineShare& engine) {
+               return Map(engine->DedupHolder(queue, key), TextAnswer);
+             });
+}
+
+// releaseDedup(queue, key, durability)
+Napi::Value EngineObject::ReleaseDedup(Info info) {
+  return Run(info, "millrace.releaseDedup",
+             [queue = TextArgument(info, 0), key = TextArgument(info, 1),
+              options = WriteArgument(info, 2)](EngineShare& engine) {
+               return Map(engine->ReleaseDedup(queue, key, options),
+                          [](bool released) { return NumberAnswer(released ? 1 : 0); });
+             });
+}
+
+// setLimit(numbers, text, durability)
+Napi::Value EngineObject::SetLimit(Info info) {
+  return Run(info, "millrace.setLimit",
+             [limit = LimitArgument(info), options = WriteArgument(info, 2)](EngineShare& engine) {
+               return Map(engine->SetLimit(limit, options));
+             });
+}
+
+Napi::Value EngineObject::ListLimits(Info info) {
+  return Run(info, "millrace.listLimits", [](EngineShare& engine) {
+    return Map(engine->ListLimits(),
+               [](const std::vector<LimitInfo>& limits) { return PackAll(limits, PackLimit); });
+  });
+}
+
+// throttle(numbers, text, durability, ms)
+Napi::Value EngineObject::Throttle(Info info) {
+  return Run(info, "millrace.throttle",
+             [scope = LimitArgument(info), options = WriteArgument(info, 2),
+              ms = IntegerArgument(info, 3)](EngineShare& engine) {
+               return Map(engine->Throttle(scope, ms, options));
+             });
+}
+
+// pauseGroup(queue, group, paused, durability)
+Napi::Value EngineObject::PauseGroup(Info info) {
+  return Run(
+      info, "millrace.pauseGroup",
+      [queue = TextArgument(info, 0), group = TextArgument(info, 1), paused = FlagArgument(info, 2),
+       options = WriteArgument(info, 3)](EngineShare& engine) {
+        return Map(engine->PauseGroup(queue, group, paused, options));
+      });
+}
+
+// listGroups(queue, after, limit)
+Napi::Value EngineObject::ListGroups(Info info) {
+  return Run(info, "millrace.listGroups",
+             [queue = TextArgument(info, 0), after = TextArgument(info, 1),
+              limit = IntegerArgument(info, 2)](EngineShare& engine) {
+               return Map(
+                   engine->ListGroups(queue, after, limit),
+                   [](const std::vector<GroupInfo>& groups) { return PackAll(groups, PackGroup); });
+             });
+}
+
+}  // namespace millrace::node

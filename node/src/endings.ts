@@ -1,0 +1,89 @@
+// What a processor's result or error says to the core.
+import type { ActiveJob } from "./active-job.js";
+import { show } from "./check.js";
+import {
+  type RateLimitError,
+  type RateLimitScope,
+  decodeError,
+  encodeError,
+  isError,
+} from "./errors.js";
+import { type RetryDecision, decideRetry } from "./retry.js";
+import { encodeJson } from "./serializer.js";
+import { type Outcome, OutcomeKind } from "./settler.js";
+import type { BackoffStrategy } from "./types.js";
+
+const BY_THE_JOB: RetryDecision = { retryable: true, delay: NaN };
+const NEVER: RetryDecision = { retryable: false, delay: NaN };
+/** In the order of the core's LimitScope, from 1. */
+const RATE_LIMIT_SCOPES: RateLimitScope[] = ["store", "queue", "task", "group"];
+
+function outcome(
+  { token }: ActiveJob,
+  kind: OutcomeKind,
+  body: string,
+  { retryable, delay }: RetryDecision,
+  jobs?: Outcome["jobs"],
+): Outcome {
+  return { token, kind, retryable, delay, body, throttleScope: 0, throttleMs: 0, jobs };
+}
+
+/** Back to its place in the queue: the attempt is not counted. */
+export function released(active: ActiveJob): Outcome {
+  return outcome(active, OutcomeKind.released, "", BY_THE_JOB);
+}
+
+/** Throws if the result has no JSON form. */
+export function endOfResult(active: ActiveJob, result: unknown): Outcome {
+  if (active.replacement !== undefined) {
+    return outcome(active, OutcomeKind.replaced, "", BY_THE_JOB, active.replacement);
+  }
+  const body = encodeJson(() => `the result of job ${show(active.job.id)}`, result, "null");
+  active.result = result === undefined ? null : result;
+  return outcome(active, OutcomeKind.completed, body, BY_THE_JOB);
+}
+
+/** Errors that say what is to become of a job that has not failed. */
+function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
+  if (isError(thrown, "WaitingChildrenError")) {
+    return outcome(active, OutcomeKind.waiting, "", BY_THE_JOB, active.children);
+  }
+  if (!isError(thrown, "RateLimitError")) return undefined;
+  const { limit } = thrown as RateLimitError;
+  if (limit === undefined) return released(active);
+  const throttleScope = RATE_LIMIT_SCOPES.indexOf(limit.scope ?? "queue") + 1;
+  if (throttleScope === 0 || !Number.isInteger(limit.ms) || limit.ms < 0) return undefined;
+  return { ...released(active), throttleScope, throttleMs: limit.ms };
+}
+
+/** `report` hears of a back-off strategy that throws; the job's own rule then holds. */
+export function endOfError(
+  active: ActiveJob,
+  thrown: unknown,
+  strategy: BackoffStrategy | undefined,
+  report: (error: unknown) => void,
+): Outcome | Promise<Outcome> {
+  const cancelled = active.aborted === "cancelled";
+  const further = cancelled ? undefined : goesOn(active, thrown);
+  if (further !== undefined) return further;
+  const body = encodeError(thrown);
+  active.errorBody = decodeError(body);
+  active.error = thrown instanceof Error ? thrown : new Error(active.errorBody.message);
+  if (cancelled) return outcome(active, OutcomeKind.cancelled, body, NEVER);
+  const decision = decideRetry(active.job, active.error, strategy);
+  if (!(decision instanceof Promise)) return outcome(active, OutcomeKind.failed, body, decision);
+  return decision.then(
+    (retry) => outcome(active, OutcomeKind.failed, body, retry),
+    (error: unknown) => {
+      report(error);
+      return outcome(active, OutcomeKind.failed, body, BY_THE_JOB);
+    },
+  );
+}
+
+/** Outcomes after which the job is not at its end. */
+export function isNoEnd(kind: OutcomeKind | undefined): boolean {
+  return (
+    kind === OutcomeKind.released || kind === OutcomeKind.waiting || kind === OutcomeKind.replaced
+  );
+}

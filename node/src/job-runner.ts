@@ -1,0 +1,120 @@
+// What stands behind a job: the store that its methods work on, and the worker that runs it.
+import type { ActiveJob } from "./active-job.js";
+import { show } from "./check.js";
+import type { Connection } from "./connection.js";
+import { MillraceError, hasCode, toMillraceError } from "./errors.js";
+import { Flow, checkFlow } from "./flow.js";
+import type { Job } from "./job.js";
+import type { NativeSession } from "./native.cjs";
+import type { JobProgress } from "./types.js";
+
+/** Where a job's methods work: a store, and how durable what they write must be. */
+export interface JobHost {
+  readonly connection: Connection;
+  readonly durability: number;
+}
+
+/** What the worker that runs a job does for it. */
+export interface JobRunner {
+  progress(job: Job, json: string, value: JobProgress): void;
+  log(job: Job, line: string): void;
+  checkpoint(job: Job, json: string): void;
+  /** The job's AbortSignal, made when first asked for. */
+  signal(job: Job): AbortSignal;
+  /** An empty flow on the worker's store. */
+  flow(): Flow;
+  /** The job ends as these do, once its processor has returned. */
+  replace(job: Job, flow: Flow): void;
+  /** The job waits for these too, once its processor has thrown a WaitingChildrenError. */
+  waitFor(job: Job, flow: Flow): void;
+  /** The jobs that were handed to the processor together with this one. */
+  batch(job: Job): Job[];
+  /** Ends one job of a batch. */
+  settle(job: Job, end: { result: unknown } | { error: Error }): void;
+}
+
+/** A worker, as its jobs need it. */
+export interface Lessee {
+  host(): JobHost;
+  find(token: number): ActiveJob | undefined;
+  /** Throws when it is closed. */
+  session(): NativeSession;
+  progressed(job: Job, value: JobProgress): void;
+  completed(active: ActiveJob, result: unknown): void;
+  failed(active: ActiveJob, error: Error): void;
+}
+
+function gone(job: Job): MillraceError {
+  return new MillraceError("lease_lost", `job ${show(job.id)} does not run here any more`);
+}
+
+export class LeaseRunner implements JobRunner {
+  readonly #worker: Lessee;
+
+  constructor(worker: Lessee) {
+    this.#worker = worker;
+  }
+
+  progress(job: Job, json: string, value: JobProgress): void {
+    this.#lease(job, (session, token) => session.progress(token, json));
+    this.#worker.progressed(job, value);
+  }
+
+  log(job: Job, line: string): void {
+    this.#lease(job, (session, token) => session.log(token, line));
+  }
+
+  checkpoint(job: Job, json: string): void {
+    this.#lease(job, (session, token) => session.checkpoint(token, json));
+  }
+
+  signal(job: Job): AbortSignal {
+    // A job that has ended keeps a signal that never fires.
+    return this.#worker.find(Number(job.token))?.signal ?? new AbortController().signal;
+  }
+
+  flow(): Flow {
+    return new Flow(this.#worker.host());
+  }
+
+  replace(job: Job, flow: Flow): void {
+    checkFlow("job.replaceBy: flow", flow);
+    this.#active(job).replacement = flow.take("job.replaceBy");
+  }
+
+  waitFor(job: Job, flow: Flow): void {
+    checkFlow("job.moveToWaitingChildren: children", flow);
+    this.#active(job).children = flow.take("job.moveToWaitingChildren");
+  }
+
+  batch(job: Job): Job[] {
+    const active = this.#active(job);
+    return (active.batch ?? [active]).map((each) => each.job);
+  }
+
+  settle(job: Job, end: { result: unknown } | { error: Error }): void {
+    const active = this.#active(job);
+    if (active.batch === undefined || active.ended) {
+      const why = active.ended ? "has ended already" : "is not one of a batch: return or throw";
+      throw new MillraceError("wrong_state", `job ${show(job.id)} ${why}`);
+    }
+    if ("error" in end) this.#worker.failed(active, end.error);
+    else this.#worker.completed(active, end.result);
+  }
+
+  #active(job: Job): ActiveJob {
+    const active = this.#worker.find(Number(job.token));
+    if (active === undefined) throw gone(job);
+    return active;
+  }
+
+  #lease(job: Job, action: (session: NativeSession, token: number) => void): void {
+    const session = this.#worker.session();
+    try {
+      action(session, Number(job.token));
+    } catch (error) {
+      const reason = toMillraceError(error);
+      throw hasCode(reason, "not_found") ? gone(job) : reason;
+    }
+  }
+}
