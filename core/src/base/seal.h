@@ -69,6 +69,7 @@ class Keyring {
   static const Keyring& Off();
 
   bool empty() const { return keys_.empty(); }
+  bool Has(std::string_view id) const { return Find(id) != nullptr; }
 
   // Whether a job can ask for it: kInvalidArgument for an unknown value, or if it takes a key.
   Status CheckSealing(Sealing asked) const;

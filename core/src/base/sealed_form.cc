@@ -45,6 +45,14 @@ bool ParseSealed(std::string_view stored, SealedParts* parts) {
   return rest.size() >= least;
 }
 
+std::string SealedKeyId(std::string_view head) {
+  if (!LooksSealed(head) || head.size() == kMagic.size()) return {};
+  if (static_cast<SealedForm>(head[kMagic.size()]) == SealedForm::kPlain) return {};
+  std::string_view rest = head.substr(kMagic.size() + 1);
+  std::string_view id;
+  return std::string(ReadShortText(&rest, &id) ? id : std::string_view());
+}
+
 std::string SealedHead(SealedForm form, std::string_view key_id, std::string_view name) {
   std::string head(kMagic);
   head.push_back(static_cast<char>(form));

@@ -37,6 +37,10 @@ bool LooksSealed(std::string_view stored);
 // False for bytes that do not look sealed, and for those that are cut off or of an unknown form.
 bool ParseSealed(std::string_view stored, SealedParts* parts);
 
+// The id of the key that a payload was sealed with, of which the first 64 bytes are enough; empty
+// if it is not sealed.
+std::string SealedKeyId(std::string_view head);
+
 // What comes before the rest; of each text the first 255 bytes.
 std::string SealedHead(SealedForm form, std::string_view key_id, std::string_view name);
 

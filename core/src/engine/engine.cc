@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "engine/engine_impl.h"
+#include "jobs/payload_keys.h"
 #include "jobs/payloads.h"
 #include "jobs/validate.h"
 

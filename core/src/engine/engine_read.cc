@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "engine/engine_impl.h"
 #include "jobs/event_log.h"
+#include "jobs/payload_keys.h"
 #include "jobs/payloads.h"
 #include "jobs/read.h"
 #include "jobs/validate.h"
@@ -218,6 +219,8 @@ Result<std::string> EngineImpl::DoctorJson(bool /*repair*/) {
     jobs::StoreFacts facts = Facts();
     ASSIGN_OR_RETURN(jobs::DoctorCheck schedules, schedule::Examine(c));
     facts.checks.push_back(std::move(schedules));
+    ASSIGN_OR_RETURN(jobs::DoctorCheck keys, jobs::CountKeys(c, *keyring_));
+    facts.checks.push_back(std::move(keys));
     return jobs::DoctorJson(c, facts);
   });
 }

@@ -10,11 +10,8 @@
 namespace millrace::jobs {
 namespace {
 
-using store::Blob;
 using store::Connection;
 using store::Query;
-
-constexpr std::string_view kKeySetting = "seal_key/";
 
 // Opens one payload where it stands.
 Status OpenText(const Keyring& keyring, const SealContext& context, std::string* text) {
@@ -102,36 +99,6 @@ std::string OfJob(const std::string& id) {
 }
 
 }  // namespace
-
-Status CheckKeys(Connection& connection, const Keyring& keyring, bool* unknown) {
-  *unknown = false;
-  for (const Keyring::KeyCheck& check : keyring.Checks()) {
-    Query q(connection, sql::payloads::kSelectSetting);
-    q.Bind(std::string(kKeySetting) + check.id);
-    bool found = false;
-    RETURN_IF_ERROR(q.Step(&found));
-    if (!found) {
-      *unknown = true;
-    } else if (q.BlobBytes(0) != check.value) {
-      return Status(Code::kInvalidArgument,
-                    "security.keys: the secret of key " + Quoted(check.id) +
-                        " is not the one that this store was used with before; give that one, or "
-                        "a new key a new id");
-    }
-  }
-  return Status::Ok();
-}
-
-Status RememberKeys(Ledger& ledger, const Keyring& keyring) {
-  bool unknown = false;
-  RETURN_IF_ERROR(CheckKeys(ledger.connection(), keyring, &unknown));
-  for (const Keyring::KeyCheck& check : keyring.Checks()) {
-    Query q(ledger.connection(), sql::payloads::kInsertSetting);
-    q.Bind(std::string(kKeySetting) + check.id, Blob{check.value});
-    RETURN_IF_ERROR(q.Run());
-  }
-  return Status::Ok();
-}
 
 void SealSpec(const Keyring& keyring, JobSpec* spec) {
   const SealContext context{.field = SealField::kData, .queue = spec->queue, .name = spec->name};

@@ -20,14 +20,6 @@
 
 namespace millrace::jobs {
 
-// --- Keys ---
-
-// Compares the keys with what the store knows of their ids. kInvalidArgument: another key has this
-// id. *unknown: the store does not know all of them yet.
-Status CheckKeys(store::Connection& connection, const Keyring& keyring, bool* unknown);
-// The same, and the store knows all of them afterwards.
-Status RememberKeys(Ledger& ledger, const Keyring& keyring);
-
 // --- Into the store ---
 
 // Seals the data of new jobs (checked ones: CheckSealing).

@@ -26,6 +26,16 @@ TEST_CASE("a payload is taken apart as it was put together", "[base][seal]") {
   }
 }
 
+TEST_CASE("the head of a payload says which key it needs", "[base][seal]") {
+  const std::string id(32, 'k');
+  const std::string stored = SealedHead(SealedForm::kEncrypted, id, std::string(200, 'n'));
+  CHECK(SealedKeyId(stored.substr(0, 64)) == id);
+  CHECK(SealedKeyId(stored.substr(0, 20)).empty());
+  CHECK(SealedKeyId("{}").empty());
+  CHECK(SealedKeyId("\xffmsl").empty());
+  CHECK(SealedKeyId(PlainForm(stored)).empty());
+}
+
 TEST_CASE("bytes that no version has written do not parse", "[base][seal]") {
   SealedParts parts;
   CHECK_FALSE(ParseSealed("", &parts));

@@ -20,29 +20,6 @@ bool Has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST_CASE("a store remembers its keys and knows a wrong one", "[jobs][seal]") {
-  Fixture f;
-  bool unknown = false;
-  RequireOk(CheckKeys(f.jobs.connection(), *f.ring, &unknown));
-  CHECK(unknown);
-  f.jobs.MustDo([&](Ledger& ledger) { return RememberKeys(ledger, *f.ring); });
-  RequireOk(CheckKeys(f.jobs.connection(), *f.ring, &unknown));
-  CHECK_FALSE(unknown);
-  f.jobs.MustDo([&](Ledger& ledger) { return RememberKeys(ledger, *f.ring); });
-  CHECK(f.jobs.Int("SELECT count(*) FROM settings WHERE name LIKE 'seal_key/%'") == 1);
-
-  const auto wrong = Ring("k1", 'b');
-  RequireError(CheckKeys(f.jobs.connection(), *wrong, &unknown), Code::kInvalidArgument,
-               "the secret of key \"k1\"");
-  RequireError(f.jobs.Do([&](Ledger& ledger) { return RememberKeys(ledger, *wrong); }),
-               Code::kInvalidArgument, "the secret of key \"k1\"");
-  const auto other = Ring("k2", 'b');
-  RequireOk(CheckKeys(f.jobs.connection(), *other, &unknown));
-  CHECK(unknown);
-  RequireOk(CheckKeys(f.jobs.connection(), Keyring::Off(), &unknown));
-  CHECK_FALSE(unknown);
-}
-
 // What joins and errors that cite others do.
 TEST_CASE("a payload made for a job in the store opens as that job's", "[jobs][seal]") {
   Fixture f;
