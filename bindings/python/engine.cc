@@ -114,9 +114,8 @@ void RegisterReads(EngineClass& engine) {
           "get_logs",
           [](PyEngine& self, const std::string& id, const std::string& queue, int64_t offset,
              int64_t limit) {
-            return ToList(Unwrap(Unlocked([&] {
-              return self->GetLogs({id, queue}, offset, limit);
-            })));
+            return ToList(
+                Unwrap(Unlocked([&] { return self->GetLogs({id, queue}, offset, limit); })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("offset") = 0,
           py::arg("limit") = 1000)

@@ -45,9 +45,8 @@ void RegisterFlows(py::module_& module, EngineClass& engine) {
           "flow_json",
           [](PyEngine& self, const std::string& id, const std::string& queue, int32_t depth,
              int32_t children) {
-            return Text(Unwrap(Unlocked([&] {
-              return self->FlowJson({id, queue}, depth, children);
-            })));
+            return Text(
+                Unwrap(Unlocked([&] { return self->FlowJson({id, queue}, depth, children); })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("depth") = 1000,
           py::arg("children") = 100);

@@ -20,9 +20,13 @@ from typing import TYPE_CHECKING, Any
 from millrace._core import VERSION as __version__  # noqa: N811
 from millrace.app import Millrace
 from millrace.errors import (
+    DependencyFailed,
     Ignore,
+    JobLost,
     MaxRetriesExceededError,
     MillraceError,
+    PayloadUnreadable,
+    RateLimited,
     Reject,
     RemoteError,
     Retry,
@@ -31,25 +35,42 @@ from millrace.errors import (
     TimeLimitExceeded,
     Timeout,
 )
+from millrace.prepared import PreparedJob
+from millrace.request import Request
 from millrace.result import AsyncResult, ResultSet
-from millrace.task import PreparedJob, Task
+from millrace.task import Task
 
 if TYPE_CHECKING:
+    from millrace.flows import Flow
+    from millrace.limits import Rate
+    from millrace.links import After, Dedup, Parent
     from millrace.log import get_task_logger
+    from millrace.schedules import Solar
     from millrace.worker import Worker, WorkerOptions
 
 __all__ = [
+    "After",
     "AsyncResult",
+    "Dedup",
+    "DependencyFailed",
+    "Flow",
     "Ignore",
+    "JobLost",
     "MaxRetriesExceededError",
     "Millrace",
     "MillraceError",
+    "Parent",
+    "PayloadUnreadable",
     "PreparedJob",
+    "Rate",
+    "RateLimited",
     "Reject",
     "RemoteError",
+    "Request",
     "ResultSet",
     "Retry",
     "SoftTimeLimitExceeded",
+    "Solar",
     "Task",
     "TaskRevokedError",
     "TimeLimitExceeded",
@@ -61,14 +82,23 @@ __all__ = [
 ]
 
 
+_LAZY = {
+    "After": "links",
+    "Dedup": "links",
+    "Flow": "flows",
+    "Parent": "links",
+    "Rate": "limits",
+    "Solar": "schedules",
+    "Worker": "worker",
+    "WorkerOptions": "worker",
+    "get_task_logger": "log",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Loads the worker and logging only for programs that use them."""
-    if name in {"Worker", "WorkerOptions"}:
-        from millrace import worker
+    """Loads what not every program uses when it is asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(worker, name)
-    if name == "get_task_logger":
-        from millrace.log import get_task_logger
-
-        return get_task_logger
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

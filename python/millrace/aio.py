@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from millrace import _core, options
 from millrace.errors import NotFound, Timeout
 from millrace.loop import bridge
+from millrace.own_job import child_specs
+from millrace.prepared import job_specs
 from millrace.result import TERMINATE, AsyncResult, ResultSet, _state, refuse_inside_task
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
+    from millrace.dependencies import Dependencies
+    from millrace.flow_tree import FlowTree
+    from millrace.links import Policy, StateName
     from millrace.options import DurabilityName, Seconds
-    from millrace.task import PreparedJob, Task
+    from millrace.prepared import PreparedJob
+    from millrace.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,6 +82,38 @@ class TaskCalls(Generic[P, R]):
                 )
         return await _enqueue(task.app, specs, durability)
 
+    # --- Inside a running task --------------------------------------------------------------------
+
+    async def dependencies(self) -> Dependencies:
+        """As `Task.dependencies`."""
+        request = self._task.request
+        return await asyncio.to_thread(lambda: request.dependencies)
+
+    async def add_child(
+        self,
+        job: PreparedJob[Any],
+        *,
+        name: str = "",
+        policy: Policy = "fail",
+        durability: DurabilityName | None = None,
+    ) -> AsyncResult[Any]:
+        """As `Task.add_child`."""
+        task = self._task
+        specs = child_specs(task._running("add_child"), [job], policy, name)
+        return (await _enqueue(task.app, specs, durability))[0]
+
+    async def add_children(
+        self,
+        jobs: Iterable[Any],
+        *,
+        policy: Policy = "fail",
+        durability: DurabilityName | None = None,
+    ) -> ResultSet[Any]:
+        """As `Task.add_children`."""
+        task = self._task
+        specs = child_specs(task._running("add_children"), jobs, policy)
+        return await _enqueue(task.app, specs, durability)
+
 
 class ResultCalls(Generic[R]):
     """`result.aio`: the calls of a result, to be awaited."""
@@ -128,6 +166,14 @@ class ResultCalls(Generic[R]):
         """As `AsyncResult.logs`."""
         return await asyncio.to_thread(lambda: self._result.logs(offset=offset, limit=limit))
 
+    async def dependencies(self, *, states: Iterable[StateName] = ()) -> Dependencies:
+        """As `AsyncResult.dependencies`."""
+        return await asyncio.to_thread(lambda: self._result.dependencies(states=states))
+
+    async def flow(self, *, depth: int = 1000, children: int = 100) -> FlowTree:
+        """As `AsyncResult.flow`."""
+        return await asyncio.to_thread(lambda: self._result.flow(depth=depth, children=children))
+
     async def revoke(self, *, terminate: bool = False, reason: str = "revoked") -> str:
         """As `AsyncResult.revoke`."""
         options.check_flag("terminate", terminate)
@@ -175,13 +221,15 @@ class AppCalls:
         self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """As `Millrace.enqueue_many`."""
-        from millrace.app import job_specs
-
         return await _enqueue(self._app, job_specs(jobs), durability)
 
     async def counts(self, queue: str | None = None) -> _core.QueueCounts:
         """As `Millrace.counts`."""
         return await asyncio.to_thread(self._app.counts, queue)
+
+    async def counters(self, queue: str | None = None) -> list[_core.TaskCounters]:
+        """As `Millrace.counters`."""
+        return await asyncio.to_thread(self._app.counters, queue)
 
     async def exists(self, task_id: str, *, queue: str = "") -> bool:
         """Whether the store knows a job of this id."""

@@ -8,20 +8,24 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from millrace import _core, options
 from millrace.errors import ForkedChild, InvalidArgument
+from millrace.prepared import PreparedJob, job_specs
 from millrace.registry import Registry
 from millrace.result import AsyncResult, ResultSet
-from millrace.task import PreparedJob, encode_named
+from millrace.task import encode_named
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from millrace.aio import AppCalls
     from millrace.events import Events
+    from millrace.flows import Flow
+    from millrace.limits import DedupKeys, Groups, Limits
     from millrace.options import DurabilityName, Seconds
+    from millrace.schedules import Schedules
 
 _MEMORY = ":memory:"
 _RETRY_OPTIONS = (
@@ -50,6 +54,11 @@ class Millrace(Registry):
         default_queue: Where tasks go that name no queue.
         max_payload_bytes: Bound of one payload or result.
         result_expires: How long the result of a succeeded job is kept; None keeps it for ever.
+        encryption_keys: Pairs (id, secret of 32 bytes) that seal what jobs carry: arguments, results, progress, errors.
+            The first one seals, all of them open: to change the key put a new one in front. Every process that uses the
+            store, in either language, needs them.
+        security_mode: "encrypt", or "sign": readable, but changes are found out.
+        require_sealed: Refuse payloads that are not sealed, once nothing old is left.
         clock: For tests: a `_core.ManualClock` in place of the system's clock.
     """
 
@@ -62,6 +71,9 @@ class Millrace(Registry):
         default_queue: str = "default",
         max_payload_bytes: int = 16 << 20,
         result_expires: Seconds | None = 86_400,
+        encryption_keys: Sequence[tuple[str, bytes]] = (),
+        security_mode: Literal["encrypt", "sign"] = "encrypt",
+        require_sealed: bool = False,
         clock: _core.ManualClock | None = None,
     ) -> None:
         super().__init__(name)
@@ -76,6 +88,11 @@ class Millrace(Registry):
         self._keep_ms = (
             -1 if result_expires is None else options.to_ms("result_expires", result_expires)
         )
+        self._keys = options.check_keys(encryption_keys)
+        self._security_mode = options.check_choice(
+            "security_mode", security_mode, ("encrypt", "sign")
+        )
+        self._require_sealed = options.check_flag("require_sealed", require_sealed)
         self._clock = clock
         self._engine: _core.Engine | None = None
         self._lock = threading.Lock()
@@ -114,6 +131,9 @@ class Millrace(Registry):
                     durability="memory" if self.store == _MEMORY else self._durability,
                     max_payload_bytes=self._max_payload_bytes,
                     keep_completed=(self._keep_ms, -1),
+                    keys=self._keys,
+                    security_mode=self._security_mode,  # type: ignore[arg-type]
+                    require_sealed=self._require_sealed,
                     clock=self._clock,
                 )
             return self._engine
@@ -194,10 +214,28 @@ class Millrace(Registry):
             fields["retry"] = options.retry_policy(**policy)
         return encode_named(name, args, kwargs or {}, where).replace(**fields)
 
+    def signature(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        queue: str | None = None,
+        **job_options: Any,
+    ) -> PreparedJob[Any]:
+        """A job of a task by name, known here or not, for a flow or a schedule; arguments as for `send_task`."""
+        return PreparedJob(self, self.named_job(name, args, kwargs, queue=queue, **job_options))
+
+    def flow(self) -> Flow:
+        """An empty flow: jobs that wait for each other, enqueued together. See `millrace.flows`."""
+        from millrace.flows import Flow
+
+        return Flow(self)
+
     def enqueue_many(
         self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
-        """Enqueues jobs of any tasks, made by `task.prepare(...)`: all of them, or none."""
+        """Enqueues jobs of any tasks, made by `task.s(...)` or `task.prepare(...)`: all of them, or none."""
         return self._enqueue(job_specs(jobs), durability)
 
     def _enqueue(
@@ -241,6 +279,46 @@ class Millrace(Registry):
 
         return Events(self, queue or self.default_queue, after=after, types=types, job_id=job_id)
 
+    @property
+    def schedules(self) -> Schedules:
+        """Jobs that are enqueued again and again. See `millrace.schedules`."""
+        from millrace.schedules import Schedules
+
+        return Schedules(self)
+
+    @property
+    def limits(self) -> Limits:
+        """How fast and how many jobs run. See `millrace.limits`."""
+        from millrace.limits import Limits
+
+        return Limits(self)
+
+    def groups(self, queue: str | None = None) -> Groups:
+        """The groups of a queue."""
+        from millrace.limits import Groups
+
+        return Groups(
+            self, self.default_queue if queue is None else options.check_text("queue", queue)
+        )
+
+    @property
+    def dedup(self) -> DedupKeys:
+        """Who holds a deduplication key."""
+        from millrace.limits import DedupKeys
+
+        return DedupKeys(self)
+
+    def counters(self, queue: str | None = None) -> list[_core.TaskCounters]:
+        """What happened to the jobs of each task so far, of one queue or of all: numbers, and histograms of times.
+
+        Kept by each process and added to the store with its commits, a second late at most; a crash may lose that
+        second. Element i of `wait_ms` (from when a job could have started to its start) and `run_ms` counts the times
+        below 2 ** i milliseconds and not below half of that.
+        """
+        return self.engine.read_counters(
+            "" if queue is None else options.check_text("queue", queue)
+        )
+
     def counts(self, queue: str | None = None) -> _core.QueueCounts:
         """Jobs per state of a queue."""
         return self.engine.counts(queue or self.default_queue)
@@ -256,16 +334,6 @@ class Millrace(Registry):
     def purge(self, queue: str | None = None, *, scheduled: bool = False) -> int:
         """Removes the jobs that wait in a queue, those with a later due time too if asked; answers how many."""
         return self.engine.drain(queue or self.default_queue, scheduled=scheduled)
-
-
-def job_specs(jobs: Iterable[PreparedJob[Any]]) -> list[_core.JobSpec]:
-    """The specs of prepared jobs; a TypeError names the element that is none."""
-    specs = []
-    for index, job in enumerate(jobs):
-        if not isinstance(job, PreparedJob):
-            raise options.wrong_type(f"jobs[{index}]", "made by task.prepare()", job)
-        specs.append(job.spec)
-    return specs
 
 
 def _store_path(store: object) -> str | None:

@@ -1,12 +1,13 @@
 """Every exception that Millrace raises or understands.
 
 Errors of the store derive from `MillraceError` and carry a `code`. Those that a task raises to steer its own job
-(`Retry`, `Reject`, `Ignore`) and those that a caller meets in a result have the names that Celery gave them.
+(`Retry`, `Reject`, `RateLimited` ...) and those that a caller meets in a result have the names that Celery gave them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 from millrace._core import (
     Busy,
@@ -30,17 +31,22 @@ from millrace._core import (
     WrongState,
 )
 
+if TYPE_CHECKING:
+    from millrace import _core
+
 __all__ = [
     "AlreadyRegistered",
     "Busy",
     "Closed",
     "Corrupt",
+    "DependencyFailed",
     "DiskFull",
     "ForkedChild",
     "Ignore",
     "InternalError",
     "InvalidArgument",
     "IoError",
+    "JobLost",
     "LeaseLost",
     "MaxRetriesExceededError",
     "MillraceError",
@@ -48,10 +54,13 @@ __all__ = [
     "NotAStore",
     "NotFound",
     "NotRegistered",
+    "PayloadUnreadable",
     "PermissionDenied",
     "QueueFull",
+    "RateLimited",
     "Reject",
     "RemoteError",
+    "ReplaceJob",
     "Retry",
     "SoftTimeLimitExceeded",
     "TaskError",
@@ -61,6 +70,7 @@ __all__ = [
     "Timeout",
     "TooLarge",
     "UnsupportedFilesystem",
+    "WaitForChildren",
     "WorkerLostError",
     "WrongState",
 ]
@@ -112,6 +122,56 @@ class Reject(TaskPredicate):
         self.requeue = requeue
 
 
+class RateLimited(TaskPredicate):
+    """A service asked for patience: the job goes back to its place, the attempt does not count, and its like wait too.
+
+    Args:
+        seconds: For how long nothing of the scope is started, by any worker: a number of seconds, or a timedelta.
+        scope: "queue" (the default), "task", "group" (of the job), or "store".
+    """
+
+    def __init__(self, seconds: float | dt.timedelta, *, scope: str = "queue") -> None:
+        from millrace import options
+
+        super().__init__(seconds, scope)
+        options.check_choice("scope", scope, ("queue", "task", "group", "store"))
+        self.throttle: Any = (scope, max(1, options.to_ms("seconds", seconds)))
+
+    def __str__(self) -> str:
+        return f"rate limited for {self.args[0]} s (scope {self.args[1]})"
+
+    def __reduce__(self) -> Any:
+        return _rate_limited, self.args
+
+
+def _rate_limited(seconds: float, scope: str) -> RateLimited:
+    return RateLimited(seconds, scope=scope)
+
+
+class WaitForChildren(TaskPredicate):
+    """The job waits for its children and is called again when they have ended; raised by `self.wait_for_children()`.
+
+    Attributes:
+        jobs: Children that are added in the same commit.
+    """
+
+    def __init__(self, jobs: list[_core.JobSpec]) -> None:
+        super().__init__("waits for its children")
+        self.jobs = jobs
+
+
+class ReplaceJob(TaskPredicate):
+    """The job ends as others do, which are added in its place; raised by `self.replace()`.
+
+    Attributes:
+        jobs: These others.
+    """
+
+    def __init__(self, jobs: list[_core.JobSpec]) -> None:
+        super().__init__("is replaced by other jobs")
+        self.jobs = jobs
+
+
 class TaskError(MillraceError):
     """Base of what can be wrong with a task or with one run of it."""
 
@@ -140,6 +200,32 @@ class TimeLimitExceeded(TaskError):
 
 class WorkerLostError(TaskError):
     """The worker process died under the job more often than the job allows."""
+
+
+class JobLost(WorkerLostError):
+    """The worker died under a job of delivery "at_most_once", which is never started again."""
+
+
+class PayloadUnreadable(TaskError):
+    """A payload cannot be opened: its key is missing, it was changed in the file, or it is not sealed and must be."""
+
+
+class DependencyFailed(TaskError):
+    """A job that this one waited for failed or was cancelled, so that this one was not run. Its error is the cause.
+
+    Attributes:
+        job_id: The id of the job that failed.
+        name: The name of its task.
+        queue: Its queue.
+    """
+
+    def __init__(
+        self, message: str = "", *, job_id: str = "", name: str = "", queue: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.name = name
+        self.queue = queue
 
 
 class TaskRevokedError(TaskError):

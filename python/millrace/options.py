@@ -5,16 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from millrace import _core
 from millrace.errors import InvalidArgument
 
+if TYPE_CHECKING:
+    from millrace.links import Dedup, Join, Parent
+    from millrace.result import AsyncResult
+
 Seconds = int | float | dt.timedelta
 DurabilityName = Literal["memory", "process", "power"]
 BackoffKind = Literal["none", "fixed", "exponential", "custom"]
+DeliveryName = Literal["at_least_once", "at_most_once"]
+SealingName = Literal["default", "none", "encrypt", "sign"]
+
+DELIVERIES: Final = get_args(DeliveryName)
+SEALINGS: Final = get_args(SealingName)
 
 UNLIMITED_ATTEMPTS: Final = 1_000_000
+KEY_BYTES: Final = 32
 _DURABILITIES: Final[tuple[DurabilityName, ...]] = ("memory", "process", "power")
 
 
@@ -36,6 +46,41 @@ def check_text(name: str, value: object) -> str:
             f"{name} holds a lone surrogate, which UTF-8 cannot express: {value!a}"
         ) from None
     return value
+
+
+def check_name(name: str, value: object) -> str:
+    """A str that may be empty."""
+    return value if value == "" and isinstance(value, str) else check_text(name, value)
+
+
+def check_choice(name: str, value: object, accepted: Iterable[str]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str):
+        raise wrong_type(name, "a str", value)
+    if value not in accepted:
+        raise InvalidArgument(f"{name} must be one of {', '.join(accepted)}, not {value!r}")
+    return value
+
+
+def check_keys(value: object) -> tuple[tuple[str, bytes], ...]:
+    """Pairs of an id and a secret. No error shows a secret."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise wrong_type("encryption_keys", "a list of pairs (id, secret)", value)
+    keys = []
+    for index, pair in enumerate(value):
+        name = f"encryption_keys[{index}]"
+        if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004
+            raise wrong_type(name, "a pair (id, secret)", pair)
+        key_id, secret = pair
+        check_text(f"the id of {name}", key_id)
+        if not isinstance(secret, bytes):
+            raise wrong_type(f"the secret of {name}", "bytes", secret)
+        if len(secret) != KEY_BYTES:
+            raise InvalidArgument(
+                f"the secret of {name} must have {KEY_BYTES} bytes, not {len(secret)}"
+            )
+        keys.append((key_id, secret))
+    return tuple(keys)
 
 
 def check_int(name: str, value: object, *, least: int | None = None) -> int:
@@ -133,15 +178,16 @@ def write_options(
     time_limit: Seconds | None = None,
     soft_time_limit: Seconds | None = None,
     lifo: bool = False,
+    group: str | None = None,
+    dedup: Dedup | str | None = None,
+    delivery: DeliveryName | None = None,
+    after: Any = None,
+    join: Join | None = None,
+    parent: Parent | AsyncResult[Any] | str | None = None,
+    sealing: SealingName | None = None,
 ) -> dict[str, Any]:
     """What `apply_async` was given, as keywords of `JobSpec.replace`."""
-    fields: dict[str, Any] = {}
-    if countdown is not None:
-        if eta is not None:
-            raise InvalidArgument("countdown and eta say the same thing: give one of them")
-        fields["delay_ms"] = to_ms("countdown", countdown)
-    if eta is not None:
-        fields["due_at_ms"] = max(1, to_epoch_ms("eta", eta))
+    fields: dict[str, Any] = start_time(countdown, eta)
     if expires is not None:
         fields.update(expiry(expires))
     if queue is not None:
@@ -158,7 +204,40 @@ def write_options(
         fields["soft_time_limit_ms"] = limit_to_ms("soft_time_limit", soft_time_limit)
     if check_flag("lifo", lifo):
         fields["lifo"] = True
+    if any(each is not None for each in (group, dedup, delivery, after, join, parent, sealing)):
+        _add_links(fields, dedup, after, join, parent)
+        if group is not None:
+            fields["group"] = check_text("group", group)
+        if delivery is not None:
+            fields["delivery"] = check_choice("delivery", delivery, DELIVERIES)
+        if sealing is not None:
+            fields["sealing"] = check_choice("sealing", sealing, SEALINGS)
     return fields
+
+
+def _add_links(
+    fields: dict[str, Any], dedup: object, after: object, join: object, parent: object
+) -> None:
+    """The options that tie a job to others; their module is not loaded by who uses none."""
+    from millrace import links
+
+    if dedup is not None:
+        fields["dedup"] = links.dedup_of(dedup)
+    if after is not None:
+        fields["after"] = links.after_of(after)
+    if join is not None:
+        fields["join"] = check_choice("join", join, ("run", "forward", "collect"))
+    if parent is not None:
+        fields["parent"] = links.parent_of(parent)
+
+
+def start_time(countdown: object, eta: object) -> dict[str, int]:
+    """Not before: in seconds from now or as a datetime."""
+    if countdown is None:
+        return {} if eta is None else {"due_at_ms": max(1, to_epoch_ms("eta", eta))}
+    if eta is not None:
+        raise InvalidArgument("countdown and eta say the same thing: give one of them")
+    return {"delay_ms": to_ms("countdown", countdown)}
 
 
 def expiry(expires: object) -> dict[str, int]:

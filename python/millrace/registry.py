@@ -24,7 +24,7 @@ from millrace.task import CoroutineTask, FunctionTask, Task
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
-    from millrace.options import Seconds
+    from millrace.options import DeliveryName, SealingName, Seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +68,8 @@ class Registry:
         expires: Seconds | dt.datetime | None = None,
         time_limit: Seconds | None = None,
         soft_time_limit: Seconds | None = None,
+        delivery: DeliveryName = "at_least_once",
+        sealing: SealingName = "default",
     ) -> _BoundDecorator: ...
     @overload
     def task(
@@ -88,7 +90,33 @@ class Registry:
         expires: Seconds | dt.datetime | None = None,
         time_limit: Seconds | None = None,
         soft_time_limit: Seconds | None = None,
+        delivery: DeliveryName = "at_least_once",
+        sealing: SealingName = "default",
     ) -> _Decorator: ...
+    @overload
+    def task(
+        self,
+        *,
+        batch: int,
+        batch_wait: Seconds = 0.05,
+        bind: bool = False,
+        name: str | None = None,
+        queue: str | None = None,
+        priority: int = 0,
+        max_retries: int | None = 3,
+        default_retry_delay: Seconds = 180,
+        autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        dont_autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
+        retry_backoff: bool | float = False,
+        retry_backoff_max: Seconds = 600,
+        retry_jitter: bool = True,
+        ignore_result: bool = False,
+        expires: Seconds | dt.datetime | None = None,
+        time_limit: Seconds | None = None,
+        soft_time_limit: Seconds | None = None,
+        delivery: DeliveryName = "at_least_once",
+        sealing: SealingName = "default",
+    ) -> Callable[[Callable[..., Any]], Task[..., Any]]: ...
     def task(  # type: ignore[misc]
         self, function: Callable[..., Any] | None = None, /, **task_options: Any
     ) -> Any:
@@ -114,6 +142,13 @@ class Registry:
             expires: Jobs not started within so many seconds, or by this datetime, end as REVOKED.
             time_limit: Seconds after which the attempt is failed, and its process killed where the pool can.
             soft_time_limit: Seconds after which SoftTimeLimitExceeded is raised inside the task.
+            delivery: "at_most_once": a job is never started again after a crash; it fails with `JobLost`.
+            sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
+            batch: Up to so many jobs in one call: the function gets a list of their requests (`millrace.Request`, with
+                `id`, `kwargs` and so on) and returns a list of the same length: for each job its result, or an
+                exception, with which that job fails, is retried and so on as if it had been raised. An exception that
+                the function raises ends all of them. Producers pass arguments by name.
+            batch_wait: Seconds that the first job of a batch waits at most for others. They count for its time limit.
         """
         if function is not None and not callable(function):
             raise options.wrong_type(

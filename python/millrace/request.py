@@ -11,6 +11,8 @@ from millrace import _core, serializer
 from millrace.errors import TaskRevokedError
 
 if TYPE_CHECKING:
+    from millrace.dependencies import Dependencies
+    from millrace.links import Policy
     from millrace.task import Task
 
 current_request: ContextVar[Request | None] = ContextVar("millrace_request", default=None)
@@ -55,6 +57,11 @@ class Request:
     def id(self) -> str | None:
         """The job's id."""
         return self._job.id if self._job is not None else None
+
+    @property
+    def token(self) -> int:
+        """The lease's fencing token; 0 if there is no job."""
+        return self._job.token if self._job is not None else 0
 
     @property
     def name(self) -> str | None:
@@ -144,6 +151,47 @@ class Request:
         """Raises TaskRevokedError if the job was revoked; let it pass and the job ends as revoked."""
         if self.cancel_reason is not None:
             raise TaskRevokedError(self.cancel_reason or "revoked")
+
+    @property
+    def checkpoint(self) -> Any:
+        """What an earlier attempt saved with `self.checkpoint`; None if nothing."""
+        text = self._job.checkpoint if self._job is not None else ""
+        return serializer.loads(text) if text else None
+
+    @property
+    def group(self) -> str | None:
+        """The group that the job is of; None if it is of none."""
+        return (self._job.group or None) if self._job is not None else None
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """What the job waited for. Many, or large ones, are read from the store when this is asked for."""
+        from millrace.dependencies import Dependencies, read_dependencies
+
+        if self._job is None or self.task is None or self._job.dependency_count == 0:
+            return Dependencies()
+        errors = self.task.app.registered_errors
+        infos = self._job.dependencies
+        if len(infos) == self._job.dependency_count:
+            return Dependencies(infos, errors)
+        return read_dependencies(self.task.app.engine, self._job.id, self._job.queue, errors)
+
+    def parent_link(self, policy: Policy, name: str) -> _core.ParentLink:
+        """How a new job says that this one waits for it."""
+        if self._job is None:
+            raise RuntimeError("there is no job that could wait")
+        return _core.ParentLink(
+            self._job.id,
+            self._job.queue,
+            token=self._job.token,
+            policy=policy,
+            name=name,
+        )
+
+    def save_checkpoint(self, value: Any) -> None:
+        """Stores any JSON as the job's checkpoint, written with the worker's next commit."""
+        if self._job is not None and self._session is not None:
+            self._session.checkpoint(self._job.token, serializer.dumps(value))
 
     def set_progress(self, value: Any) -> None:
         """Stores any JSON as the job's progress, written with the worker's next commit."""

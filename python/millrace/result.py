@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 
@@ -15,6 +15,9 @@ from millrace.request import current_request
 if TYPE_CHECKING:
     from millrace.aio import ResultCalls
     from millrace.app import Millrace
+    from millrace.dependencies import Dependencies
+    from millrace.flow_tree import FlowTree
+    from millrace.links import StateName
     from millrace.options import Seconds
 
 R = TypeVar("R")
@@ -152,6 +155,32 @@ class AsyncResult(Generic[R]):
             line.text
             for line in self._app.engine.get_logs(self.id, self.queue, offset=offset, limit=limit)
         ]
+
+    def dependencies(self, *, states: Iterable[StateName] = ()) -> Dependencies:
+        """What the job waits or waited for, in order, with results and errors.
+
+        Args:
+            states: Only what stands there, in the store's words: ("failed", "cancelled"). Default: all.
+        """
+        from millrace.dependencies import read_dependencies
+
+        app = self._app
+        return read_dependencies(app.engine, self.id, self.queue, app.registered_errors, states)
+
+    def flow(self, *, depth: int = 1000, children: int = 100) -> FlowTree:
+        """The job and, below it, what it waits or waited for, and so on, with states.
+
+        Args:
+            depth: How many levels at most; 1 to 1,000.
+            children: How many of each job at most.
+        """
+        from millrace.flow_tree import parse_tree
+
+        options.check_int("depth", depth, least=1)
+        options.check_int("children", children, least=1)
+        return parse_tree(
+            self._app.engine.flow_json(self.id, self.queue, depth=depth, children=children)
+        )
 
     # --- Wait -------------------------------------------------------------------------------------
 
@@ -293,6 +322,12 @@ class ResultSet(Sequence[AsyncResult[R]]):
         self._app = app
         self._acks = acks
         self._queue = queue
+
+    @classmethod
+    def of(cls, results: Sequence[AsyncResult[R]]) -> ResultSet[R]:
+        """A set of these results."""
+        acks = [each._ack or (each.id, False, "", "", "") for each in results]
+        return cls(results[0].app, acks, [each.queue for each in results])
 
     def __len__(self) -> int:
         return len(self._acks)

@@ -17,8 +17,11 @@ from typing import Any, Final
 
 from millrace import _core
 from millrace.errors import (
+    DependencyFailed,
+    JobLost,
     MaxRetriesExceededError,
     NotRegistered,
+    PayloadUnreadable,
     Reject,
     RemoteError,
     Retry,
@@ -186,9 +189,12 @@ class RemoteTraceback(Exception):
 
 
 _KNOWN: Final[Mapping[str, type[Exception]]] = {
+    "DependencyFailed": DependencyFailed,
     "JobExpired": TaskRevokedError,
+    "JobLost": JobLost,
     "MaxRetriesExceededError": MaxRetriesExceededError,
     "NotRegistered": NotRegistered,
+    "PayloadUnreadable": PayloadUnreadable,
     "Reject": Reject,
     "Retry": Retry,
     "SoftTimeLimitExceeded": SoftTimeLimitExceeded,
@@ -231,6 +237,20 @@ def decode_error(text: str, registered: Mapping[str, type[Exception]] | None = N
             error = None
     if error is None:
         error = RemoteError(name, message, stack, data)
-    if stack:
+    if isinstance(error, DependencyFailed) and isinstance(data, dict):
+        _tell_cause(error, data, registered)
+    elif stack:
         error.__cause__ = RemoteTraceback(stack)
     return error
+
+
+def _tell_cause(
+    error: DependencyFailed, data: dict[str, Any], registered: Mapping[str, type[Exception]] | None
+) -> None:
+    """Fills in which job had failed, and how."""
+    error.job_id = str(data.get("id") or "")
+    error.name = str(data.get("name") or "")
+    error.queue = str(data.get("queue") or "")
+    cause = data.get("error")
+    if isinstance(cause, dict):
+        error.__cause__ = decode_error(dumps(cause), registered)

@@ -106,6 +106,21 @@ class Signature:
         return [kwargs.pop(name) for name in self.positional_only if name in kwargs], kwargs
 
 
+class BatchSignature(Signature):
+    """Of a task that takes its jobs in batches: its function gets the jobs, so that it does not say their arguments."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str) -> None:
+        def bind(**kwargs: Any) -> Payload:
+            return kwargs
+
+        bind.__name__ = bind.__qualname__ = name
+        self.bind = bind
+        self.positional_only = ()
+        self._by_name = True
+
+
 def _json_type(value: object) -> str:
     names = {
         list: "an array",

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, TypeVar
 
 from millrace import _core, options, serializer
 from millrace.errors import (
     ForkedChild,
     InvalidArgument,
     MaxRetriesExceededError,
-    Retry,
     TimeLimitExceeded,
 )
-from millrace.request import Request, current_request
+from millrace.own_job import OwnJob
+from millrace.prepared import PreparedJob
 from millrace.result import AsyncResult, ResultSet
-from millrace.signature import Payload, Signature
+from millrace.signature import BatchSignature, Payload, Signature
 
 if TYPE_CHECKING:
     from millrace.aio import TaskCalls
     from millrace.app import Millrace
-    from millrace.options import DurabilityName, Seconds
+    from millrace.links import Dedup, Join, Parent
+    from millrace.options import DeliveryName, DurabilityName, SealingName, Seconds
+    from millrace.request import Request
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_DIRECT = Request()
+BATCH_MAX: Final = 10_000
 
 
-class PreparedJob(Generic[R]):
-    """A job that is ready to be enqueued with others by `app.enqueue_many`. Made by `task.prepare`."""
-
-    __slots__ = ("spec", "task")
-
-    def __init__(self, task: Task[..., R], spec: _core.JobSpec) -> None:
-        self.task = task
-        self.spec = spec
-
-
-class Task(Generic[P, R]):
+class Task(OwnJob, Generic[P, R]):
     """A registered task. Made by `@app.task`, which documents the options.
 
     `delay` and its relatives take the function's own arguments; arguments that do not fit are a TypeError before
@@ -69,6 +61,10 @@ class Task(Generic[P, R]):
         expires: Seconds | dt.datetime | None = None,
         time_limit: Seconds | None = None,
         soft_time_limit: Seconds | None = None,
+        delivery: DeliveryName = "at_least_once",
+        sealing: SealingName = "default",
+        batch: int = 0,
+        batch_wait: Seconds = 0.05,
     ) -> None:
         self.app = app
         self.function = function
@@ -87,13 +83,19 @@ class Task(Generic[P, R]):
         self.expires = expires
         self.time_limit = time_limit
         self.soft_time_limit = soft_time_limit
+        self.delivery = options.check_choice("delivery", delivery, options.DELIVERIES)
+        self.sealing = options.check_choice("sealing", sealing, options.SEALINGS)
+        self.batch = options.check_int("batch", batch, least=0)
+        self.batch_wait_s = options.to_ms("batch_wait", batch_wait) / 1000
+        if self.batch > BATCH_MAX:
+            raise InvalidArgument(f"batch must be at most {BATCH_MAX}, not {batch}")
         self.policy = self._policy(max_retries)
         # A hard time limit and the like are found by the store itself, which then goes by the job's own policy; after
         # all other failures the worker tells the task's.
         self._unattended = (
             self.policy if self.is_retryable(TimeLimitExceeded()) else _core.RetryPolicy()
         )
-        self.signature = Signature(function, skip_first=bind)
+        self.signature = BatchSignature(name) if batch else Signature(function, skip_first=bind)
         self.spec = self._template()
         self.__name__: str = getattr(function, "__name__", name)
         self.__doc__ = function.__doc__
@@ -126,7 +128,11 @@ class Task(Generic[P, R]):
             raise InvalidArgument(
                 f"soft_time_limit ({soft_ms} ms) must be below time_limit ({hard_ms} ms)"
             )
-        expiry = {} if self.expires is None else options.expiry(self.expires)
+        fields: dict[str, Any] = {} if self.expires is None else options.expiry(self.expires)
+        if self.delivery != "at_least_once":
+            fields["delivery"] = self.delivery
+        if self.sealing != "default":
+            fields["sealing"] = self.sealing
         return _core.JobSpec(
             self.queue,
             self.name,
@@ -134,7 +140,7 @@ class Task(Generic[P, R]):
             retry=self._unattended,
             time_limit_ms=hard_ms,
             soft_time_limit_ms=soft_ms,
-            **expiry,
+            **fields,
         )
 
     # --- Enqueue ----------------------------------------------------------------------------------
@@ -166,13 +172,19 @@ class Task(Generic[P, R]):
         time_limit: Seconds | None = None,
         soft_time_limit: Seconds | None = None,
         lifo: bool = False,
+        group: str | None = None,
+        dedup: Dedup | str | None = None,
+        delivery: DeliveryName | None = None,
+        after: Any = None,
+        join: Join | None = None,
+        parent: Parent | AsyncResult[Any] | str | None = None,
+        sealing: SealingName | None = None,
         durability: DurabilityName | None = None,
     ) -> AsyncResult[R]:
         """Enqueues one job, with options for this job alone.
 
         Args:
-            args: Positional arguments of the task.
-            kwargs: Keyword arguments of the task.
+            args, kwargs: Arguments of the task.
             countdown: Seconds (or a timedelta) before which it is not started.
             eta: The same as a datetime; a naive one is UTC.
             expires: Seconds from now, or a datetime: not started by then, it ends as REVOKED.
@@ -181,9 +193,16 @@ class Task(Generic[P, R]):
             task_id: An id of your own. If the queue has it already, nothing is written, the answer is the existing job
                 and its `existing` is true.
             headers: Strings by name, shown to the task as `self.request.headers`.
-            time_limit: Instead of the task's own.
-            soft_time_limit: Instead of the task's own.
+            time_limit, soft_time_limit: Instead of the task's own.
             lifo: Before the older jobs of its priority.
+            group: Its lane within the queue; lanes take turns, so that a long one keeps no other waiting.
+            dedup: A key, or a `Dedup`: whether another job with the same key counts instead of this one, or goes.
+            delivery: "at_most_once": never started again after a crash; it fails with `JobLost`.
+            after: Jobs that must end before it starts: results, ids, or `millrace.After`; one or a list.
+            join: "forward" or "collect": no worker runs it; it ends with the result of the first job of `after`, or
+                with the list of all results.
+            parent: A blocked job that is to wait for this one too: a result, an id, or a `millrace.Parent`.
+            sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
             durability: "memory", "process" or "power" instead of the store's.
         """
         prepared = self.prepare(
@@ -199,6 +218,13 @@ class Task(Generic[P, R]):
             time_limit=time_limit,
             soft_time_limit=soft_time_limit,
             lifo=lifo,
+            group=group,
+            dedup=dedup,
+            delivery=delivery,
+            after=after,
+            join=join,
+            parent=parent,
+            sealing=sealing,
         )
         return self.app.enqueue_many([prepared], durability=durability)[0]
 
@@ -210,7 +236,11 @@ class Task(Generic[P, R]):
     ) -> PreparedJob[R]:
         """A job with the options of `apply_async`, to be enqueued by `app.enqueue_many` together with others."""
         fields = options.write_options(**job_options)
-        return PreparedJob(self, self.encode(self.payload(args, kwargs), fields))
+        return PreparedJob(self.app, self.encode(self.payload(args, kwargs), fields))
+
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> PreparedJob[R]:
+        """A job with these arguments, for a flow, a schedule or `app.enqueue_many`; `set` gives it options."""
+        return PreparedJob(self.app, self.encode(self._bind(*args, **kwargs)))
 
     def delay_many(
         self,
@@ -273,80 +303,6 @@ class Task(Generic[P, R]):
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
 
-    # --- Inside a running task --------------------------------------------------------------------
-
-    @property
-    def request(self) -> Request:
-        """The job that the current code runs for."""
-        return current_request.get() or _DIRECT
-
-    def retry(
-        self,
-        *,
-        exc: BaseException | None = None,
-        countdown: Seconds | None = None,
-        eta: dt.datetime | None = None,
-        max_retries: int | None = None,
-        throw: bool = True,
-    ) -> Retry:
-        """Ends this attempt and has the job run again: `raise self.retry(exc=error)`.
-
-        Args:
-            exc: What went wrong. Raised itself when no retry is left.
-            countdown: Time until the next attempt. Without it the task's back-off decides.
-            eta: The same as a datetime.
-            max_retries: Bound for this job instead of the task's own.
-            throw: If false, the `Retry` is returned and not raised; raise it.
-
-        Raises:
-            Retry: Always, unless `throw` is false.
-            MaxRetriesExceededError: No retry is left and `exc` is None.
-        """
-        request = self.request
-        if request.called_directly:
-            raise exc or RuntimeError(f"{self.name}: retry() outside a worker has no job to retry")
-        bound = (
-            self.max_retries
-            if max_retries is None
-            else options.check_int("max_retries", max_retries, least=0)
-        )
-        if bound is not None and request.retries >= bound:
-            raise exc or MaxRetriesExceededError(
-                f"{self.name}[{request.id}] has been retried {bound} times"
-            )
-        if countdown is not None and eta is not None:
-            raise InvalidArgument("countdown and eta say the same thing: give one of them")
-        delay_ms: int | None = None
-        if countdown is not None:
-            delay_ms = options.to_ms("countdown", countdown)
-        elif eta is not None:
-            delay_ms = max(0, options.to_epoch_ms("eta", eta) - self.app.engine.now_ms())
-        retry = Retry(
-            str(exc) if exc is not None else "retry",
-            exc,
-            delay_ms=delay_ms,
-            max_retries=max_retries,
-        )
-        if throw:
-            raise retry from exc
-        return retry
-
-    def update_state(self, *, state: str = "PROGRESS", meta: Any = None) -> None:
-        """Tells how far the task is: `AsyncResult.state` and `.info` show it, and followers of events see it.
-
-        It is stored as the job's progress, which every language reads: for the state "PROGRESS" that is `meta` itself
-        (any JSON), for another name `{"$state": name, "meta": meta}`. It is written with the worker's next commit. Has
-        no effect outside a worker.
-        """
-        options.check_text("state", state)
-        self.request.set_progress(meta if state == "PROGRESS" else {"$state": state, "meta": meta})
-
-    def log(self, line: str) -> None:
-        """Adds a line to the job's own log; `AsyncResult.logs()` reads it. Has no effect outside a worker."""
-        if not isinstance(line, str):
-            raise options.wrong_type("line", "a str", line)
-        self.request.log(line)
-
     # --- For the worker ---------------------------------------------------------------------------
 
     def invoke(self, payload: Any) -> Any:
@@ -355,6 +311,10 @@ class Task(Generic[P, R]):
         if self.bind:
             return self.function(self, *args, **kwargs)
         return self.function(*args, **kwargs)
+
+    def invoke_batch(self, requests: list[Request]) -> Any:
+        """Calls the function with the jobs of a batch."""
+        return self.function(self, requests) if self.bind else self.function(requests)
 
     def retry_policy(self, max_retries: int | None) -> _core.RetryPolicy:
         """The policy that the worker tells the store after a failed attempt."""

@@ -109,9 +109,9 @@ class Harness:
         try:
             while ran < limit and any(self._is_due(queue) for queue in queues):
                 for job in session.take(1, _IDLE_MS):
-                    runner.run(job, slot)
-                    _await_settled(session, job.token)
-                    ran += 1
+                    ended = runner.run(job, slot)
+                    _await_settled(session, ended)
+                    ran += ended
         finally:
             session.close(0)
             slot.close()
@@ -178,6 +178,6 @@ def _payload(job: _core.JobInfo) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _await_settled(session: _core.Session, token: int) -> None:
-    while not any(settled.token == token for settled in session.drain(-1).settled):
-        pass
+def _await_settled(session: _core.Session, count: int) -> None:
+    while count > 0:
+        count -= len(session.drain(-1).settled)

@@ -60,3 +60,22 @@ def nap(marker: str, go_on: str) -> str:
     while not Path(go_on).exists():
         time.sleep(0.002)
     return "finished"
+
+
+@app.task(name="count_to", bind=True)
+def count_to(self, n: int) -> list[int]:
+    """Dies once at each number; what it had counted is kept."""
+    seen = self.request.checkpoint or []
+    if len(seen) == n:
+        return seen
+    self.checkpoint([*seen, len(seen)])
+    self.log("counted")
+    while len(self.app.AsyncResult(self.request.id).logs()) <= len(seen):
+        time.sleep(0.001)  # written in the order of the calls: the checkpoint is, too
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("not reached")
+
+
+@app.task(name="together", batch=3, batch_wait=30)
+def together(jobs: list) -> list[tuple[int, int]]:
+    return [(os.getpid(), len(jobs))] * len(jobs)

@@ -111,13 +111,26 @@ def test_register_error(app):
         app.register_error(5)
 
 
-@pytest.mark.parametrize("name", [n for n in errors.__all__ if n not in {"RemoteError"}])
+OTHER_ARGUMENTS = {"RateLimited", "RemoteError", "ReplaceJob", "WaitForChildren"}
+
+
+@pytest.mark.parametrize("name", [n for n in errors.__all__ if n not in OTHER_ARGUMENTS])
 def test_errors_are_classes_with_a_code(name):
     kind = getattr(errors, name)
     assert issubclass(kind, errors.MillraceError)
     assert isinstance(kind.code, str)
     assert pickle.loads(pickle.dumps(kind("text"))).args == ("text",)
     assert kind.__doc__
+
+
+def test_rate_limited_says_what_was_wrong():
+    error = errors.RateLimited(2.5, scope="task")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.throttle, str(again)) == (("task", 2500), "rate limited for 2.5 s (scope task)")
+    with pytest.raises(errors.InvalidArgument, match="scope must be one of queue, task, group"):
+        errors.RateLimited(1, scope="world")
+    with pytest.raises(errors.InvalidArgument, match="seconds"):
+        errors.RateLimited(-1)
 
 
 def test_errors_are_also_what_python_calls_them():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import millrace
 import pytest
-from millrace import Millrace, TaskRevokedError, TimeLimitExceeded, errors
+from millrace import JobLost, Millrace, TaskRevokedError, TimeLimitExceeded, errors
 from worker_support import PATIENCE_S, until
 
 HERE = Path(__file__).parent
@@ -176,3 +176,22 @@ def test_a_script_may_run_its_own_worker(store, tmp_path):
         text=True,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "42"), done.stderr
+
+
+def test_a_checkpoint_outlives_the_process(worker, tasks):
+    assert tasks.count_to.delay(3).get(PATIENCE_S) == [0, 1, 2]
+
+
+def test_at_most_once_is_not_started_again(worker, tasks):
+    lost = tasks.crash_once.apply_async(delivery="at_most_once")
+    error = lost.get(PATIENCE_S, propagate=False)
+    assert isinstance(error, JobLost)
+    assert isinstance(error, errors.WorkerLostError)
+    assert tasks.crash_once.delay().get(PATIENCE_S) == [1, 1]
+
+
+@pytest.mark.parametrize("worker", [("processes", 1)], indirect=True)
+def test_batches_in_children(worker, tasks):
+    answers = tasks.together.delay_many([{}, {}, {}]).get(PATIENCE_S)
+    assert len({pid for pid, _ in answers}) == 1
+    assert [size for _, size in answers] == [3, 3, 3]

@@ -11,6 +11,7 @@ from millrace import serializer
 from millrace.errors import Closed
 from millrace.log import logger
 from millrace.loop import Watched
+from millrace.pools.asyncio_batches import AsyncioBatches
 from millrace.pools.base import _WRITE_MS, open_session
 from millrace.request import Request, current_request
 from millrace.worker.mailbox import DONE
@@ -66,6 +67,13 @@ class AsyncioPool:
             self._app, self._options, self._options.concurrency, watched.notifier
         )
         self._runner = Runner(self._app, self._session)
+        self._batches = AsyncioBatches(
+            self._runner,
+            self._options.concurrency,
+            self._coroutines,
+            self._wanted,
+            self._end_if_done,
+        )
         self._verbose = logger.isEnabledFor(INFO)
         self._done: asyncio.Future[int] = loop.create_future()
         loop.add_reader(self._mailbox.fileno(), self._mail)
@@ -96,18 +104,25 @@ class AsyncioPool:
                 jobs = self._session.take(_BATCH, 0)
             except Closed:
                 self._closed = True
+                self._batches.flush()
                 break
             if not jobs:
                 return
             for job in jobs:
                 self._start(job)
-        if not self._coroutines and not self._done.done():
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._closed and not self._coroutines and not self._done.done():
             self._done.set_result(0)
 
     def _start(self, job: _core.LeasedJob) -> None:
         task = self._app.tasks.get(job.name)
         if task is None:
             self._runner.refuse(job)
+            return
+        if task.batch:
+            self._batches.add(job, task)
             return
         token = job.token
         request = Request(task, job, self._session)
@@ -141,8 +156,7 @@ class AsyncioPool:
             self._wanted.pop(token, None)
             self._runner.running.pop(token, None)
             self._coroutines.pop(token, None)
-            if self._closed and not self._coroutines and not self._done.done():
-                self._done.set_result(0)
+            self._end_if_done()
 
     def _plain(self, token: int, task: Task[..., Any], payload: Any) -> Any:
         self._threads.add(token)

@@ -53,7 +53,7 @@ class ThreadedPool:
         self.options = options
         self.mailbox = mailbox
         self.session = open_session(app, options, slots)
-        self.runner = Runner(app, self.session)
+        self.runner = Runner(app, self.session, slots=slots)
         self.monitor = Monitor(
             self.runner,
             terminate=terminate,

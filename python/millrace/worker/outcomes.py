@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from millrace import _core, serializer
-from millrace.errors import Ignore, Reject, Retry, TaskRevokedError
+from millrace.errors import (
+    Ignore,
+    RateLimited,
+    Reject,
+    ReplaceJob,
+    Retry,
+    TaskRevokedError,
+    WaitForChildren,
+)
 
 if TYPE_CHECKING:
     from millrace.request import Request
@@ -34,6 +42,12 @@ def outcome_of(
         )
     if isinstance(error, Reject) and error.requeue:
         return _core.Outcome(token, "released")
+    if isinstance(error, WaitForChildren):
+        return _core.Outcome(token, "waiting", jobs=error.jobs)
+    if isinstance(error, ReplaceJob):
+        return _core.Outcome(token, "replaced", jobs=error.jobs)
+    if isinstance(error, RateLimited):
+        return _core.Outcome(token, "released", throttle=error.throttle)
     if isinstance(error, TaskRevokedError) and request.cancelled:
         return _core.Outcome(token, "cancelled", serializer.encode_error(error))
     return _core.Outcome(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from millrace import _core, serializer
 from millrace.errors import (
     Closed,
+    InvalidArgument,
     LeaseLost,
     MillraceError,
     NotFound,
@@ -15,9 +16,11 @@ from millrace.errors import (
     TaskPredicate,
     TaskRevokedError,
     TimeLimitExceeded,
+    TooLarge,
 )
 from millrace.log import logger
 from millrace.request import Request, current_request
+from millrace.worker.batches import Batches
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
@@ -38,21 +41,27 @@ class Runner:
         aborted: Whether jobs are to be given back instead of run.
     """
 
-    def __init__(self, app: Millrace, session: _core.Session) -> None:
+    def __init__(self, app: Millrace, session: _core.Session, *, slots: int = 1) -> None:
         self.session = session
         self.running: dict[int, Request] = {}
         self.early: dict[int, _core.Signal] = {}
         self.aborted = False
-        self._tasks = app.tasks
+        self.tasks = app.tasks
+        self._batches = Batches(self, slots)
         self._verbose = logger.isEnabledFor(INFO)
 
-    def run(self, job: _core.LeasedJob, slot: Slot) -> None:
-        """Runs one job to its end and settles it. Raises nothing of the task's."""
+    def run(self, job: _core.LeasedJob, slot: Slot) -> int:
+        """Runs one job to its end and settles it; answers how many have ended. Raises nothing of the task's.
+
+        A job of a task that takes batches is run together with others, or left to the thread that gathers them.
+        """
         token = job.token
-        task = self._tasks.get(job.name)
+        task = self.tasks.get(job.name)
         if task is None:
             self.refuse(job)
-            return
+            return 1
+        if task.batch:
+            return self._batches.run(job, slot)
         request = Request(task, job, self.session)
         request.interrupt = slot.interrupt
         context = current_request.set(request)
@@ -79,6 +88,7 @@ class Runner:
         finally:
             current_request.reset(context)
             self.running.pop(token, None)
+        return 1
 
     def deliver(self, signal: _core.Signal) -> None:
         """Tells a job. One that was taken and does not run yet is told when it begins."""
@@ -143,12 +153,20 @@ class Runner:
     def refuse(self, job: _core.LeasedJob) -> None:
         """Fails a job whose task is not known here."""
         logger.error("Task %s[%s] is not registered in this worker", job.name, job.id)
-        self.settle(unknown_task(job.token, job.name, len(self._tasks)))
+        self.settle(unknown_task(job.token, job.name, len(self.tasks)))
 
     def settle(self, outcome: _core.Outcome) -> None:
         """Hands an outcome to the store."""
         try:
             self.session.settle(outcome)
+        except (InvalidArgument, TooLarge) as error:
+            # It asked for something that cannot be: jobs that are refused, an error that is too large.
+            logger.error("The end of a job was refused: %s", error)
+            self.settle(
+                _core.Outcome(
+                    outcome.token, "failed", serializer.encode_error(error), retryable=False
+                )
+            )
         except MillraceError as error:
             self.not_settled(outcome.token, error)
 

@@ -1,0 +1,214 @@
+"""What a task made with `bind=True` can do with the job that it runs for: the part of `Task` behind `self`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from millrace import _core, options
+from millrace.errors import (
+    InvalidArgument,
+    MaxRetriesExceededError,
+    ReplaceJob,
+    Retry,
+    WaitForChildren,
+)
+from millrace.request import Request, current_request
+
+if TYPE_CHECKING:
+    from millrace.app import Millrace
+    from millrace.dependencies import Dependencies
+    from millrace.links import Policy
+    from millrace.options import DurabilityName, Seconds
+    from millrace.prepared import PreparedJob
+    from millrace.result import AsyncResult, ResultSet
+
+R = TypeVar("R")
+
+_DIRECT = Request()
+
+
+class OwnJob:
+    """The part of `Task` for code that runs as a job. Not used by itself."""
+
+    app: Millrace
+    name: str
+    max_retries: int | None
+
+    @property
+    def request(self) -> Request:
+        """The job that the current code runs for."""
+        return current_request.get() or _DIRECT
+
+    def _running(self, call: str) -> Request:
+        request = self.request
+        if request.called_directly:
+            raise RuntimeError(
+                f"{self.name}: {call}() has no job: it was called outside a worker, or in a batch, where each job is "
+                "settled by what is returned for it"
+            )
+        return request
+
+    # --- Retry ------------------------------------------------------------------------------------
+
+    def retry(
+        self,
+        *,
+        exc: BaseException | None = None,
+        countdown: Seconds | None = None,
+        eta: dt.datetime | None = None,
+        max_retries: int | None = None,
+        throw: bool = True,
+    ) -> Retry:
+        """Ends this attempt and has the job run again: `raise self.retry(exc=error)`.
+
+        Args:
+            exc: What went wrong. Raised itself when no retry is left.
+            countdown: Time until the next attempt. Without it the task's back-off decides.
+            eta: The same as a datetime.
+            max_retries: Bound for this job instead of the task's own.
+            throw: If false, the `Retry` is returned and not raised; raise it.
+
+        Raises:
+            Retry: Always, unless `throw` is false.
+            MaxRetriesExceededError: No retry is left and `exc` is None.
+        """
+        request = self.request
+        if request.called_directly:
+            raise exc or RuntimeError(
+                f"{self.name}: retry() outside a worker has no job to retry; in a batch return a Retry for the job"
+            )
+        bound = (
+            self.max_retries
+            if max_retries is None
+            else options.check_int("max_retries", max_retries, least=0)
+        )
+        if bound is not None and request.retries >= bound:
+            raise exc or MaxRetriesExceededError(
+                f"{self.name}[{request.id}] has been retried {bound} times"
+            )
+        if countdown is not None and eta is not None:
+            raise InvalidArgument("countdown and eta say the same thing: give one of them")
+        delay_ms: int | None = None
+        if countdown is not None:
+            delay_ms = options.to_ms("countdown", countdown)
+        elif eta is not None:
+            delay_ms = max(0, options.to_epoch_ms("eta", eta) - self.app.engine.now_ms())
+        retry = Retry(
+            str(exc) if exc is not None else "retry",
+            exc,
+            delay_ms=delay_ms,
+            max_retries=max_retries,
+        )
+        if throw:
+            raise retry from exc
+        return retry
+
+    # --- What is kept of a running job ------------------------------------------------------------
+
+    def update_state(self, *, state: str = "PROGRESS", meta: Any = None) -> None:
+        """Tells how far the task is: `AsyncResult.state` and `.info` show it, and followers of events see it.
+
+        It is stored as the job's progress, which every language reads: for the state "PROGRESS" that is `meta` itself
+        (any JSON), for another name `{"$state": name, "meta": meta}`. It is written with the worker's next commit. Has
+        no effect outside a worker.
+        """
+        options.check_text("state", state)
+        self.request.set_progress(meta if state == "PROGRESS" else {"$state": state, "meta": meta})
+
+    def log(self, line: str) -> None:
+        """Adds a line to the job's own log; `AsyncResult.logs()` reads it. Has no effect outside a worker."""
+        if not isinstance(line, str):
+            raise options.wrong_type("line", "a str", line)
+        self.request.log(line)
+
+    def checkpoint(self, state: Any) -> None:
+        """Saves where a long task stands, as any JSON, with the worker's next commit; the newest counts.
+
+        If the job is started again, after a crash, a deploy, a retry or a wait for children, `self.request.checkpoint`
+        is this state. Gone when the job ends. Has no effect outside a worker.
+        """
+        self.request.save_checkpoint(state)
+
+    # --- Other jobs -------------------------------------------------------------------------------
+
+    def dependencies(self) -> Dependencies:
+        """What the job waited for: other jobs of its flow, and children of its own; with results and errors."""
+        return self.request.dependencies
+
+    def add_child(
+        self,
+        job: PreparedJob[R],
+        *,
+        name: str = "",
+        policy: Policy = "fail",
+        durability: DurabilityName | None = None,
+    ) -> AsyncResult[R]:
+        """Enqueues a job that this one will wait for once it calls `wait_for_children`; it may start at once.
+
+        Args:
+            job: Made by `task.s(...)`.
+            name: Under which its result is read by `self.dependencies()`.
+            policy: What becomes of this job if the child fails; see `millrace.links.Policy`.
+            durability: Instead of the store's.
+        """
+        spec = child_specs(self._running("add_child"), [job], policy, name)
+        return self.app._enqueue(spec, durability)[0]
+
+    def add_children(
+        self,
+        jobs: Iterable[Any],
+        *,
+        policy: Policy = "fail",
+        durability: DurabilityName | None = None,
+    ) -> ResultSet[Any]:
+        """The same for many jobs and flows, in one commit; of a flow this job waits for the last jobs."""
+        specs = child_specs(self._running("add_children"), jobs, policy)
+        return self.app._enqueue(specs, durability)
+
+    def wait_for_children(self, *jobs: Any, policy: Policy = "fail") -> WaitForChildren:
+        """Gives the slot back until the job's children have ended; the task is then called again from its beginning.
+
+        Write `raise self.wait_for_children(...)`. In the next call `self.dependencies()` has the children's results,
+        after those that the job had waited for before. The attempt is not counted.
+
+        Args:
+            *jobs: Children to add in the same commit (jobs or flows), beside those added by `add_child`.
+            policy: What becomes of this job if one of them fails; see `millrace.links.Policy`.
+
+        Raises:
+            WaitForChildren: Always.
+        """
+        raise WaitForChildren(child_specs(self._running("wait_for_children"), jobs, policy))
+
+    def replace(self, job: Any) -> ReplaceJob:
+        """Ends this job as another one does, or a flow: its result or error becomes this job's own.
+
+        Write `raise self.replace(...)`. A flow that ends in several jobs gives the list of their results.
+
+        Raises:
+            ReplaceJob: Always.
+        """
+        self._running("replace")
+        from millrace.flows import flow_specs
+
+        raise ReplaceJob(flow_specs([job]))
+
+
+def child_specs(
+    request: Request, jobs: Iterable[Any], policy: Policy, name: str = ""
+) -> list[_core.JobSpec]:
+    """The jobs with a link to the running one for those among them that no other waits for."""
+    given = list(jobs)
+    if not given:
+        return []
+    from millrace.flows import group
+
+    flow = group(*given)
+    link = request.parent_link(policy, options.check_name("name", name))
+    ends = {node.index for node in flow.ends()}
+    return [
+        spec.replace(parent=link) if index in ends else spec
+        for index, spec in enumerate(flow.specs())
+    ]
