@@ -35,7 +35,13 @@ export interface QueueEventsListener<Result = any> {
   "retries-exhausted": (args: { jobId: string; attemptsMade: string }, id: string) => void;
   /** Its worker died: it was taken away from it. */
   stalled: (args: { jobId: string }, id: string) => void;
+  /** An add named an id that exists. */
   duplicated: (args: { jobId: string }, id: string) => void;
+  /** `jobId` holds the key; `deduplicatedJobId` (if it had one) was not added, or had to give way. */
+  deduplicated: (
+    args: { jobId: string; deduplicationId: string; deduplicatedJobId: string | undefined },
+    id: string,
+  ) => void;
   removed: (args: { jobId: string; prev: string }, id: string) => void;
   /** Ours: cancelled, or not started before it expired. */
   cancelled: (args: { jobId: string; reason: string; type: string }, id: string) => void;
@@ -248,7 +254,7 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
         this.emit("removed", { jobId, prev: stateName(event.prev, 0) }, id);
         break;
       case EventType.duplicate:
-        this.emit("duplicated", { jobId }, id);
+        this.#emitDuplicate(event);
         break;
       case EventType.paused:
         this.emit("paused", {}, id);
@@ -266,6 +272,16 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
         this.emit("cleaned", { count: String(event.count) }, id);
         break;
     }
+  }
+
+  #emitDuplicate({ id, jobId, data }: NativeEvent): void {
+    if (data === "") {
+      this.emit("duplicated", { jobId }, id);
+      return;
+    }
+    const told = decodeJson("deduplicated", data) as { dedup_key: string; dropped_id?: string };
+    const deduplicatedJobId = told.dropped_id ?? undefined;
+    this.emit("deduplicated", { jobId, deduplicationId: told.dedup_key, deduplicatedJobId }, id);
   }
 
   #emitPlace({ id, jobId, state, dueAt }: NativeEvent): void {
