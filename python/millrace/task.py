@@ -184,23 +184,23 @@ class Task(OwnJob, Generic[P, R]):
         """Enqueues one job, with options for this job alone.
 
         Args:
-            args, kwargs: Arguments of the task.
+            args: Positional arguments of the task.
+            kwargs: Keyword arguments of the task.
             countdown: Seconds (or a timedelta) before which it is not started.
             eta: The same as a datetime; a naive one is UTC.
             expires: Seconds from now, or a datetime: not started by then, it ends as REVOKED.
             queue: Another queue than the task's.
             priority: Lower comes first; jobs of one priority are served in the order of enqueueing.
-            task_id: An id of your own. If the queue has it already, nothing is written, the answer is the existing job
-                and its `existing` is true.
+            task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
             headers: Strings by name, shown to the task as `self.request.headers`.
-            time_limit, soft_time_limit: Instead of the task's own.
+            time_limit: Instead of the task's own.
+            soft_time_limit: Instead of the task's own.
             lifo: Before the older jobs of its priority.
             group: Its lane within the queue; lanes take turns, so that a long one keeps no other waiting.
             dedup: A key, or a `Dedup`: whether another job with the same key counts instead of this one, or goes.
             delivery: "at_most_once": never started again after a crash; it fails with `JobLost`.
             after: Jobs that must end before it starts: results, ids, or `millrace.After`; one or a list.
-            join: "forward" or "collect": no worker runs it; it ends with the result of the first job of `after`, or
-                with the list of all results.
+            join: "forward" or "collect": not run; it ends with the first result of `after`, or the list of all.
             parent: A blocked job that is to wait for this one too: a result, an id, or a `millrace.Parent`.
             sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
             durability: "memory", "process" or "power" instead of the store's.

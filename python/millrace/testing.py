@@ -89,33 +89,66 @@ class Harness:
     def run_all(self, *, limit: int = 10_000) -> int:
         """Runs the jobs that are due, in this thread, until none is left; answers how many attempts that were.
 
-        Jobs that these enqueue are run too. What a task raises ends its job as it would in a worker. Raises
-        AssertionError after `limit` attempts: something enqueues itself without end.
+        Jobs that these enqueue are run too, and those of schedules that are due. Jobs that a limit or a paused group
+        holds back stay. What a task raises ends its job as it would in a worker. Raises AssertionError after `limit`
+        attempts: something enqueues itself without end.
         """
         options.check_int("limit", limit, least=1)
         ran = 0
         while True:
-            queues = [counts.queue for counts in self.app.engine.list_queues() if not counts.paused]
-            if not any(self._is_due(queue) for queue in queues):
+            queues = self._queues()
+            if not self._any_due(queues):
                 return ran
-            ran += self._run_queues(queues, limit - ran)
+            more, held_back = self._run_queues(queues, limit - ran)
+            ran += more
+            if held_back:
+                return ran
             assert ran < limit, f"{limit} attempts were run, and there are still jobs that are due"
 
-    def _run_queues(self, queues: list[str], limit: int) -> int:
+    def _run_queues(self, queues: list[str], limit: int) -> tuple[int, bool]:
+        """How many attempts were run, and whether what is left may not be started."""
         session = self.app.engine.open_session(queues, slots=1, prefetch=0, worker_name="harness")
         runner = Runner(self.app, session)
         slot = Slot(use_signal=False)
         ran = 0
         try:
-            while ran < limit and any(self._is_due(queue) for queue in queues):
-                for job in session.take(1, _IDLE_MS):
+            while ran < limit and self._any_due(queues):
+                jobs = session.take(1, _IDLE_MS)
+                for job in jobs:
                     ended = runner.run(job, slot)
                     _await_settled(session, ended)
                     ran += ended
+                if not jobs and self._may_hold_back(queues):
+                    return ran, True
         finally:
             session.close(0)
             slot.close()
-        return ran
+        return ran, False
+
+    def _any_due(self, queues: list[str]) -> bool:
+        if any(self._is_due(queue) for queue in queues):
+            return True
+        return not set(queues).isdisjoint(self._due_slots())
+
+    def _queues(self) -> list[str]:
+        """Those that may be worked on."""
+        found = {counts.queue: counts.paused for counts in self.app.engine.list_queues()}
+        for queue in self._due_slots():
+            found.setdefault(queue, False)
+        return [queue for queue, paused in found.items() if not paused]
+
+    def _due_slots(self) -> list[str]:
+        """The queues of schedules that are due."""
+        engine, queues, after = self.app.engine, [], ""
+        now_ms = engine.now_ms()
+        while page := engine.list_schedules(after=after, limit=_PAGE):
+            queues += [each.job.queue for each in page if 0 < each.next_at_ms <= now_ms]
+            after = page[-1].id
+        return queues
+
+    def _may_hold_back(self, queues: list[str]) -> bool:
+        engine = self.app.engine
+        return bool(engine.list_limits()) or any(engine.list_groups(queue) for queue in queues)
 
     def _is_due(self, queue: str) -> bool:
         counts = self.app.engine.counts(queue)
