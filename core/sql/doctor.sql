@@ -28,6 +28,12 @@ SELECT job, places FROM (
   SELECT j.job,
     (SELECT count(*) FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
       AND p.seq = iif(j.lifo, -j.job, j.job))
+    + (SELECT count(*) FROM group_ready p WHERE p.group_id = (
+        SELECT group_id FROM groups g WHERE g.queue_id = j.queue_id AND g.name = j.group_name)
+      AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job))
+    + (SELECT count(*) FROM parked p WHERE p.queue_id = j.queue_id AND p.limit_id = (
+        SELECT limit_id FROM limits WHERE scope = 3 AND queue_id = 0 AND task = j.name)
+      AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job))
     + (SELECT count(*) FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
       AND p.seq = iif(j.lifo, -j.job, j.job))
     + (SELECT count(*) FROM active p WHERE p.job = j.job)
@@ -43,6 +49,12 @@ WHERE r.job > ?1 AND r.job <= ?2 AND coalesce(
   (SELECT flags FROM active p WHERE p.job = r.job), (SELECT flags FROM finished p WHERE p.job = r.job),
   (SELECT flags FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
     AND p.seq = iif(j.lifo, -j.job, j.job)),
+  (SELECT flags FROM group_ready p WHERE p.group_id = (
+      SELECT group_id FROM groups g WHERE g.queue_id = j.queue_id AND g.name = j.group_name)
+    AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job)),
+  (SELECT flags FROM parked p WHERE p.queue_id = j.queue_id AND p.limit_id = (
+      SELECT limit_id FROM limits WHERE scope = 3 AND queue_id = 0 AND task = j.name)
+    AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job)),
   (SELECT flags FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
     AND p.seq = iif(j.lifo, -j.job, j.job))) & 1 = 0
 LIMIT ?3;
@@ -58,7 +70,8 @@ LIMIT ?3;
 -- name: totals
 -- At one moment. in: none; out: jobs, places of jobs, jobs with an id of their own, ids
 SELECT (SELECT count(*) FROM jobs),
-  (SELECT count(*) FROM ready) + (SELECT count(*) FROM scheduled) + (SELECT count(*) FROM active)
+  (SELECT count(*) FROM ready) + (SELECT count(*) FROM group_ready) + (SELECT count(*) FROM parked)
+    + (SELECT count(*) FROM scheduled) + (SELECT count(*) FROM active)
     + (SELECT count(*) FROM finished),
   (SELECT count(custom_id) FROM jobs), (SELECT count(*) FROM job_keys);
 
@@ -67,6 +80,12 @@ SELECT (SELECT count(*) FROM jobs),
 WITH counted (queue_id, what, n) AS (
   SELECT queue_id, 'ready', count(*) FROM ready GROUP BY queue_id
   UNION ALL SELECT queue_id, 'prioritized', count(*) FROM ready WHERE priority <> 0 GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'ready', count(*) FROM parked GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'prioritized', count(*) FROM parked WHERE priority <> 0 GROUP BY queue_id
+  UNION ALL SELECT g.queue_id, 'ready', count(*) FROM group_ready r JOIN groups g ON g.group_id = r.group_id
+    GROUP BY g.queue_id
+  UNION ALL SELECT g.queue_id, 'prioritized', count(*) FROM group_ready r JOIN groups g ON g.group_id = r.group_id
+    WHERE r.priority <> 0 GROUP BY g.queue_id
   UNION ALL SELECT queue_id, 'scheduled', count(*) FROM scheduled GROUP BY queue_id
   UNION ALL SELECT queue_id, 'active', count(*) FROM active GROUP BY queue_id
   UNION ALL SELECT queue_id, CASE state WHEN 5 THEN 'completed' WHEN 6 THEN 'failed' ELSE 'cancelled' END, count(*)
@@ -85,6 +104,54 @@ stored (queue_id, what, n) AS (
 SELECT ifnull((SELECT name FROM queues q WHERE q.queue_id = both.queue_id), 'number ' || queue_id), what, sum(s), sum(c)
 FROM (SELECT queue_id, what, n AS s, 0 AS c FROM stored UNION ALL SELECT queue_id, what, 0, n FROM counted) AS both
 GROUP BY queue_id, what HAVING sum(s) <> sum(c) LIMIT ?1;
+
+-- name: wrong_limits
+-- Limits of which the counts do not agree with the tables, at one moment. in: limit; out: limit_id, what, stored, counted
+SELECT limit_id, what, stored, counted FROM (
+  SELECT l.limit_id, 'running' AS what, l.active AS stored, (SELECT count(*) FROM active a
+    WHERE (l.queue_id = 0 OR a.queue_id = l.queue_id)
+      AND (l.task = '' OR (SELECT name FROM jobs j WHERE j.job = a.job) = l.task)) AS counted
+  FROM limits l WHERE l.scope <> 4
+  UNION ALL
+  SELECT l.limit_id, 'held back', l.parked, (SELECT count(*) FROM parked p WHERE p.limit_id = l.limit_id)
+    + (SELECT count(*) FROM stalled s WHERE s.limit_id = l.limit_id)
+  FROM limits l)
+WHERE stored <> counted LIMIT ?1;
+
+-- name: wrong_groups
+-- Groups that do not agree with the tables, at one moment: their counts, their place in the line, what they wait for.
+-- in: limit; out: group, what, stored, counted
+WITH in_group (group_id, n) AS (SELECT group_id, count(*) FROM group_ready GROUP BY group_id),
+running (queue_id, name, n) AS (
+  SELECT a.queue_id, j.group_name, count(*) FROM active a JOIN jobs j ON j.job = a.job
+  WHERE j.group_name IS NOT NULL GROUP BY a.queue_id, j.group_name),
+compared (name, what, stored, counted) AS (
+  SELECT g.name, 'waiting', g.ready, ifnull(r.n, 0) FROM groups g LEFT JOIN in_group r ON r.group_id = g.group_id
+  UNION ALL
+  SELECT g.name, 'running', g.active, ifnull(r.n, 0)
+  FROM groups g LEFT JOIN running r ON r.queue_id = g.queue_id AND r.name = g.name
+  UNION ALL
+  SELECT r.name, 'running', 0, r.n FROM running r
+  WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.queue_id = r.queue_id AND g.name = r.name)
+  UNION ALL
+  SELECT g.name, 'turn', g.turn, ifnull(
+    (SELECT t.turn FROM turns t WHERE t.queue_id = g.queue_id AND t.turn = g.turn AND t.group_id = g.group_id), 0)
+  FROM groups g
+  UNION ALL
+  SELECT g.name, 'timer', g.timer_at_ms, ifnull((SELECT g.timer_at_ms FROM group_timers t WHERE t.queue_id = g.queue_id
+    AND t.gives = (g.timer_at_ms > 0) AND t.at_ms = abs(g.timer_at_ms) AND t.group_id = g.group_id), 0)
+  FROM groups g
+  UNION ALL
+  SELECT g.name, 'stalled by', g.stalled_by, ifnull((SELECT s.limit_id FROM stalled s WHERE s.queue_id = g.queue_id
+    AND s.limit_id = g.stalled_by AND s.turn = g.stalled_turn AND s.group_id = g.group_id), 0)
+  FROM groups g
+  UNION ALL
+  SELECT 'all groups', 'turns', (SELECT count(*) FROM groups WHERE turn <> 0), (SELECT count(*) FROM turns)
+  UNION ALL
+  SELECT 'all groups', 'timers', (SELECT count(*) FROM groups WHERE timer_at_ms <> 0), (SELECT count(*) FROM group_timers)
+  UNION ALL
+  SELECT 'all groups', 'stalled', (SELECT count(*) FROM groups WHERE stalled_by <> 0), (SELECT count(*) FROM stalled))
+SELECT name, what, stored, counted FROM compared WHERE stored <> counted LIMIT ?1;
 
 -- name: holders
 -- Who holds leases, and the slot of each (NULL: not registered). in: none; out: process_id, slot, leases

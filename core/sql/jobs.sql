@@ -8,7 +8,7 @@ INSERT INTO jobs (
   job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
+  keep_failed_age_ms, keep_failed_count, group_name, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
   dedup_states)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
   ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34);
@@ -42,39 +42,79 @@ INSERT INTO scheduled (queue_id, due_at_ms, seq, priority, flags) VALUES (?1, ?2
 DELETE FROM scheduled WHERE queue_id = ?1 AND due_at_ms = ?2 AND seq = ?3;
 
 -- name: earliest_due
--- When the next scheduled job of a queue is due. in: queue_id; out: due_at_ms or no row; index: primary key
+-- When the first scheduled job of a queue is due. in: queue_id; out: due_at_ms or no row; index: primary key
 SELECT due_at_ms FROM scheduled WHERE queue_id = ?1 ORDER BY due_at_ms LIMIT 1;
 
 -- name: select_due
 -- Scheduled jobs of a queue that are due, with what their ids are made of. in: queue_id, now_ms, limit;
--- out: due_at_ms, seq, priority, flags, created_at_ms, salt, custom_id; index: primary key, rowid of jobs
-SELECT s.due_at_ms, s.seq, s.priority, s.flags, j.created_at_ms, j.salt, j.custom_id
+-- out: due_at_ms, seq, priority, flags, created_at_ms, salt, custom_id, group_name; index: primary key, rowid of jobs
+SELECT s.due_at_ms, s.seq, s.priority, s.flags, j.created_at_ms, j.salt, j.custom_id, j.group_name
 FROM scheduled s LEFT JOIN jobs j ON j.job = abs(s.seq)
 WHERE s.queue_id = ?1 AND s.due_at_ms <= ?2 ORDER BY s.due_at_ms, s.seq LIMIT ?3;
 
 -- name: has_ready
--- Whether a claim would find anything: the empty claim is this read. in: queue_id, now_ms; out: 1 or 0; index: primary keys
-SELECT NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused = 1)
+-- Whether a claim would find anything: the empty claim is this read. in: queue_id, now_ms; out: a row if so; index: primary
+-- keys, unique(scope, queue_id, task), limits_with_parked
+SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused = 1)
+  AND NOT EXISTS (SELECT 1 FROM limits WHERE scope = 1 AND queue_id = 0 AND closed_until_ms > ?2)
+  AND NOT EXISTS (SELECT 1 FROM limits WHERE scope = 2 AND queue_id = ?1 AND closed_until_ms > ?2)
   AND (EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
-    OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2));
+    OR EXISTS (SELECT 1 FROM turns WHERE queue_id = ?1)
+    OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2)
+    OR EXISTS (SELECT 1 FROM group_timers WHERE queue_id = ?1 AND gives = 1 AND at_ms <= ?2)
+    OR EXISTS (SELECT 1 FROM limits l WHERE parked > 0 AND closed_until_ms <= ?2 AND (
+      EXISTS (SELECT 1 FROM parked p WHERE p.queue_id = ?1 AND p.limit_id = l.limit_id)
+      OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id))));
+
+-- name: has_work
+-- The same for who knows that neither the queue is paused nor a limit of it or of the store is closed. in: queue_id, now_ms;
+-- out: a row if so; index: primary keys, limits_with_parked
+SELECT 1 WHERE EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
+  OR EXISTS (SELECT 1 FROM turns WHERE queue_id = ?1)
+  OR EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1 AND due_at_ms <= ?2)
+  OR EXISTS (SELECT 1 FROM group_timers WHERE queue_id = ?1 AND gives = 1 AND at_ms <= ?2)
+  OR EXISTS (SELECT 1 FROM limits l WHERE parked > 0 AND closed_until_ms <= ?2 AND (
+    EXISTS (SELECT 1 FROM parked p WHERE p.queue_id = ?1 AND p.limit_id = l.limit_id)
+    OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id)));
+
+-- name: next_due
+-- The next time at which a claim may find more: a job is due, a group's time comes, a limit opens by time.
+-- in: queue_id, now_ms; out: a time, NULL if none; index: primary keys, unique(scope, queue_id, task), limits_with_parked
+SELECT min(at_ms) FROM (
+  SELECT min(due_at_ms) AS at_ms FROM scheduled WHERE queue_id = ?1 AND due_at_ms > ?2
+  UNION ALL
+  SELECT min(at_ms) FROM group_timers WHERE queue_id = ?1 AND gives = 1 AND at_ms > ?2
+  UNION ALL
+  SELECT closed_until_ms FROM limits
+  WHERE ((scope = 1 AND queue_id = 0) OR (scope = 2 AND queue_id = ?1))
+    AND closed_until_ms > ?2 AND closed_until_ms < 9223372036854775807
+  UNION ALL
+  SELECT min(closed_until_ms) FROM limits l
+  WHERE parked > 0 AND closed_until_ms > ?2 AND closed_until_ms < 9223372036854775807 AND (
+    EXISTS (SELECT 1 FROM parked p WHERE p.queue_id = ?1 AND p.limit_id = l.limit_id)
+    OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id)));
+
+-- name: ready_head
+-- Where the first ready job without a group stands. in: queue_id; out: priority, seq; index: primary key
+SELECT priority, seq FROM ready WHERE queue_id = ?1 ORDER BY priority, seq LIMIT 1;
 
 -- name: select_claim
--- The next ready jobs of a queue with their bodies. in: queue_id, limit; out: ready columns, then jobs columns;
--- index: primary key, rowid of jobs
+-- The next ready jobs of a queue, as far as they stand before a place, with their bodies. in: queue_id, limit, priority, seq;
+-- out: ready columns, then jobs columns; index: primary key, rowid of jobs
 SELECT r.priority, r.seq, r.flags, j.job, j.queue_id, j.name, j.created_at_ms, j.salt, j.priority, j.data, j.options,
   j.custom_id, j.headers, j.content_type, j.lifo, j.due_at_ms, j.expires_at_ms, j.max_attempts, j.backoff_kind,
   j.backoff_delay_ms, j.backoff_max_ms, j.backoff_jitter, j.max_crashes, j.time_limit_ms, j.soft_time_limit_ms,
   j.keep_logs, j.keep_completed_age_ms, j.keep_completed_count, j.keep_failed_age_ms, j.keep_failed_count,
-  j.group_id, j.dedup_key, j.join_kind, j.delivery, j.sealing, j.dedup_mode, j.dedup_ttl_ms, j.dedup_states
+  j.group_name, j.dedup_key, j.join_kind, j.delivery, j.sealing, j.dedup_mode, j.dedup_ttl_ms, j.dedup_states
 FROM ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
-WHERE r.queue_id = ?1 ORDER BY r.priority, r.seq LIMIT ?2;
+WHERE r.queue_id = ?1 AND (r.priority, r.seq) < (?3, ?4) ORDER BY r.priority, r.seq LIMIT ?2;
 
 -- name: select_body
 -- One job's body. in: job; out: jobs columns; index: rowid
 SELECT job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
   due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
   max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
-  keep_failed_age_ms, keep_failed_count, group_id, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
+  keep_failed_age_ms, keep_failed_count, group_name, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
   dedup_states
 FROM jobs WHERE job = ?1;
 

@@ -1,10 +1,11 @@
 -- name: read_sequence
--- The next free number of the store. in: none; out: next; index: rowid
-SELECT next FROM sequence WHERE id = 1;
+-- The next free number of the store, and what its limits' settings are known by. in: none; out: next, settings_version;
+-- index: rowid
+SELECT next, settings_version FROM sequence WHERE id = 1;
 
 -- name: write_sequence
--- Stores the next free number, once a commit. in: next; changes: sequence
-UPDATE sequence SET next = ?1 WHERE id = 1;
+-- Stores both, once a commit. in: next, settings_version; changes: sequence
+UPDATE sequence SET next = ?1, settings_version = ?2 WHERE id = 1;
 
 -- name: find_queue
 -- A queue by its name. in: name; out: queue_id; index: unique(name)

@@ -5,8 +5,9 @@ SELECT queue_id, created_at_ms, salt, custom_id, dedup_key FROM jobs WHERE job =
 
 -- name: select_place
 -- Where a job was first put. in: job; out: queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms, whether it
--- has a deduplication key; index: rowid
-SELECT queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms, dedup_key IS NOT NULL FROM jobs WHERE job = ?1;
+-- has a deduplication key, group_name; index: rowid
+SELECT queue_id, created_at_ms, salt, custom_id, priority, lifo, due_at_ms, dedup_key IS NOT NULL, group_name
+FROM jobs WHERE job = ?1;
 
 -- name: select_ready_flags
 -- Whether a job is ready. in: queue_id, priority, seq; out: flags; index: primary key

@@ -26,16 +26,30 @@ ORDER BY choice, n LIMIT 1;
 SELECT error FROM attempt_errors WHERE job = ?1 ORDER BY token;
 
 -- name: list_ready
--- in: queue_id, limit, offset, name or NULL; out: job; index: primary key, rowid of jobs for a name
-SELECT abs(seq) FROM ready
+-- Those of groups and those that a limit holds back among the others, by priority and age. in: queue_id, limit, offset, name or
+-- NULL; out: job; index: primary keys, unique(queue_id, name), rowid of jobs for a name
+SELECT abs(seq), priority, seq FROM ready
 WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(seq)) = ?4)
-ORDER BY priority, seq LIMIT ?2 OFFSET ?3;
+UNION ALL
+SELECT abs(r.seq), r.priority, r.seq FROM groups g JOIN group_ready r ON r.group_id = g.group_id
+WHERE g.queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(r.seq)) = ?4)
+UNION ALL
+SELECT abs(seq), priority, seq FROM parked
+WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(seq)) = ?4)
+ORDER BY 2, 3 LIMIT ?2 OFFSET ?3;
 
 -- name: list_ready_descending
--- in: queue_id, limit, offset, name or NULL; out: job; index: primary key, rowid of jobs for a name
-SELECT abs(seq) FROM ready
+-- Those of groups and those that a limit holds back among the others, by priority and age. in: queue_id, limit, offset, name or
+-- NULL; out: job; index: primary keys, unique(queue_id, name), rowid of jobs for a name
+SELECT abs(seq), priority, seq FROM ready
 WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(seq)) = ?4)
-ORDER BY priority DESC, seq DESC LIMIT ?2 OFFSET ?3;
+UNION ALL
+SELECT abs(r.seq), r.priority, r.seq FROM groups g JOIN group_ready r ON r.group_id = g.group_id
+WHERE g.queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(r.seq)) = ?4)
+UNION ALL
+SELECT abs(seq), priority, seq FROM parked
+WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(seq)) = ?4)
+ORDER BY 2 DESC, 3 DESC LIMIT ?2 OFFSET ?3;
 
 -- name: list_scheduled
 -- in: queue_id, limit, offset, name or NULL; out: job; index: primary key, rowid of jobs for a name

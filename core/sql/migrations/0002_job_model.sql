@@ -32,7 +32,7 @@ CREATE TABLE new_jobs (
   keep_completed_count  INTEGER,
   keep_failed_age_ms    INTEGER,
   keep_failed_count     INTEGER,
-  group_id              INTEGER,
+  group_name            TEXT,
   dedup_key             TEXT,
   join_kind             INTEGER CHECK (join_kind BETWEEN 0 AND 2),
   delivery              INTEGER CHECK (delivery BETWEEN 0 AND 1),
@@ -162,26 +162,31 @@ CREATE INDEX dedup_by_end ON dedup_keys (until_ms) WHERE until_ms IS NOT NULL;
 
 -- === Groups and limits ===
 
--- Lanes within a queue; a row without jobs and settings is deleted. turn: its place among those that take turns (NULL: none,
--- because it is empty, paused or at a limit).
+-- Lanes within a queue that have jobs waiting or running, or settings; jobs name theirs (jobs.group_name). turn: its place
+-- among those that take turns; 0: none, because it is empty, paused, at a limit, or stalled. timer_at_ms: its row in
+-- group_timers (0: none). stalled_by, stalled_turn: its row in stalled (0: none). credit: see limits/bucket.h.
 CREATE TABLE groups (
   group_id         INTEGER PRIMARY KEY,
   queue_id         INTEGER NOT NULL REFERENCES queues (queue_id),
   name             TEXT NOT NULL,
-  ready            INTEGER NOT NULL DEFAULT 0,
-  active           INTEGER NOT NULL DEFAULT 0,
-  turn             INTEGER,
+  ready            INTEGER NOT NULL DEFAULT 0 CHECK (ready >= 0),
+  active           INTEGER NOT NULL DEFAULT 0 CHECK (active >= 0),
+  turn             INTEGER NOT NULL DEFAULT 0,
+  timer_at_ms      INTEGER NOT NULL DEFAULT 0,
+  stalled_by       INTEGER NOT NULL DEFAULT 0,
+  stalled_turn     INTEGER NOT NULL DEFAULT 0,
   paused           INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
   own_limit        INTEGER NOT NULL DEFAULT 0 CHECK (own_limit IN (0, 1)),
   concurrency      INTEGER NOT NULL DEFAULT 0,
   rate_count       INTEGER NOT NULL DEFAULT 0,
   rate_period_ms   INTEGER NOT NULL DEFAULT 0,
   max_size         INTEGER NOT NULL DEFAULT 0,
-  tokens           REAL NOT NULL DEFAULT 0,
+  credit           INTEGER NOT NULL DEFAULT 0,
   refilled_at_ms   INTEGER NOT NULL DEFAULT 0,
   limited_until_ms INTEGER NOT NULL DEFAULT 0,
   UNIQUE (queue_id, name)
 ) STRICT;
+CREATE INDEX groups_with_limits ON groups (queue_id, name) WHERE own_limit = 1;
 
 -- The ready jobs of groups.
 CREATE TABLE group_ready (
@@ -200,7 +205,17 @@ CREATE TABLE turns (
   PRIMARY KEY (queue_id, turn)
 ) STRICT, WITHOUT ROWID;
 
--- Limits of the store, of queues, of tasks, and the default of a queue's groups (millrace/limits.h).
+-- Groups that wait for a time: gives = 1: then they get a turn; 0: they are empty, and kept for their rate until then.
+CREATE TABLE group_timers (
+  queue_id INTEGER NOT NULL REFERENCES queues (queue_id),
+  gives    INTEGER NOT NULL CHECK (gives IN (0, 1)),
+  at_ms    INTEGER NOT NULL,
+  group_id INTEGER NOT NULL REFERENCES groups (group_id),
+  PRIMARY KEY (queue_id, gives, at_ms, group_id)
+) STRICT, WITHOUT ROWID;
+
+-- Limits of the store, of queues, of tasks, and the default of a queue's groups (millrace/limits.h). parked: rows in parked
+-- and stalled. closed_until_ms: nothing starts under it before; 0: open; the largest number: until one of its jobs ends.
 CREATE TABLE limits (
   limit_id         INTEGER PRIMARY KEY,
   scope            INTEGER NOT NULL CHECK (scope BETWEEN 1 AND 4),
@@ -210,14 +225,17 @@ CREATE TABLE limits (
   rate_count       INTEGER NOT NULL,
   rate_period_ms   INTEGER NOT NULL,
   max_size         INTEGER NOT NULL,
-  active           INTEGER NOT NULL DEFAULT 0,
-  tokens           REAL NOT NULL DEFAULT 0,
+  active           INTEGER NOT NULL DEFAULT 0 CHECK (active >= 0),
+  credit           INTEGER NOT NULL DEFAULT 0,
   refilled_at_ms   INTEGER NOT NULL DEFAULT 0,
   limited_until_ms INTEGER NOT NULL DEFAULT 0,
+  parked           INTEGER NOT NULL DEFAULT 0 CHECK (parked >= 0),
+  closed_until_ms  INTEGER NOT NULL DEFAULT 0,
   UNIQUE (scope, queue_id, task)
 ) STRICT;
+CREATE INDEX limits_with_parked ON limits (closed_until_ms) WHERE parked > 0;
 
--- Ready jobs of a task that is at its limit: out of the claims' way, each moved here once.
+-- Ready jobs without a group, of a task that is at its limit: out of the claims' way.
 CREATE TABLE parked (
   queue_id INTEGER NOT NULL REFERENCES queues (queue_id),
   limit_id INTEGER NOT NULL REFERENCES limits (limit_id),
@@ -225,6 +243,15 @@ CREATE TABLE parked (
   seq      INTEGER NOT NULL,
   flags    INTEGER NOT NULL,
   PRIMARY KEY (queue_id, limit_id, priority, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Groups of which the first job is of a task that is at its limit, with the turns that they come back to.
+CREATE TABLE stalled (
+  queue_id INTEGER NOT NULL REFERENCES queues (queue_id),
+  limit_id INTEGER NOT NULL REFERENCES limits (limit_id),
+  turn     INTEGER NOT NULL,
+  group_id INTEGER NOT NULL REFERENCES groups (group_id),
+  PRIMARY KEY (queue_id, limit_id, turn)
 ) STRICT, WITHOUT ROWID;
 
 -- === Schedules ===

@@ -165,7 +165,7 @@ int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members
   int64_t due = kNever;
   for (const int64_t queue_id : job_queues_) {
     auto claimable = jobs::HasClaimable(connection, queue_id, wall_ms);
-    auto earliest = jobs::EarliestDue(connection, queue_id);
+    auto earliest = jobs::EarliestDue(connection, queue_id, wall_ms);
     if (!claimable.ok() || !earliest.ok()) {
       for (const auto& session : members.sessions) {
         session->Fail(claimable.ok() ? earliest.status() : claimable.status());

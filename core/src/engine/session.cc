@@ -121,6 +121,12 @@ Status SessionCore::Settle(int64_t token, Outcome outcome) {
   auto it = running_.find(token);
   if (it == running_.end()) return NotHeld(token);
   if (closed_) return Status(Code::kClosed, "the session was closed");
+  if (outcome.throttle && outcome.throttle->scope == LimitScope::kGroup &&
+      it->second->lease.place.group.empty()) {
+    return Status(Code::kInvalidArgument,
+                  "throttle.scope is \"group\", but the job is in none; \"store\", \"queue\" or "
+                  "\"task\" is accepted");
+  }
   notes_.push_back({.kind = Note::Kind::kSettle,
                     .running = std::move(it->second),
                     .outcome = std::move(outcome),

@@ -23,7 +23,12 @@ struct BulkCursor {
   int64_t end_row = 0;    // jobs numbered from here on are too new
   int64_t remaining = 0;  // older jobs not yet looked at, at most
   int64_t phase = 0;      // of those that go through several states
-  bool at_begin = true;   // of the phase; else behind the job of the two numbers:
+  // Ready jobs are looked for among those without a group (0), those that a limit holds back (1)
+  // and those of groups (2), lane after lane: a limit, a group.
+  int64_t part = 0;
+  int64_t lane = 0;
+  std::string group = {};
+  bool at_begin = true;  // of the part; else behind the job of the two numbers:
   int64_t major = 0;
   int64_t minor = 0;
 };

@@ -18,10 +18,17 @@ constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
 // A slice that a filter keeps from changing anything looks at this many times its limit.
 constexpr int64_t kScanFactor = 8;
 
-const char* ScanStatement(JobState state) {
+// Parts of the ready jobs, as in BulkCursor.
+constexpr int64_t kPlain = 0;
+constexpr int64_t kParked = 1;
+constexpr int64_t kGrouped = 2;
+
+const char* ScanStatement(JobState state, int64_t part) {
   switch (state) {
     case JobState::kReady:
-      return sql::bulk::kScanReady;
+      return part == kPlain    ? sql::bulk::kScanReady
+             : part == kParked ? sql::bulk::kScanParked
+                               : sql::bulk::kScanGroupReady;
     case JobState::kScheduled:
       return sql::bulk::kScanScheduled;
     case JobState::kActive:
@@ -31,7 +38,7 @@ const char* ScanStatement(JobState state) {
   }
 }
 
-Scanned ReadScanned(const Query& q, int64_t queue_id) {
+Scanned ReadScanned(const Query& q, int64_t queue_id, int64_t part) {
   Scanned job;
   job.major = q.Int(1);
   job.minor = q.Int(2);
@@ -45,20 +52,37 @@ Scanned ReadScanned(const Query& q, int64_t queue_id) {
                .flags = static_cast<uint8_t>(q.Int(8))};
   job.process_id = q.Int(9);
   job.token = q.Int(10);
+  job.part = part;
+  if (!q.IsNull(11)) job.place.group = q.Text(11);
+  if (part == kParked) job.lane = job.place.parked_by = q.Int(12);
   return job;
 }
 
-Status Scan(Ledger& ledger, int64_t queue_id, JobState state, const BulkCursor& cursor,
-            int64_t limit, std::vector<Scanned>* jobs) {
-  Query q(ledger.connection(), ScanStatement(state));
+Status ScanPart(Ledger& ledger, int64_t queue_id, JobState state, const BulkCursor& cursor,
+                int64_t limit, std::vector<Scanned>* jobs) {
+  Query q(ledger.connection(), ScanStatement(state, cursor.part));
   q.Bind(queue_id, cursor.at_begin ? kFirst : cursor.major, cursor.at_begin ? kFirst : cursor.minor,
          limit);
   if (state >= JobState::kCompleted) q.BindOne(5, static_cast<int>(state));
+  if (cursor.part == kParked) q.BindOne(5, cursor.lane);
+  if (cursor.part == kGrouped) q.BindOne(5, cursor.group);
   for (;;) {
     bool row = false;
     RETURN_IF_ERROR(q.Step(&row));
     if (!row) return Status::Ok();
-    jobs->push_back(ReadScanned(q, queue_id));
+    jobs->push_back(ReadScanned(q, queue_id, cursor.part));
+  }
+}
+
+// The next jobs behind the cursor, part after part. *more is true if there may be others.
+Status Scan(Ledger& ledger, int64_t queue_id, JobState state, BulkCursor cursor, int64_t limit,
+            std::vector<Scanned>* jobs, bool* more) {
+  for (;;) {
+    RETURN_IF_ERROR(ScanPart(ledger, queue_id, state, cursor, limit - std::ssize(*jobs), jobs));
+    *more = std::ssize(*jobs) == limit;
+    if (*more || state != JobState::kReady || cursor.part == kGrouped) return Status::Ok();
+    ++cursor.part;
+    cursor.at_begin = true;
   }
 }
 
@@ -69,7 +93,7 @@ Status RemoveActive(Ledger& ledger, const Scanned& job) {
     RETURN_IF_ERROR(q.Run());
   }
   ledger.WakeOwner(job.process_id);
-  return Status::Ok();
+  return LeaveActive(ledger, job.place, job.name);
 }
 
 // Removes what a scan found, damaged or not.
@@ -112,8 +136,7 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
                    SliceResult* result) {
   const int64_t scan_limit = limit * kScanFactor;
   std::vector<Scanned> jobs;
-  RETURN_IF_ERROR(Scan(ledger, queue_id, state, *cursor, scan_limit, &jobs));
-  result->more = std::ssize(jobs) == scan_limit;
+  RETURN_IF_ERROR(Scan(ledger, queue_id, state, *cursor, scan_limit, &jobs, &result->more));
   for (const Scanned& job : jobs) {
     if (cursor->remaining == 0 || result->changed == limit) {
       result->more = cursor->remaining != 0;
@@ -122,6 +145,9 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
     cursor->at_begin = false;
     cursor->major = job.major;
     cursor->minor = job.minor;
+    cursor->part = job.part;
+    cursor->lane = job.lane;
+    cursor->group = job.place.group;
     if (job.place.row >= cursor->end_row) continue;
     --cursor->remaining;
     if (!filter.Matches(job)) continue;
@@ -149,6 +175,8 @@ Status RemoveStates(Ledger& ledger, int64_t queue_id, std::span<const JobState> 
   RETURN_IF_ERROR(RemoveFiltered(ledger, queue_id, state, {}, limit, cursor, result));
   if (result->more) return Status::Ok();
   cursor->at_begin = true;
+  cursor->part = cursor->lane = 0;
+  cursor->group.clear();
   ++cursor->phase;
   result->more = cursor->phase < std::ssize(states);
   return Status::Ok();

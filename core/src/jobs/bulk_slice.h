@@ -18,6 +18,8 @@ namespace millrace::jobs {
 struct Scanned {
   int64_t major = 0;
   int64_t minor = 0;
+  int64_t part = 0;  // as in BulkCursor
+  int64_t lane = 0;  // of a job that a limit holds back: the limit
   std::string name;  // empty for a place without a body
   int64_t at_ms = 0;
   Place place;

@@ -1,9 +1,15 @@
 #include "jobs/claim.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "base/macros.h"
+#include "jobs/bulk_slice.h"
 #include "jobs/finish.h"
 #include "jobs/job_row.h"
 #include "jobs/locate.h"
+#include "jobs/parking.h"
+#include "jobs/turn_line.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -14,7 +20,8 @@ using store::Query;
 // Scheduled jobs that one transaction makes ready, at most: a backlog that comes due at once is
 // moved in slices.
 constexpr int64_t kPromoteSlice = 1'000;
-// Expired or damaged jobs that one transaction passes by, at most: nobody else can write meanwhile.
+// Expired, damaged or parked jobs, and groups that may not give, that one transaction passes by, at
+// most: nobody else can write meanwhile.
 constexpr int64_t kPassSlice = 1'000;
 
 Status Quarantine(Ledger& ledger, int64_t queue_id, int64_t row, const char* what) {
@@ -42,6 +49,7 @@ Status SelectDue(Ledger& ledger, int64_t queue_id, std::vector<Due>* due) {
                  .seq = q.Int(1),
                  .priority = static_cast<int32_t>(q.Int(2)),
                  .flags = static_cast<uint8_t>(q.Int(3))};
+    if (!q.IsNull(7)) job.place.group = q.Text(7);
     job.key = {.row = job.place.row,
                .created_at_ms = q.Int(4),
                .salt = static_cast<uint64_t>(q.Int(5)),
@@ -86,6 +94,7 @@ Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::st
   }
   job.created_at_ms = body.key.created_at_ms;
   lease.key = std::move(body.key);
+  lease.name = body.spec.name;
   job.spec = std::move(body.spec);
   job.spec.queue = queue;
   job.spec.id = lease.key.PublicId();
@@ -123,44 +132,79 @@ Status ExpireReady(Ledger& ledger, const Place& place, const Body& body) {
                     body.spec.keep_failed);
 }
 
-// Leases what select_claim's current row is; nothing for an expired or damaged one.
-Status ClaimRow(Ledger& ledger, const Query& q, const std::string& queue, int64_t queue_id,
-                int64_t process_id, std::vector<Claimed>* claimed) {
-  const Place place{.queue_id = queue_id,
+// One call of ClaimJobs.
+struct Claim {
+  Ledger& ledger;
+  int64_t queue_id;
+  const std::string& queue;
+  int64_t process_id;
+  std::vector<Claimed>* claimed;
+};
+
+// What became of a ready job that a claim came by.
+enum class Met { kClaimed, kPassed, kNoRoom };
+
+Status StartJob(Claim& claim, const Place& place, Body body) {
+  Ledger& ledger = claim.ledger;
+  Claimed next = MakeClaimed(ledger, place, std::move(body), claim.queue, claim.process_id);
+  if (place.has(kHasRun)) RETURN_IF_ERROR(AddRun(ledger, &next));
+  RETURN_IF_ERROR(InsertActive(ledger, next.lease));
+  ledger.Moved(claim.queue_id, JobState::kReady, JobState::kActive, Cause::kClaim, place.priority);
+  ledger.Log(claim.queue_id, {.type = EventType::kActive,
+                              .state = JobState::kActive,
+                              .prev = JobState::kReady,
+                              .job = &next.lease.key,
+                              .attempt = next.job.attempt});
+  RETURN_IF_ERROR(ledger.limits().Start(claim.queue_id, next.lease.name));
+  claim.claimed->push_back(std::move(next));
+  return Status::Ok();
+}
+
+// Leases what the current row of select_claim or select_group_head is; not an expired or damaged
+// one, nor one of a task that is at its limit: *full is that limit. The row stays for the caller.
+Status ClaimRow(Claim& claim, const Query& q, const std::string& group, Met* met,
+                limits::Entry** full) {
+  Ledger& ledger = claim.ledger;
+  const Place place{.queue_id = claim.queue_id,
                     .row = std::abs(q.Int(1)),
                     .seq = q.Int(1),
                     .priority = static_cast<int32_t>(q.Int(0)),
-                    .flags = static_cast<uint8_t>(q.Int(2))};
+                    .flags = static_cast<uint8_t>(q.Int(2)),
+                    .group = group};
+  *met = Met::kPassed;
   if (q.IsNull(3)) {
-    ledger.Moved(queue_id, JobState::kReady, kNowhere, Cause::kRemove, place.priority);
-    return Quarantine(ledger, queue_id, place.row, "a ready job has no body");
+    ledger.Moved(claim.queue_id, JobState::kReady, kNowhere, Cause::kRemove, place.priority);
+    return Quarantine(ledger, claim.queue_id, place.row, "a ready job has no body");
+  }
+  if (!ledger.limits().empty()) {
+    ASSIGN_OR_RETURN(*full, ledger.limits().OfTask(q.Text(5)));
+    if (*full && ledger.limits().Room(**full) == 0) {
+      *met = Met::kNoRoom;
+      return Status::Ok();
+    }
   }
   Body body = ReadBody(q, 3);
   if (body.spec.expires_at_ms != 0 && body.spec.expires_at_ms <= ledger.now_ms()) {
     return ExpireReady(ledger, place, body);
   }
-  Claimed next = MakeClaimed(ledger, place, std::move(body), queue, process_id);
-  if (place.has(kHasRun)) RETURN_IF_ERROR(AddRun(ledger, &next));
-  RETURN_IF_ERROR(InsertActive(ledger, next.lease));
-  ledger.Moved(queue_id, JobState::kReady, JobState::kActive, Cause::kClaim, place.priority);
-  ledger.Log(queue_id, {.type = EventType::kActive,
-                        .state = JobState::kActive,
-                        .prev = JobState::kReady,
-                        .job = &next.lease.key,
-                        .attempt = next.job.attempt});
-  claimed->push_back(std::move(next));
-  return Status::Ok();
+  *met = Met::kClaimed;
+  return StartJob(claim, place, std::move(body));
 }
 
+// Where the ready jobs without a group stand that a pass may take: before this.
+struct Before {
+  int64_t priority = std::numeric_limits<int64_t>::max();
+  int64_t seq = 0;
+};
+
 // One pass over the head of the queue. *seen is how many rows it went over.
-Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int64_t process_id,
-                 int64_t max, std::vector<Claimed>* claimed, int64_t* seen) {
+Status ClaimHead(Claim& claim, const Before& before, int64_t max, int64_t* seen) {
   *seen = 0;
   int64_t last_priority = 0;
   int64_t last_seq = 0;
   {
-    Query q(ledger.connection(), sql::jobs::kSelectClaim);
-    q.Bind(queue_id, max);
+    Query q(claim.ledger.connection(), sql::jobs::kSelectClaim);
+    q.Bind(claim.queue_id, max, before.priority, before.seq);
     for (;;) {
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));
@@ -168,13 +212,140 @@ Status ClaimHead(Ledger& ledger, int64_t queue_id, const std::string& queue, int
       ++*seen;
       last_priority = q.Int(0);
       last_seq = q.Int(1);
-      RETURN_IF_ERROR(ClaimRow(ledger, q, queue, queue_id, process_id, claimed));
+      Met met = Met::kPassed;
+      limits::Entry* full = nullptr;
+      RETURN_IF_ERROR(ClaimRow(claim, q, {}, &met, &full));
+      if (met != Met::kNoRoom) continue;
+      RETURN_IF_ERROR(Park(claim.ledger,
+                           {.queue_id = claim.queue_id,
+                            .seq = last_seq,
+                            .priority = static_cast<int32_t>(last_priority),
+                            .flags = static_cast<uint8_t>(q.Int(2))},
+                           *full));
     }
   }
   if (*seen == 0) return Status::Ok();
-  Query q(ledger.connection(), sql::jobs::kDeleteReadyUpTo);
-  q.Bind(queue_id, last_priority, last_seq);
+  Query q(claim.ledger.connection(), sql::jobs::kDeleteReadyUpTo);
+  q.Bind(claim.queue_id, last_priority, last_seq);
   return q.Run();
+}
+
+// The first job of the group whose turn it is.
+Status ClaimTurn(Claim& claim, Group& group, int64_t turn) {
+  Groups& groups = claim.ledger.groups();
+  ASSIGN_OR_RETURN(const bool gives, groups.MayGive(group));
+  if (!gives) return Status::Ok();
+  Met met = Met::kPassed;
+  limits::Entry* full = nullptr;
+  int32_t priority = 0;
+  int64_t seq = 0;
+  {
+    Query q(claim.ledger.connection(), sql::limits::kSelectGroupHead);
+    q.Bind(group.group_id);
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) {  // damage: its count is wrong
+      group.ready = 0;
+      return Status::Ok();
+    }
+    priority = static_cast<int32_t>(q.Int(0));
+    seq = q.Int(1);
+    RETURN_IF_ERROR(ClaimRow(claim, q, group.name, &met, &full));
+  }
+  if (met == Met::kNoRoom) return groups.Stall(group, full->limit_id, turn);
+  RETURN_IF_ERROR(groups.Gone(group, priority, seq));
+  return met == Met::kClaimed ? groups.Started(group) : Status::Ok();
+}
+
+// Where the first job without a group stands; behind everything if there is none.
+Status ReadyHead(Claim& claim, std::pair<int64_t, int64_t>* head) {
+  Query q(claim.ledger.connection(), sql::jobs::kReadyHead);
+  q.Bind(claim.queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  *head = {row ? q.Int(0) : std::numeric_limits<int64_t>::max(), row ? q.Int(1) : 0};
+  return Status::Ok();
+}
+
+// Claims jobs without a group until `max` are claimed or too many are passed by.
+Status ClaimUngrouped(Claim& claim, int64_t max) {
+  const size_t had = claim.claimed->size();
+  int64_t passed = 0;
+  for (int64_t want = max; want > 0 && passed < kPassSlice;) {
+    const size_t here = claim.claimed->size();
+    int64_t seen = 0;
+    RETURN_IF_ERROR(ClaimHead(claim, {}, want, &seen));
+    if (seen < want) break;
+    // Expired ones on the way leave room for others.
+    passed += seen - static_cast<int64_t>(claim.claimed->size() - here);
+    want = max - static_cast<int64_t>(claim.claimed->size() - had);
+  }
+  return Status::Ok();
+}
+
+// The same with those of groups, in one order: a group stands in it as a job of priority 0 that was
+// enqueued when the group got in line.
+Status ClaimInOrder(Claim& claim, int64_t max) {
+  TurnLine line(claim.ledger, claim.queue_id, max);
+  std::pair<int64_t, int64_t> head;
+  RETURN_IF_ERROR(ReadyHead(claim, &head));
+  const size_t had = claim.claimed->size();
+  int64_t passed = 0;
+  for (int64_t want = max; want > 0 && passed < kPassSlice;) {
+    Group* group = nullptr;
+    int64_t turn = TurnLine::kNoTurn;
+    RETURN_IF_ERROR(line.Head(&group, &turn));
+    const size_t here = claim.claimed->size();
+    int64_t seen = 1;
+    if (head < std::pair<int64_t, int64_t>{0, turn}) {
+      RETURN_IF_ERROR(ClaimHead(claim, {.priority = 0, .seq = turn}, want, &seen));
+      RETURN_IF_ERROR(ReadyHead(claim, &head));
+    } else if (group) {
+      RETURN_IF_ERROR(ClaimTurn(claim, *group, turn));
+      RETURN_IF_ERROR(line.Pass());
+    } else {
+      RETURN_IF_ERROR(ClaimHead(claim, {}, want, &seen));  // those of higher numbers
+      if (seen == 0) break;
+    }
+    passed += seen - static_cast<int64_t>(claim.claimed->size() - here);
+    want = max - static_cast<int64_t>(claim.claimed->size() - had);
+  }
+  return line.Write();
+}
+
+Result<bool> HasWork(store::Connection& connection, int64_t queue_id, int64_t now_ms) {
+  Query q(connection, sql::jobs::kHasWork);
+  q.Bind(queue_id, now_ms);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  return row;
+}
+
+// After a claim: wakes somebody else if there is more, or if somebody must set a timer for it.
+Status LookBack(Claim& claim, bool any_claimed, bool* more) {
+  Ledger& ledger = claim.ledger;
+  if (ledger.limits().uses_groups()) RETURN_IF_ERROR(ledger.groups().Settle());
+  RETURN_IF_ERROR(ledger.limits().Write());
+  ASSIGN_OR_RETURN(const bool work, HasWork(ledger.connection(), claim.queue_id, ledger.now_ms()));
+  ASSIGN_OR_RETURN(const int64_t room, ledger.limits().Room(claim.queue_id));
+  *more = work && room > 0;
+  if (*more) {
+    ledger.WakeFor(claim.queue_id);  // a chain: should a ring have got lost with a process, the
+                                     // next claim makes up for it
+    return Status::Ok();
+  }
+  if (work) {
+    ASSIGN_OR_RETURN(const bool by_time, ledger.limits().OpensByTime(claim.queue_id));
+    if (by_time) ledger.WakeForTimer(claim.queue_id);
+    return Status::Ok();
+  }
+  if (!any_claimed) return Status::Ok();
+  if (ledger.limits().uses_groups() || !ledger.limits().empty()) {  // some may be held back
+    ASSIGN_OR_RETURN(const int64_t ready, CountNow(ledger, claim.queue_id, JobState::kReady));
+    if (ready > 0) return Status::Ok();
+  }
+  ledger.Log(claim.queue_id, {.type = EventType::kDrained});
+  return Status::Ok();
 }
 
 }  // namespace
@@ -185,25 +356,19 @@ Status ClaimJobs(Ledger& ledger, int64_t queue_id, const std::string& queue, int
   ASSIGN_OR_RETURN(const QueueRules rules, ledger.Rules(queue_id));
   if (rules.paused) return Status::Ok();
   RETURN_IF_ERROR(PromoteDue(ledger, queue_id));
+  ASSIGN_OR_RETURN(const int64_t room, ledger.limits().Room(queue_id));
+  const int64_t want = std::min<int64_t>(max, room);
   const size_t before = claimed->size();
-  int64_t passed = 0;
-  for (int64_t want = max; want > 0 && passed < kPassSlice;) {
-    const size_t here = claimed->size();
-    int64_t seen = 0;
-    RETURN_IF_ERROR(ClaimHead(ledger, queue_id, queue, process_id, want, claimed, &seen));
-    if (seen < want) break;
-    // Expired ones on the way leave room for others.
-    want -= static_cast<int64_t>(claimed->size() - here);
-    passed += seen - static_cast<int64_t>(claimed->size() - here);
+  Claim claim{ledger, queue_id, queue, process_id, claimed};
+  if (want > 0) {
+    if (!ledger.limits().empty()) RETURN_IF_ERROR(BringBack(ledger, queue_id, want));
+    if (ledger.limits().uses_groups()) RETURN_IF_ERROR(ledger.groups().Ripen(queue_id));
+    RETURN_IF_ERROR(ledger.limits().uses_groups() ? ClaimInOrder(claim, want)
+                                                  : ClaimUngrouped(claim, want));
   }
-  ASSIGN_OR_RETURN(const bool left, HasClaimable(ledger.connection(), queue_id, ledger.now_ms()));
+  bool left = false;
+  RETURN_IF_ERROR(LookBack(claim, claimed->size() > before, &left));
   if (more) *more = left;
-  if (left) {
-    ledger.WakeFor(queue_id);  // a chain: should a ring have got lost with a process, the next
-                               // claim makes up for it
-  } else if (claimed->size() > before) {
-    ledger.Log(queue_id, {.type = EventType::kDrained});
-  }
   return Status::Ok();
 }
 
@@ -212,12 +377,12 @@ Result<bool> HasClaimable(store::Connection& connection, int64_t queue_id, int64
   q.Bind(queue_id, now_ms);
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
-  return row && q.Int(0) != 0;
+  return row;
 }
 
-Result<int64_t> EarliestDue(store::Connection& connection, int64_t queue_id) {
-  Query q(connection, sql::jobs::kEarliestDue);
-  q.Bind(queue_id);
+Result<int64_t> EarliestDue(store::Connection& connection, int64_t queue_id, int64_t now_ms) {
+  Query q(connection, sql::jobs::kNextDue);
+  q.Bind(queue_id, now_ms);
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   return row ? q.Int(0) : int64_t{0};
@@ -235,6 +400,7 @@ Status LoadLease(store::Connection& connection, int64_t row, Lease* lease, bool*
   RunRecord run;
   RETURN_IF_ERROR(LoadRun(connection, row, &run));
   *lease = Lease{.key = location.key,
+                 .name = std::move(body.spec.name),
                  .place = location.place,
                  .token = location.token,
                  .process_id = location.process_id,

@@ -49,6 +49,8 @@ class Doctor {
         Met("ids", Slices("ids", sql::doctor::kWrongKeys, "is not found under its id")));
     RETURN_IF_ERROR(Met("totals", Totals()));
     RETURN_IF_ERROR(Met("counts", Counts()));
+    RETURN_IF_ERROR(Met("limits", Limits()));
+    RETURN_IF_ERROR(Met("groups", Groups()));
     RETURN_IF_ERROR(Met("leases", Leases()));
     RETURN_IF_ERROR(Met("sequence", Sequence()));
     RETURN_IF_ERROR(Met("events", Events()));
@@ -192,6 +194,37 @@ class Doctor {
                        std::string(q.Text(1)) + " and counts " + std::to_string(q.Int(2)));
     }
     Add("counts", std::move(faults), "counts agree with the tables");
+    return Status::Ok();
+  }
+
+  Status Limits() {
+    std::vector<std::string> faults;
+    Query q(connection_, sql::doctor::kWrongLimits);
+    q.Bind(kFaultsShown);
+    for (;;) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      faults.push_back("limit number " + std::to_string(q.Int(0)) + " has " +
+                       std::to_string(q.Int(3)) + " jobs " + std::string(q.Text(1)) +
+                       " and counts " + std::to_string(q.Int(2)));
+    }
+    Add("limits", std::move(faults), "limits agree with the tables");
+    return Status::Ok();
+  }
+
+  Status Groups() {
+    std::vector<std::string> faults;
+    Query q(connection_, sql::doctor::kWrongGroups);
+    q.Bind(kFaultsShown);
+    for (;;) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      faults.push_back("group " + Quoted(q.Text(0)) + ": " + std::string(q.Text(1)) + " is " +
+                       std::to_string(q.Int(3)) + " and noted as " + std::to_string(q.Int(2)));
+    }
+    Add("groups", std::move(faults), "groups agree with the tables");
     return Status::Ok();
   }
 

@@ -66,6 +66,9 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
   }
   if (!spec.dedup.key.empty()) RETURN_IF_ERROR(JudgeNew(ledger, queue_id, spec, job, ack));
   if (!job->added) return Status::Ok();
+  if (!spec.group.empty()) {
+    RETURN_IF_ERROR(ledger.groups().CheckRoom(queue_id, spec.queue, spec.group));
+  }
   const JobKey& key = job->key = {.row = ledger.NextNumber(),
                                   .created_at_ms = ledger.now_ms(),
                                   .salt = RandomBits34(),
@@ -86,7 +89,8 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
                 .row = key.row,
                 .due_at_ms = due_at_ms,
                 .seq = SequenceOf(key.row, spec.lifo),
-                .priority = spec.priority};
+                .priority = spec.priority,
+                .group = spec.group};
   ack->id = key.PublicId();
   ack->existing = false;
   return Status::Ok();

@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/macros.h"
 #include "base/text.h"
+#include "jobs/limit_rules.h"
 #include "jobs/locate.h"
 #include "jobs/retention.h"
 #include "sql_statements.h"
@@ -31,7 +32,7 @@ struct Ended {
 };
 
 // Nearly always the row is as its holder knows it: one statement then.
-Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
+Status DeleteLease(Ledger& ledger, const Lease& lease, Ended* ended) {
   {
     Query q(ledger.connection(), sql::jobs::kDeleteActiveAsKnown);
     q.Bind(lease.key.row, lease.token, lease.place.flags);
@@ -53,6 +54,11 @@ Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
   Query q(ledger.connection(), sql::jobs::kDeleteActive);
   q.Bind(lease.key.row, lease.token);
   return q.Run();
+}
+
+Status EndLease(Ledger& ledger, const Lease& lease, Ended* ended) {
+  RETURN_IF_ERROR(DeleteLease(ledger, lease, ended));
+  return ended->held ? LeaveActive(ledger, lease.place, lease.name) : Status::Ok();
 }
 
 const std::optional<Keep>& OwnKeep(const Lease& lease, JobState state) {
@@ -182,6 +188,7 @@ Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcom
 Status Release(Ledger& ledger, const Lease& lease, Place place, const Outcome& outcome,
                Settled* settled) {
   const int64_t delay_ms = outcome.delay_ms ? std::min(*outcome.delay_ms, kBackoffMaxMs) : 0;
+  if (outcome.throttle) RETURN_IF_ERROR(ThrottleLike(ledger, lease, *outcome.throttle));
   if (delay_ms > 0 || place.has(kHasRun)) {
     place.flags |= kHasRun;
     RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, lease.crashes,

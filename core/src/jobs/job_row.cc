@@ -52,7 +52,7 @@ std::optional<Keep> ReadKeep(const Query& q, int column) {
 }  // namespace
 
 Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
-                  const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms, int64_t group_id) {
+                  const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms) {
   const auto salt = static_cast<int64_t>(key.salt);
   if (!HasOptions(spec, key, due_at_ms, expires_at_ms)) {
     Query q(connection, sql::jobs::kInsertJob);
@@ -67,8 +67,8 @@ Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queu
          static_cast<int>(backoff.kind), backoff.delay_ms, backoff.max_ms, backoff.jitter,
          spec.max_crashes, spec.time_limit_ms, spec.soft_time_limit_ms, spec.keep_logs,
          Age(spec.keep_completed), Count(spec.keep_completed), Age(spec.keep_failed),
-         Count(spec.keep_failed), group_id != 0 ? std::optional(group_id) : std::nullopt,
-         TextOrNull(spec.dedup.key), static_cast<int>(spec.join), static_cast<int>(spec.delivery),
+         Count(spec.keep_failed), TextOrNull(spec.group), TextOrNull(spec.dedup.key),
+         static_cast<int>(spec.join), static_cast<int>(spec.delivery),
          static_cast<int>(spec.sealing), OfKey(spec.dedup, static_cast<int>(spec.dedup.mode)),
          OfKey(spec.dedup, spec.dedup.ttl_ms), OfKey(spec.dedup, spec.dedup.states));
   return q.Run();
@@ -102,7 +102,7 @@ Body ReadBody(const Query& q, int column) {
   spec.keep_logs = static_cast<int32_t>(q.Int(column + 22));
   spec.keep_completed = ReadKeep(q, column + 23);
   spec.keep_failed = ReadKeep(q, column + 25);
-  body.group_id = q.Int(column + 27);
+  if (!q.IsNull(column + 27)) spec.group = q.Text(column + 27);
   if (!q.IsNull(column + 28)) spec.dedup.key = q.Text(column + 28);
   spec.join = static_cast<JoinKind>(q.Int(column + 29));
   spec.delivery = static_cast<Delivery>(q.Int(column + 30));

@@ -15,15 +15,12 @@ namespace millrace::jobs {
 struct Body {
   JobKey key;
   int64_t queue_id = 0;
-  int64_t group_id = 0;  // 0: none; its name is not in spec
   JobSpec spec;
 };
 
-// Writes the body row. `due_at_ms` and `expires_at_ms` are absolute (0: none); `group_id` is 0
-// without a group.
+// Writes the body row. `due_at_ms` and `expires_at_ms` are absolute (0: none).
 Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
-                  const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms,
-                  int64_t group_id = 0);
+                  const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms);
 
 // Reads the columns of select_body (or the tail of select_claim), of which the first is at
 // `column`.

@@ -1,8 +1,10 @@
 #include "jobs/ledger.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "base/macros.h"
+#include "jobs/parking.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -36,6 +38,7 @@ Ledger::QueueChange& Ledger::queue(int64_t queue_id) {
   change.states.fill(0);
   change.events = 0;
   change.new_jobs = 0;
+  change.timer = false;
   change.event_bytes.clear();
   change.rules_read = false;
   return change;
@@ -150,17 +153,27 @@ Status Ledger::Begin(store::Connection& connection) {
   if (!row)
     return Status(Code::kCorrupt, "the store's sequence row is missing; run `millrace doctor`");
   next_ = next_at_begin_ = q.Int(0);
-  return Status::Ok();
+  settings_version_ = q.Int(1);
+  groups_.Clear();
+  return limits_.Begin(connection, settings_version_, now_ms_);
 }
 
 Status Ledger::Flush(store::Connection& connection) {
+  RETURN_IF_ERROR(FlushLimits());
   for (size_t i = 0; i < used_; ++i) RETURN_IF_ERROR(FlushQueue(changes_[i]));
-  if (next_ != next_at_begin_) {
+  if (next_ != next_at_begin_ || limits_.settings_version() != settings_version_) {
     Query q(connection, sql::ledger::kWriteSequence);
-    q.Bind(next_);
+    q.Bind(next_, limits_.settings_version());
     RETURN_IF_ERROR(q.Run());
   }
   return Status::Ok();
+}
+
+Status Ledger::FlushLimits() {
+  if (limits_.uses_groups()) RETURN_IF_ERROR(groups_.Write());
+  if (limits_.empty()) return Status::Ok();
+  RETURN_IF_ERROR(limits_.Write());
+  return WakeForOpened(*this);
 }
 
 Status Ledger::FlushQueue(QueueChange& change) {
@@ -217,7 +230,8 @@ Result<int64_t> Ledger::TrimEvents(const QueueChange& change) {
 void Ledger::Committed() {
   for (size_t i = 0; i < used_; ++i) {
     const QueueChange& change = changes_[i];
-    if (change.new_jobs > 0) options_.wakes->NewJobs(change.queue_id, change.new_jobs);
+    const int64_t jobs = std::max<int64_t>(change.new_jobs, change.timer ? 1 : 0);
+    if (jobs > 0) options_.wakes->NewJobs(change.queue_id, jobs);
     if (change.events != 0) options_.wakes->NewEvents(change.queue_id);
   }
   for (int64_t process_id : control_) options_.wakes->Control(process_id);
@@ -227,6 +241,8 @@ void Ledger::RolledBack() {
   for (const std::string& name : new_queues_) queue_ids_.erase(name);
   used_ = 0;
   control_.clear();
+  limits_.RolledBack();
+  groups_.Clear();
 }
 
 }  // namespace millrace::jobs

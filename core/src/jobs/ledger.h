@@ -15,7 +15,9 @@
 
 #include "base/seal.h"
 #include "jobs/event_log.h"
+#include "jobs/group.h"
 #include "jobs/job_state.h"
+#include "limits/book.h"
 #include "millrace/options.h"
 #include "millrace/status.h"
 #include "store/connection.h"
@@ -60,6 +62,10 @@ class Ledger : public store::BatchHooks {
   const Keyring& keyring() const { return *options_.keyring; }
   int64_t NextNumber() { return next_++; }  // unique in the store, grows
 
+  // Limits and groups as this transaction leaves them.
+  limits::Book& limits() { return limits_; }
+  Groups& groups() { return groups_; }
+
   // The number of a queue; created if missing.
   Result<int64_t> QueueId(const std::string& name);
   // The same without creating it: 0 if there is none.
@@ -73,6 +79,10 @@ class Ledger : public store::BatchHooks {
   void Log(int64_t queue_id, const EventRecord& event);
   // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
   void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }
+  // The job that became ready just now cannot start: nobody is woken for it.
+  void WakeNoneFor(int64_t queue_id) { --queue(queue_id).new_jobs; }
+  // Something of the queue becomes claimable by time alone: one free slot is woken to set a timer.
+  void WakeForTimer(int64_t queue_id) { queue(queue_id).timer = true; }
   void WakeOwner(int64_t process_id) { control_.push_back(process_id); }
   // A job ended under its queue's retention rule: CleanNoted (retention.h) makes room for it once
   // an operation.
@@ -103,12 +113,14 @@ class Ledger : public store::BatchHooks {
     std::array<int64_t, 8> states{};  // by JobState's value; 0 holds the prioritized
     int64_t events = 0;
     int64_t new_jobs = 0;
+    bool timer = false;
     std::string event_bytes;
     bool rules_read = false;
     QueueRules rules;
   };
   QueueChange& queue(int64_t queue_id);
   Status FlushQueue(QueueChange& change);
+  Status FlushLimits();
   Result<int64_t> TrimEvents(const QueueChange& change);
 
   const Options options_;
@@ -117,6 +129,9 @@ class Ledger : public store::BatchHooks {
   int64_t monotonic_ms_ = 0;
   int64_t next_ = 0;
   int64_t next_at_begin_ = 0;
+  int64_t settings_version_ = 0;  // at the begin
+  limits::Book limits_;
+  Groups groups_{*this};
   std::vector<QueueChange> changes_;  // few queues a transaction: searched linearly
   size_t used_ = 0;                   // changes_ beyond it are kept for their buffers
   std::vector<int64_t> control_;

@@ -59,12 +59,27 @@ Status FindFinished(store::Connection& connection, Location* location, bool* fou
 }
 
 Status FindReady(store::Connection& connection, Location* location, bool* found) {
-  Query q(connection, sql::locate::kSelectReadyFlags);
-  q.Bind(location->queue_id, location->place.priority, location->place.seq);
+  const Place& place = location->place;
+  const bool grouped = !place.group.empty();
+  Query q(connection, grouped ? sql::limits::kFindGroupReady : sql::locate::kSelectReadyFlags);
+  if (grouped) q.Bind(location->queue_id, place.group, place.priority, place.seq);
+  if (!grouped) q.Bind(location->queue_id, place.priority, place.seq);
   RETURN_IF_ERROR(q.Step(found));
   if (!*found) return Status::Ok();
   location->state = JobState::kReady;
   location->place.flags = static_cast<uint8_t>(q.Int(0));
+  return Status::Ok();
+}
+
+// A ready job that a limit of its task holds back.
+Status FindParked(store::Connection& connection, Location* location, bool* found) {
+  Query q(connection, sql::limits::kFindParked);
+  q.Bind(location->queue_id, location->key.row, location->place.priority, location->place.seq);
+  RETURN_IF_ERROR(q.Step(found));
+  if (!*found) return Status::Ok();
+  location->state = JobState::kReady;
+  location->place.parked_by = q.Int(0);
+  location->place.flags = static_cast<uint8_t>(q.Int(1));
   return Status::Ok();
 }
 
@@ -126,6 +141,7 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
     location->lifo = q.Int(5) != 0;
     first_due_at_ms = q.Int(6);
     location->keyed = q.Int(7) != 0;
+    if (!q.IsNull(8)) location->place.group = q.Text(8);
   }
   location->key.row = location->place.row = row;
   location->place.seq = SequenceOf(row, location->lifo);
@@ -139,6 +155,7 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
     RETURN_IF_ERROR(LoadRun(connection, row, &run));
     RETURN_IF_ERROR(FindScheduled(connection, run.due_at_ms, location, &here));
   }
+  if (!here) RETURN_IF_ERROR(FindParked(connection, location, &here));
   if (here) return Status::Ok();
   return Status(Code::kCorrupt, "job " + location->key.PublicId() +
                                     " has a body and no place in its queue; run `millrace doctor`");
@@ -150,6 +167,16 @@ Status MarkPlace(Ledger& ledger, const Location& at, uint8_t flags) {
   store::Connection& connection = ledger.connection();
   switch (at.state) {
     case JobState::kReady: {
+      if (!place.group.empty()) {
+        Query q(connection, sql::limits::kMarkGroupReady);
+        q.Bind(place.queue_id, place.group, place.priority, place.seq, flags);
+        return q.Run();
+      }
+      if (place.parked_by != 0) {
+        Query q(connection, sql::limits::kMarkParked);
+        q.Bind(place.queue_id, place.parked_by, place.priority, place.seq, flags);
+        return q.Run();
+      }
       Query q(connection, sql::change::kMarkReady);
       q.Bind(place.queue_id, place.priority, place.seq, flags);
       return q.Run();

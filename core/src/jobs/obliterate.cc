@@ -6,6 +6,7 @@
 #include "jobs/bulk.h"
 #include "jobs/bulk_slice.h"
 #include "jobs/dedup.h"
+#include "jobs/limit_rules.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -82,6 +83,7 @@ Status Unlist(Ledger& ledger, int64_t queue_id, const std::string& queue, SliceR
   if (result->more) return Status::Ok();
   RETURN_IF_ERROR(DeleteKeysOf(ledger, queue_id, kKeyRows, &result->more));
   if (result->more) return Status::Ok();
+  RETURN_IF_ERROR(ForgetLimits(ledger, queue_id));
   {
     Query q(ledger.connection(), sql::change::kResetQueue);
     q.Bind(queue_id);

@@ -1,6 +1,7 @@
 #include "jobs/place.h"
 
 #include "base/macros.h"
+#include "jobs/parking.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -8,10 +9,16 @@ namespace millrace::jobs {
 using store::Query;
 
 Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause) {
-  Query q(ledger.connection(), sql::jobs::kInsertReady);
-  q.Bind(place.queue_id, place.priority, place.seq, place.flags);
-  RETURN_IF_ERROR(q.Run());
+  bool gives = true;
+  if (place.group.empty()) {
+    Query q(ledger.connection(), sql::jobs::kInsertReady);
+    q.Bind(place.queue_id, place.priority, place.seq, place.flags);
+    RETURN_IF_ERROR(q.Run());
+  } else {
+    ASSIGN_OR_RETURN(gives, ledger.groups().PutReady(place));
+  }
   ledger.Moved(place.queue_id, from, JobState::kReady, cause, place.priority);
+  if (!gives) ledger.WakeNoneFor(place.queue_id);
   return Status::Ok();
 }
 
@@ -33,6 +40,8 @@ Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> 
 }
 
 Status TakeReady(Ledger& ledger, const Place& place) {
+  if (!place.group.empty()) return ledger.groups().TakeReady(place);
+  if (place.parked_by != 0) return TakeParked(ledger, place);
   Query q(ledger.connection(), sql::jobs::kDeleteReady);
   q.Bind(place.queue_id, place.priority, place.seq);
   return q.Run();
@@ -42,6 +51,11 @@ Status TakeScheduled(Ledger& ledger, const Place& place) {
   Query q(ledger.connection(), sql::jobs::kDeleteScheduled);
   q.Bind(place.queue_id, place.due_at_ms, place.seq);
   return q.Run();
+}
+
+Status LeaveActive(Ledger& ledger, const Place& place, const std::string& task) {
+  RETURN_IF_ERROR(ledger.limits().End(place.queue_id, task));
+  return place.group.empty() ? Status::Ok() : ledger.groups().Ended(place.queue_id, place.group);
 }
 
 Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from,

@@ -4,6 +4,7 @@
 #define MILLRACE_JOBS_PLACE_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "jobs/ledger.h"
@@ -25,7 +26,9 @@ struct Place {
   int64_t due_at_ms = 0;  // scheduled only
   int64_t seq = 0;        // SequenceOf(row, lifo)
   int32_t priority = 0;
-  uint8_t flags = 0;  // kHasRun, ...
+  uint8_t flags = 0;       // kHasRun, ...
+  std::string group = {};  // its lane within the queue; empty: none
+  int64_t parked_by = 0;   // ready, but held back by this limit of its task (parking.h); 0: no
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
 };
@@ -36,6 +39,9 @@ Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from
 Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
 Status TakeReady(Ledger& ledger, const Place& place);
 Status TakeScheduled(Ledger& ledger, const Place& place);
+
+// A job's lease is gone, whatever becomes of the job: limits and its group count one less.
+Status LeaveActive(Ledger& ledger, const Place& place, const std::string& task);
 
 // An ended job's row.
 struct Ending {

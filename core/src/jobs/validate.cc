@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/dedup.h"
+#include "limits/bucket.h"
 
 namespace millrace::jobs {
 namespace {
@@ -33,6 +34,15 @@ Status CheckTimeLimits(const JobSpec& spec) {
                    ") is accepted");
   }
   return Status::Ok();
+}
+
+Status CheckThrottle(const Outcome& outcome) {
+  if (outcome.kind != Outcome::Kind::kReleased) {
+    return Invalid("throttle was given with another kind than released; only with that is it " +
+                   std::string("accepted"));
+  }
+  RETURN_IF_ERROR(CheckRange(static_cast<int>(outcome.throttle->scope), 1, 4, "throttle.scope"));
+  return CheckRange(outcome.throttle->ms, 1, limits::kRatePeriodMaxMs, "throttle.ms");
 }
 
 }  // namespace
@@ -80,6 +90,7 @@ Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckPayload(spec.data, spec.content_type, "data", max_payload_bytes));
   if (!spec.headers.empty()) RETURN_IF_ERROR(CheckHeaders(spec.headers));
   if (!spec.id.empty()) RETURN_IF_ERROR(CheckName(spec.id, "id"));
+  if (!spec.group.empty()) RETURN_IF_ERROR(CheckName(spec.group, "group"));
   RETURN_IF_ERROR(CheckEither(spec.due_at_ms, "due_at_ms", spec.delay_ms, "delay_ms"));
   RETURN_IF_ERROR(
       CheckEither(spec.expires_at_ms, "expires_at_ms", spec.expires_in_ms, "expires_in_ms"));
@@ -102,6 +113,7 @@ Status CheckOutcome(const Outcome& outcome, int64_t max_payload_bytes) {
   if (outcome.delay_ms)
     RETURN_IF_ERROR(CheckRange(*outcome.delay_ms, 0, kDurationMaxMs, "delay_ms"));
   if (outcome.policy) RETURN_IF_ERROR(CheckRetryPolicy(*outcome.policy));
+  if (outcome.throttle) RETURN_IF_ERROR(CheckThrottle(outcome));
   return Status::Ok();
 }
 

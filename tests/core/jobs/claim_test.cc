@@ -86,7 +86,8 @@ TEST_CASE("an empty claim is seen by reading", "[jobs][claim]") {
   f.Add(Delayed(Spec("a"), 100));
   CHECK_FALSE(HasClaimableNow(f));
   const int64_t queue_id = RequireOk(QueueIdOf(f.connection(), "q"));
-  CHECK(RequireOk(EarliestDue(f.connection(), queue_id)) == f.clock.WallMs() + 100);
+  CHECK(RequireOk(EarliestDue(f.connection(), queue_id, f.clock.WallMs())) ==
+        f.clock.WallMs() + 100);
   f.clock.Advance(99);
   CHECK_FALSE(HasClaimableNow(f));
   CHECK(f.Claim().empty());
@@ -94,7 +95,7 @@ TEST_CASE("an empty claim is seen by reading", "[jobs][claim]") {
   CHECK(HasClaimableNow(f));
   CHECK(Ids(f.Claim()) == Names{"a"});
   CHECK_FALSE(HasClaimableNow(f));
-  CHECK(RequireOk(EarliestDue(f.connection(), queue_id)) == 0);
+  CHECK(RequireOk(EarliestDue(f.connection(), queue_id, f.clock.WallMs())) == 0);
 }
 
 TEST_CASE("expired jobs are passed by and others claimed in their stead", "[jobs][claim]") {

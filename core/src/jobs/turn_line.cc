@@ -1,0 +1,69 @@
+#include "jobs/turn_line.h"
+
+#include <vector>
+
+#include "base/macros.h"
+#include "sql_statements.h"
+
+namespace millrace::jobs {
+
+using store::Query;
+
+Status TurnLine::Fetch() {
+  std::vector<std::pair<int64_t, int64_t>> turns;
+  {
+    Query q(ledger_.connection(), sql::limits::kSelectTurns);
+    q.Bind(queue_id_, fetched_up_to_, slice_);
+    for (;;) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      turns.emplace_back(q.Int(0), q.Int(1));
+    }
+  }
+  all_fetched_ = std::ssize(turns) < slice_;
+  for (const auto& [turn, group_id] : turns) {
+    fetched_up_to_ = turn;
+    ASSIGN_OR_RETURN(Group* const group, ledger_.groups().Load(group_id));
+    if (group) old_.emplace_back(turn, group);  // else damage: its row goes with the others
+  }
+  return Status::Ok();
+}
+
+Status TurnLine::Head(Group** group, int64_t* turn) {
+  while (old_.empty() && !all_fetched_) RETURN_IF_ERROR(Fetch());
+  const auto& line = old_.empty() ? fresh_ : old_;
+  *group = line.empty() ? nullptr : line.front().second;
+  *turn = line.empty() ? kNoTurn : line.front().first;
+  return Status::Ok();
+}
+
+Status TurnLine::Pass() {
+  auto& line = old_.empty() ? fresh_ : old_;
+  const auto [turn, group] = line.front();
+  if (&line == &old_) passed_up_to_ = turn;
+  line.pop_front();
+  group->turn = 0;
+  ledger_.groups().Touch(*group);
+  ASSIGN_OR_RETURN(const bool gives, ledger_.groups().MayGive(*group));
+  if (!gives) return Status::Ok();
+  group->turn = ledger_.NextNumber();
+  fresh_.emplace_back(group->turn, group);
+  return Status::Ok();
+}
+
+Status TurnLine::Write() {
+  if (passed_up_to_ != 0) {
+    Query q(ledger_.connection(), sql::limits::kDeleteTurnsUpTo);
+    q.Bind(queue_id_, passed_up_to_);
+    RETURN_IF_ERROR(q.Run());
+  }
+  for (const auto& [turn, group] : fresh_) {
+    Query q(ledger_.connection(), sql::limits::kInsertTurn);
+    q.Bind(queue_id_, turn, group->group_id);
+    RETURN_IF_ERROR(q.Run());
+  }
+  return Status::Ok();
+}
+
+}  // namespace millrace::jobs
