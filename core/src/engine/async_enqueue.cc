@@ -64,6 +64,16 @@ class BatchOp : public EnqueueOp {
 
 }  // namespace
 
+Status EnqueueAll(jobs::Ledger& ledger, const std::vector<JobSpec>& jobs, Durability level,
+                  std::vector<EnqueueAck>* acks) {
+  acks->resize(jobs.size());
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    RETURN_IF_ERROR(jobs::EnqueueJob(ledger, jobs[i], &(*acks)[i]));
+    (*acks)[i].durability = level;
+  }
+  return Conclude(ledger);
+}
+
 EnqueueOp::EnqueueOp(jobs::Ledger& ledger, std::vector<JobSpec> jobs, Durability level)
     : ledger_(ledger), jobs_(std::move(jobs)) {
   durability = level;
@@ -72,12 +82,7 @@ EnqueueOp::EnqueueOp(jobs::Ledger& ledger, std::vector<JobSpec> jobs, Durability
 }
 
 Status EnqueueOp::Apply(store::Connection&) {
-  acks_.resize(jobs_.size());
-  for (size_t i = 0; i < jobs_.size(); ++i) {
-    RETURN_IF_ERROR(jobs::EnqueueJob(ledger_, jobs_[i], &acks_[i]));
-    acks_[i].durability = durability;
-  }
-  return Conclude(ledger_);
+  return EnqueueAll(ledger_, jobs_, durability, &acks_);
 }
 
 bool Overflow::busy() {

@@ -15,6 +15,10 @@
 
 namespace millrace::engine {
 
+// Adds all jobs in the open transaction, and concludes it. After an error something may be written.
+Status EnqueueAll(jobs::Ledger& ledger, const std::vector<JobSpec>& jobs, Durability level,
+                  std::vector<EnqueueAck>* acks);
+
 // One atomic enqueue as a write operation.
 class EnqueueOp : public store::WriteOp {
  public:

@@ -105,6 +105,7 @@ Status EngineImpl::Close() {
       if (auto alive = follower.lock()) alive->Close();
     }
   }
+  EndTransactions();  // first: the others wait for the writer
   for (const auto& session : sessions) {
     (void)session->Close(0);  // what could not be written is told to the session's holder
     pump_->Remove(session.get());
@@ -123,6 +124,11 @@ Status EngineImpl::Usable() const {
   }
   if (closed_) return Status(Code::kClosed, "the engine was closed");
   return Status::Ok();
+}
+
+Status EngineImpl::Writable() const {
+  RETURN_IF_ERROR(Usable());
+  return transaction_thread_.CheckOutside("a call of the engine");
 }
 
 Durability EngineImpl::Level(const std::optional<Durability>& asked) const {
@@ -186,7 +192,7 @@ Durability EngineImpl::LevelFor(const std::vector<JobSpec>& jobs,
 
 Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs,
                                                     const WriteOptions& options) {
-  RETURN_IF_ERROR(Usable());
+  RETURN_IF_ERROR(Writable());
   RETURN_IF_ERROR(CheckJobs(jobs));
   if (jobs.empty()) return std::vector<EnqueueAck>();
   jobs::SealSpecs(*keyring_, &jobs);

@@ -18,6 +18,7 @@
 #include "engine/pump.h"
 #include "engine/session.h"
 #include "engine/subscription.h"
+#include "engine/transaction.h"
 #include "jobs/admin.h"
 #include "jobs/bulk.h"
 #include "jobs/ledger.h"
@@ -125,6 +126,9 @@ class EngineImpl : public Engine {
  private:
   // kForkedChild or kClosed if the engine cannot be used.
   Status Usable() const;
+  // The same, or kWrongState if the calling thread is inside an open transaction.
+  Status Writable() const;
+  void EndTransactions();
   Durability Level(const std::optional<Durability>& asked) const;
   Status CheckJobs(const std::vector<JobSpec>& jobs) const;
   Durability LevelFor(const std::vector<JobSpec>& jobs, const WriteOptions& options) const;
@@ -135,7 +139,7 @@ class EngineImpl : public Engine {
   auto ReadOwn(Read read) -> decltype(read());
   template <typename F>
   Status Change(const WriteOptions& options, F apply) {
-    RETURN_IF_ERROR(Usable());
+    RETURN_IF_ERROR(Writable());
     return RunChange(*writer_, *ledger_, Level(options.durability), options.wait_if_full,
                      std::move(apply));
   }
@@ -162,6 +166,8 @@ class EngineImpl : public Engine {
   std::mutex mutex_;
   std::vector<std::weak_ptr<SessionCore>> sessions_;
   std::vector<std::weak_ptr<Follower>> followers_;
+  std::vector<std::weak_ptr<TransactionCore>> transactions_;
+  TransactionThread transaction_thread_;
   std::atomic<int64_t> unwritten_{0};  // enqueues acknowledged at durability memory, to be written
   std::atomic<bool> closed_{false};
   std::mutex closing_;
@@ -169,7 +175,8 @@ class EngineImpl : public Engine {
 
 template <typename F>
 auto EngineImpl::WithReader(F read) -> decltype(read(std::declval<store::Connection&>())) {
-  RETURN_IF_ERROR(Usable());
+  // In memory there is one connection: a reader waits for the writer.
+  RETURN_IF_ERROR(store_->in_memory() ? Writable() : Usable());
   ASSIGN_OR_RETURN(store::Reader reader, store_->Read());
   return read(*reader);
 }

@@ -40,7 +40,7 @@ std::string DefaultName() {
 }  // namespace
 
 Result<std::unique_ptr<Session>> EngineImpl::OpenSession(SessionOptions options) {
-  RETURN_IF_ERROR(Usable());
+  RETURN_IF_ERROR(Writable());
   RETURN_IF_ERROR(CheckOptions(options));
   if (options.worker_name.empty()) options.worker_name = DefaultName();
   RETURN_IF_ERROR(presence_->Appear());

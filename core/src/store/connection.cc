@@ -6,6 +6,7 @@
 #include "base/fork.h"
 #include "base/macros.h"
 #include "store/errors.h"
+#include "store/guarded_sql.h"
 #include "store/ofd_locks.h"
 
 namespace millrace::store {
@@ -124,6 +125,11 @@ int64_t Connection::total_changes() const {
 
 bool Connection::in_transaction() const {
   return sqlite3_get_autocommit(db_) == 0;
+}
+
+SqlGuard& Connection::guard() {
+  if (!guard_) guard_ = std::make_unique<SqlGuard>(db_);
+  return *guard_;
 }
 
 void Connection::KeepWalOnClose() {

@@ -18,6 +18,8 @@ struct sqlite3_stmt;
 
 namespace millrace::store {
 
+class SqlGuard;
+
 // Bytes to bind as a BLOB (a string_view binds as TEXT). The memory must live until the Query is
 // reset or gone.
 struct Blob {
@@ -53,6 +55,8 @@ class Connection {
   Status LastError(int sqlite_code, const char* doing) const;
   // The WAL stays as it is even if this is the last connection to close.
   void KeepWalOnClose();
+  // For statements that are not ours; installed by the first call.
+  SqlGuard& guard();
   sqlite3* raw() { return db_; }  // for core/src/store only
 
  private:
@@ -65,6 +69,7 @@ class Connection {
   sqlite3* db_;
   const uint32_t fork_generation_;  // in a forked child every call answers kForkedChild
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
+  std::unique_ptr<SqlGuard> guard_;
 };
 
 // A prepared statement in use: binds, steps, and resets itself when it goes out of scope. One Query

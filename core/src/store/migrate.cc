@@ -20,10 +20,13 @@ Status RunMigration(Connection& connection, const sql::Migration& migration) {
   const std::string finish = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                              ";PRAGMA user_version=" + std::to_string(migration.version) +
                              ";COMMIT";
+  // To rename a table would otherwise compile every view and trigger in the file, and a broken one
+  // of the user's (app_...) would fail the migration.
+  RETURN_IF_ERROR(connection.Exec("PRAGMA legacy_alter_table=ON"));
   Status status = connection.Exec("BEGIN IMMEDIATE");
   if (status.ok()) status = connection.Exec(migration.text);
   if (status.ok()) status = connection.Exec(finish.c_str());
-  if (status.ok()) return status;
+  if (status.ok()) return connection.Exec("PRAGMA legacy_alter_table=OFF");
   // A failed statement may have rolled back by itself; what matters is that no transaction is left.
   if (connection.in_transaction()) static_cast<void>(connection.Exec("ROLLBACK"));
   return Status(status.code(), "migration " + std::to_string(migration.version) + " (" +

@@ -82,8 +82,8 @@ class LeadingWriter : public Writer {
   void SignalThread();
 
   bool TryLead();
-  void LeadGroup();
-  void TakeGroup(std::vector<GroupEntry>* group);
+  bool LeadGroup(const Waiter* self);
+  void TakeGroup(const Waiter* self, std::vector<GroupEntry>* group);
   void PassOn();
 
   void Complete(std::span<GroupEntry> group);
@@ -153,7 +153,7 @@ Status LeadingWriter::Run(WriteOp* op, bool wait_if_full) {
   for (;;) {
     // Before the look at the own state: this caller may be the only one who knows that something is
     // queued.
-    if (TryLead()) LeadGroup();
+    if (TryLead()) LeadGroup(&waiter);
     int state = waiter.state.load(std::memory_order_acquire);
     if (state == Waiter::kWaiting) {
       waiter.state.wait(Waiter::kWaiting, std::memory_order_acquire);
@@ -199,7 +199,9 @@ void LeadingWriter::ThreadMain() {
     thread_signal_.wait(0);
     thread_signal_.store(0);
     if (thread_stop_.load()) return;
-    while (queued_.load() > 0 && TryLead()) LeadGroup();
+    while (queued_.load() > 0 && TryLead()) {
+      if (!LeadGroup(nullptr)) break;  // the next one is led by its own thread, which was nudged
+    }
   }
 }
 
@@ -238,19 +240,23 @@ bool LeadingWriter::TryLead() {
   return true;
 }
 
-void LeadingWriter::LeadGroup() {
+// False if there was nothing that this thread (`self` is what it waits on, if it is a caller)
+// leads.
+bool LeadingWriter::LeadGroup(const Waiter* self) {
   leads_in_progress_.fetch_add(1);
   std::vector<GroupEntry> group;
-  TakeGroup(&group);
+  TakeGroup(self, &group);
+  const bool led = !group.empty();
   if (!group.empty()) commit_.Commit(group);
   PassOn();
   // No longer the leader: the next group commits while this one syncs.
   Complete(group);
   leads_in_progress_.fetch_sub(1);
   leads_ended_.NotifyAll();
+  return led;
 }
 
-void LeadingWriter::TakeGroup(std::vector<GroupEntry>* group) {
+void LeadingWriter::TakeGroup(const Waiter* self, std::vector<GroupEntry>* group) {
   // Those who were woken by the last group are about to come back. Led at once, this caller's next
   // operation would be a commit of its own, and theirs too.
   if (queued_.load() < crowd_) std::this_thread::yield();
@@ -260,9 +266,16 @@ void LeadingWriter::TakeGroup(std::vector<GroupEntry>* group) {
   while (group->size() < max_group_ops_ && bytes < max_group_bytes_) {
     QueuedOp item = std::exchange(next_, QueuedOp{});
     if (!item.op && !queue_.Pop(&item)) break;
+    const bool alone = item.op->alone;
+    // Another caller's would keep this thread long after its own operation is done.
+    if (alone && (!group->empty() || item.waiter != self)) {
+      next_ = item;
+      break;
+    }
     const bool wants_sync = item.op->durability == Durability::kPower && !store_.in_memory();
     group->push_back({item.op, item.waiter, wants_sync, item.op->bytes, Status()});
     bytes += std::max<int64_t>(0, item.op->bytes);
+    if (alone) break;
   }
   crowd_ = std::max(std::min(static_cast<int64_t>(group->size()), kCrowdMax), crowd_ * 3 / 4);
   queued_.fetch_sub(static_cast<int64_t>(group->size()));

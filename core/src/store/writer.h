@@ -33,6 +33,8 @@ class WriteOp {
 
   Durability durability = Durability::kPower;  // kMemory counts as kProcess here
   int64_t bytes = 0;                           // for the queue's byte bound
+  // Committed without others, and led by the thread that runs it: it may take its time.
+  bool alone = false;
 };
 
 // What the owner of the transaction adds around the operations of a group (counters, event log,

@@ -23,8 +23,8 @@ std::string ResultOf(const std::string& id) {
 }
 
 // Of one store: what the checks of a batch need.
-std::string CheckBatch(Engine& engine, const Told& told, int producer, int number,
-                       std::vector<std::string>* found) {
+std::string CheckBatch(Engine& engine, const Told& told, const std::map<std::string, int64_t>& rows,
+                       int producer, int number, std::vector<std::string>* found) {
   const std::string name = BatchName(producer, number);
   const int size = EngineWorkload::BatchSize(number);
   int present = 0;
@@ -47,11 +47,44 @@ std::string CheckBatch(Engine& engine, const Told& told, int producer, int numbe
       return "job " + id + ": other result";
   }
   if (present == 0 && told.enqueued.contains(name)) return "lost: batch " + name;
+  if (EngineWorkload::InTransaction(number) && rows.contains(name) != (present != 0))
+    return "half a transaction: " + name + " has " + std::to_string(present) + " jobs and " +
+           (present != 0 ? "no row" : "a row");
   if (present != 0 && present != size) {
     return "half done: batch " + name + " has " + std::to_string(present) + " of " +
            std::to_string(size) + " jobs";
   }
   return "";
+}
+
+// In one transaction of the user's: the jobs, and a row.
+Status EnqueueWithRow(Engine& engine, const std::string& name, std::vector<JobSpec> jobs) {
+  const Result<std::unique_ptr<Transaction>> begun = engine.Begin({});
+  if (!begun.ok()) return begun.status();
+  Transaction& tx = **begun;
+  for (const char* sql : {"CREATE TABLE IF NOT EXISTS app_batches (name TEXT PRIMARY KEY, jobs)",
+                          "INSERT INTO app_batches VALUES (?1, ?2)"}) {
+    std::vector<SqlValue> parameters;
+    if (sql[0] == 'I') parameters = {name, static_cast<int64_t>(jobs.size())};
+    if (Status status = tx.Execute(sql, parameters).status(); !status.ok()) return status;
+  }
+  if (Status status = tx.Enqueue(std::move(jobs)).status(); !status.ok()) return status;
+  return tx.Commit();
+}
+
+// Names of batches whose rows are there, with the number of their jobs.
+Result<std::map<std::string, int64_t>> ReadRows(Engine& engine) {
+  const Result<std::unique_ptr<Transaction>> tx = engine.Begin({});
+  if (!tx.ok()) return tx.status();
+  std::map<std::string, int64_t> rows;
+  const Result<SqlResult> read = (*tx)->Execute("SELECT name, jobs FROM app_batches", {});
+  if (!read.ok()) {  // a cut before the first transaction
+    if (read.status().message().find("no such table") != std::string::npos) return rows;
+    return read.status();
+  }
+  for (const auto& row : read->rows)
+    rows[std::get<std::string>(row.at(0))] = std::get<int64_t>(row.at(1));
+  return rows;
 }
 
 // Right after a cut the dead process still has its leases; `doctor` says so, rightly.
@@ -86,8 +119,10 @@ Status EngineWorkload::Enqueue(Engine& engine, int producer, int number) {
     job.data = ResultOf(job.id);
     job.priority = number % 3;
   }
-  const Result<std::vector<EnqueueAck>> acks = engine.Enqueue(std::move(jobs), {});
-  if (!acks.ok()) return acks.status();
+  const Status status = InTransaction(number)
+                            ? EnqueueWithRow(engine, BatchName(producer, number), std::move(jobs))
+                            : engine.Enqueue(std::move(jobs), {}).status();
+  if (!status.ok()) return status;
   const std::lock_guard<std::mutex> lock(mutex_);
   told_.enqueued.insert(BatchName(producer, number));
   return Status::Ok();
@@ -143,10 +178,13 @@ std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& en
 
 std::string EngineWorkload::Check(Engine& engine, const Told& told, int producers, int attempted) {
   if (std::string wrong = CheckInvariants(engine, false); !wrong.empty()) return wrong;
+  const auto rows = ReadRows(engine);
+  if (!rows.ok()) return "app_batches: " + rows.status().ToString();
   std::vector<std::string> found;
   for (int producer = 0; producer < producers; ++producer) {
     for (int number = 0; number < attempted; ++number) {
-      if (std::string wrong = CheckBatch(engine, told, producer, number, &found); !wrong.empty())
+      if (std::string wrong = CheckBatch(engine, told, *rows, producer, number, &found);
+          !wrong.empty())
         return wrong;
     }
   }

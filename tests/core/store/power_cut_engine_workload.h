@@ -23,11 +23,12 @@ struct Told {
 };
 
 // Thread-safe. Batch "p-i" of producer p has the jobs "p-i-0" to "p-i-k"; each enqueued all or
-// none.
+// none. Every third batch is a transaction that writes a row "p-i" of a table of the user's too.
 class EngineWorkload {
  public:
   static constexpr const char* kQueue = "q";
   static int BatchSize(int number) { return 1 + number % 4; }
+  static bool InTransaction(int number) { return number % 3 == 1; }
 
   // The store is a file of that VFS; the sidecar is a real file in the folder.
   Result<std::unique_ptr<Engine>> Open(const std::string& vfs) const;

@@ -106,6 +106,48 @@ TEST_CASE("a group is bounded in operations and bytes", "[writer]") {
   CHECK(bench.hooks.commits == 1 + 2 + 2);
 }
 
+TEST_CASE("an operation that is alone shares no commit", "[writer]") {
+  Bench bench;
+  NoteOp before(1, 1);
+  NoteOp single(1, 2);
+  single.alone = true;
+  NoteOp after(1, 3);
+  {
+    HeldLead lead(*bench.writer);
+    for (NoteOp* op : {&before, &single, &after}) REQUIRE(bench.writer->Submit(op, true).ok());
+  }
+  for (NoteOp* op : {&before, &single, &after}) op->Await();
+  CHECK(bench.hooks.commits == 1 + 3);
+  CHECK(bench.writer->stats().operations == 1 + 3);
+}
+
+TEST_CASE("an operation that is alone is led by the thread that runs it", "[writer]") {
+  Bench bench;
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 50;
+  std::atomic<int> elsewhere{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int round = 0; round < kRounds; ++round) {
+        const std::thread::id self = std::this_thread::get_id();
+        NoteOp op([&, self](Connection& connection) {
+          if (thread % 2 == 0 && std::this_thread::get_id() != self) ++elsewhere;
+          return InsertNote(connection, thread, round);
+        });
+        op.alone = thread % 2 == 0;
+        NoteOp other(thread, kRounds + round);
+        REQUIRE(bench.writer->Submit(&other, true).ok());
+        REQUIRE(bench.writer->Run(&op, true).ok());
+        other.Await();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(elsewhere == 0);
+  CHECK(bench.store.Count(kCountNotes) == 2 * kThreads * kRounds);
+}
+
 TEST_CASE("an error without a change fails its operation only", "[writer]") {
   Bench bench;
   NoteOp good(1, 1);
