@@ -1,5 +1,6 @@
 #include "base/id.h"
 #include "engine/engine_impl.h"
+#include "jobs/payloads.h"
 #include "jobs/validate.h"
 
 namespace millrace::engine {
@@ -21,14 +22,19 @@ Result<std::unique_ptr<Transaction>> EngineImpl::Begin(const TransactionOptions&
   if (options.thread_bound) RETURN_IF_ERROR(transaction_thread_.CheckOutside("a transaction"));
   Durability durability = Level(options.durability);
   if (!store_->in_memory()) durability = std::max(durability, Durability::kProcess);
-  auto core = std::make_shared<TransactionCore>(
-      TransactionContext{.writer = writer_.get(),
-                         .ledger = ledger_.get(),
-                         .inside = &transaction_thread_,
-                         .prepare = [this](std::vector<JobSpec>* jobs) { return CheckJobs(*jobs); },
-                         .durability = durability,
-                         .timeout_ms = options.timeout_ms,
-                         .thread_bound = options.thread_bound});
+  auto core =
+      std::make_shared<TransactionCore>(TransactionContext{.writer = writer_.get(),
+                                                           .ledger = ledger_.get(),
+                                                           .inside = &transaction_thread_,
+                                                           .prepare =
+                                                               [this](std::vector<JobSpec>* jobs) {
+                                                                 RETURN_IF_ERROR(CheckJobs(*jobs));
+                                                                 jobs::SealSpecs(*keyring_, jobs);
+                                                                 return Status::Ok();
+                                                               },
+                                                           .durability = durability,
+                                                           .timeout_ms = options.timeout_ms,
+                                                           .thread_bound = options.thread_bound});
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(Usable());  // Close() ends those that are in the list
   std::erase_if(transactions_, [](const auto& transaction) { return transaction.expired(); });

@@ -380,6 +380,15 @@ TEST_CASE("two processes take turns", "[transaction]") {
   CHECK(shop.Orders() == 2);
 }
 
+TEST_CASE("references of the user's own tables are nobody's fault", "[transaction]") {
+  Shop shop;
+  auto tx = shop.Begin();
+  Must(tx->Execute("CREATE TABLE app_lines (order_id INTEGER REFERENCES app_orders (id))", {}));
+  Must(tx->Execute("INSERT INTO app_lines VALUES (99)", {}));
+  Must(tx->Commit());
+  CHECK(Doctor(*shop.engine).empty());
+}
+
 TEST_CASE("the id of a job is known before the commit", "[transaction]") {
   Shop shop;
   auto tx = shop.Begin();

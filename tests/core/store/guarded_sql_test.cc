@@ -93,7 +93,7 @@ const std::vector<std::pair<std::string, std::string>> kRefused = {
     {"SELECT * FROM sqlite_master", "the catalog sqlite_schema"},
     {"UPDATE sqlite_schema SET sql = ''", "the catalog sqlite_schema"},
     {"DELETE FROM sqlite_master", "the catalog sqlite_schema"},
-    {"SELECT * FROM sqlite_temp_schema", "the table sqlite_temp_master"},
+    {"SELECT * FROM sqlite_temp_schema", "the temporary database"},
     {"SELECT * FROM pragma_table_list", "the table pragma_table_list"},
     {"SELECT * FROM pragma_quick_check", "the table pragma_quick_check"},
     {"PRAGMA user_version = 7", "PRAGMA user_version"},
