@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { packEncryption } from "../../node/dist/esm/encryption.js";
 import { readAck } from "../../node/dist/esm/enqueuer.js";
 import { toMillraceError } from "../../node/dist/esm/errors.js";
 import * as hub from "../../node/dist/esm/hub.js";
@@ -97,6 +98,7 @@ class Told {
 }
 
 export class ScenarioRunner {
+  #path;
   #engine;
   #sessions = [];
   #leases = new Map();
@@ -106,16 +108,40 @@ export class ScenarioRunner {
 
   static async open(path, options) {
     const runner = new ScenarioRunner();
-    const given = { manualClock: START_MS, maxPayloadBytes: options.max_payload_bytes };
-    if (options.keep_completed !== undefined) given.keepCompleted = keep(options.keep_completed);
-    if (options.keep_failed !== undefined) given.keepFailed = keep(options.keep_failed);
+    runner.#path = path;
     hub.hold();
-    runner.#engine = await hub.openEngine(path, given);
+    await runner.#openEngine(options);
     return runner;
   }
 
-  async close() {
+  async #openEngine(options) {
+    const given = { manualClock: START_MS, maxPayloadBytes: options.max_payload_bytes };
+    if (options.keep_completed !== undefined) given.keepCompleted = keep(options.keep_completed);
+    if (options.keep_failed !== undefined) given.keepFailed = keep(options.keep_failed);
+    if (options.security !== undefined) {
+      const { keys, mode = "encrypt", require = false } = options.security;
+      given.encryption = packEncryption("scenario", {
+        keys: keys.map(({ id, secret }) => ({ id, secret: Buffer.alloc(32, secret) })),
+        ...{ mode, require },
+      });
+    }
+    this.#engine = await hub.openEngine(this.#path, given);
+  }
+
+  async reopen({ store = {} }) {
+    await this.#endSessions();
+    await this.#engine.close();
+    await this.#openEngine(store);
+  }
+
+  async #endSessions() {
     for (const told of this.#sessions) await told.close();
+    this.#sessions = [];
+    this.#leases.clear();
+  }
+
+  async close() {
+    await this.#endSessions();
     const doctor = JSON.parse(await this.#engine.adminJson("doctor", "", "", 0));
     await this.#engine.close();
     hub.letGo();
@@ -294,6 +320,7 @@ const operations = {
   settle: ScenarioRunner.prototype.settle,
   signal: ScenarioRunner.prototype.signal,
   events: ScenarioRunner.prototype.events,
+  reopen: ScenarioRunner.prototype.reopen,
   redrive: changeJob("redrive"),
   promote: changeJob("promote"),
   remove: changeJob("remove"),

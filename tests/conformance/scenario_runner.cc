@@ -46,13 +46,8 @@ std::string CheckError(const Json& expected, const Status& status) {
 
 }  // namespace
 
-ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) {
-  OpenOptions open{.path = path, .durability = Durability::kProcess, .clock = clock_};
-  open.max_payload_bytes = options.value("max_payload_bytes", open.max_payload_bytes);
-  if (options.contains("keep_completed"))
-    open.keep_completed = ReadKeep(options.at("keep_completed"));
-  if (options.contains("keep_failed")) open.keep_failed = ReadKeep(options.at("keep_failed"));
-  engine_ = Must(Engine::Open(std::move(open)));
+ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : path_(path) {
+  Must(Open(options));
   AddWork();
   AddSession();
   AddChanges();
@@ -62,6 +57,26 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) {
 }
 
 ScenarioRunner::~ScenarioRunner() = default;
+
+Status ScenarioRunner::Open(const Json& options) {
+  OpenOptions open{.path = path_, .durability = Durability::kProcess, .clock = clock_};
+  open.max_payload_bytes = options.value("max_payload_bytes", open.max_payload_bytes);
+  if (options.contains("keep_completed"))
+    open.keep_completed = ReadKeep(options.at("keep_completed"));
+  if (options.contains("keep_failed")) open.keep_failed = ReadKeep(options.at("keep_failed"));
+  if (options.contains("security")) open.security = ReadSecurity(options.at("security"));
+  EndSessions();
+  engine_.reset();
+  auto engine = Engine::Open(std::move(open));
+  if (engine.ok()) engine_ = std::move(*engine);
+  return engine.status();
+}
+
+void ScenarioRunner::EndSessions() {
+  for (const std::shared_ptr<Told>& told : sessions_) Must(told->session->Close(0));
+  sessions_.clear();
+  held_.clear();
+}
 
 std::string ScenarioRunner::Play(const Json& step) {
   const auto found = operations_.find(step.at("op").get<std::string>());
@@ -85,10 +100,8 @@ std::string ScenarioRunner::Check(const Operation& operation, const Json& step) 
 }
 
 std::string ScenarioRunner::Finish() {
-  for (const std::shared_ptr<Told>& told : sessions_) Must(told->session->Close(0));
+  EndSessions();
   const Json doctor = Json::parse(Must(engine_->DoctorJson()));
-  sessions_.clear();
-  held_.clear();
   Must(engine_->Close());
   return doctor.at("ok") == true ? "" : doctor.dump();
 }
@@ -226,6 +239,9 @@ void ScenarioRunner::AddSession() {
 
 void ScenarioRunner::AddWork() {
   operations_["enqueue"] = [this](const Json& step) { return Enqueue(step); };
+  operations_["reopen"] = [this](const Json& step) {
+    return Nothing(Open(step.value("store", Json::object())));
+  };
   operations_["advance"] = [this](const Json& step) -> Result<Json> {
     clock_->Advance(step.at("ms").get<int64_t>());
     return Json();

@@ -39,6 +39,9 @@ class ScenarioRunner {
     int64_t token = 0;
   };
 
+  // Opens the store with a scenario's options; ends what was open before.
+  Status Open(const Json& options);
+  void EndSessions();
   void AddWork();
   void AddSession();
   void AddChanges();
@@ -61,6 +64,7 @@ class ScenarioRunner {
   Result<Json> NextSignal(const Json& step);
   Result<Json> Events(const Json& step);
 
+  const std::string path_;
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>(kScenarioStartMs);
   std::unique_ptr<Engine> engine_;
   std::map<std::string, Operation> operations_;

@@ -88,21 +88,35 @@ class ScenarioRunner:
     """One store with a clock of its own, and the steps that can be played on it."""
 
     def __init__(self, path: str, options: Step) -> None:
-        given = dict(options)
-        for rule in ("keep_completed", "keep_failed"):
-            if rule in given:
-                given[rule] = keep(given[rule])
+        self.path = path
         self.clock = _core.ManualClock(START_MS)
-        self.engine = _core.Engine(path, durability="process", clock=self.clock, **given)
+        self.engine = self.open(options)
         self.sessions: dict[_core.Session, SessionNews] = {}
         self.leases: dict[str, Lease] = {}
         self.ids: dict[str, str] = {}  # the names that a scenario gives to ids made by the store
         self.names: dict[str, str] = {}
         self.positions: dict[str, str] = {}
 
-    def close(self) -> None:
+    def open(self, options: Step) -> _core.Engine:
+        given = dict(options)
+        for rule in ("keep_completed", "keep_failed"):
+            if rule in given:
+                given[rule] = keep(given[rule])
+        if "security" in given:
+            security = given.pop("security")
+            given["keys"] = [(key["id"], key["secret"].encode() * 32) for key in security["keys"]]
+            given["security_mode"] = security.get("mode", "encrypt")
+            given["require_sealed"] = security.get("require", False)
+        return _core.Engine(self.path, durability="process", clock=self.clock, **given)
+
+    def end_sessions(self) -> None:
         for session in self.sessions:
             session.close(0)
+        self.sessions.clear()
+        self.leases.clear()
+
+    def close(self) -> None:
+        self.end_sessions()
         doctor = json.loads(self.engine.doctor_json())
         self.engine.close()
         assert doctor["ok"], doctor
@@ -272,6 +286,11 @@ class ScenarioRunner:
 
     def op_log(self, step: Step) -> Any:
         self.lease(step).session.log(self.lease(step).token, step["line"])
+
+    def op_reopen(self, step: Step) -> Any:
+        self.end_sessions()
+        self.engine.close()
+        self.engine = self.open(step.get("store", {}))
 
     def op_advance(self, step: Step) -> Any:
         self.clock.advance(step["ms"])

@@ -97,6 +97,19 @@ Keep ReadKeep(const Json& rule) {
   return {.age_ms = rule.value("age_ms", int64_t{-1}), .count = rule.value("count", int64_t{-1})};
 }
 
+// A key's secret is one letter, 32 times.
+Security ReadSecurity(const Json& security) {
+  Security read{.require = security.value("require", false)};
+  read.mode =
+      security.value("mode", std::string("encrypt")) == "sign" ? Sealing::kSign : Sealing::kEncrypt;
+  for (const Json& key : security.at("keys")) {
+    const auto letter = key.at("secret").get<std::string>();
+    read.keys.push_back(
+        {.id = key.at("id").get<std::string>(), .secret = std::string(32, letter.at(0))});
+  }
+  return read;
+}
+
 JobSpec ReadSpec(const Json& job) {
   JobSpec spec;
   spec.queue = job.value("queue", std::string("q"));

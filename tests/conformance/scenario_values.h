@@ -22,6 +22,7 @@ std::string Difference(const Json& expected, const Json& actual,
                        const std::string& where = "answer");
 
 // Throws std::invalid_argument for a word that no scenario may use.
+Security ReadSecurity(const Json& security);
 JobSpec ReadSpec(const Json& job);
 Keep ReadKeep(const Json& rule);
 Outcome ReadOutcome(const Json& step);
