@@ -2,9 +2,13 @@
 // A line is {"do": ..., arguments}; its answer is one line, {"ok": value} or {"error": {class, message, ...}}.
 import { createInterface } from "node:readline";
 
-import { Queue, QueueEvents, Worker } from "millrace";
+import { Queue, QueueEvents, Worker, openStore } from "millrace";
 
-const store = process.argv[2];
+const [path, secret] = process.argv.slice(2);
+const store =
+  secret === undefined
+    ? path
+    : await openStore(path, { encryption: { keys: [{ id: "k1", secret }] } });
 const open = new Map();
 const inFlight = new Set();
 
@@ -129,3 +133,4 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await Promise.all(inFlight);
 for (const one of [...open.values()].reverse()) await one.close();
+if (secret !== undefined) await store.close();

@@ -21,9 +21,9 @@ class NodeError(Exception):
 class NodeSide:
     """Commands are sent with `begin` and answered by `end`, or both in one `call`."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, secret: bytes | None = None) -> None:
         self.process = subprocess.Popen(
-            ["node", str(SCRIPT), str(store)],
+            ["node", str(SCRIPT), str(store), *([] if secret is None else [secret.hex()])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
