@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from millrace import _core
+from model_steps import START_MS, ModelSteps, Step, compact, parsed
 
-START_MS = 1_700_000_000_000
 PATIENCE_S = 20.0
-
-Step = dict[str, Any]
 
 
 def expand(value: Any) -> Any:
@@ -55,14 +53,6 @@ def since_start(at_ms: int) -> int | None:
     return at_ms - START_MS if at_ms != 0 else None
 
 
-def parsed(text: str | bytes | None) -> Any:
-    return json.loads(text) if text else None
-
-
-def compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def keep(rule: Step) -> tuple[int, int]:
     return rule.get("age_ms", -1), rule.get("count", -1)
 
@@ -84,7 +74,7 @@ class SessionNews:
         self.drained = False
 
 
-class ScenarioRunner:
+class ScenarioRunner(ModelSteps):
     """One store with a clock of its own, and the steps that can be played on it."""
 
     def __init__(self, path: str, options: Step) -> None:
@@ -190,6 +180,7 @@ class ScenarioRunner:
             options["headers"] = compact(options["headers"])
         if "retry" in options:
             options["retry"] = _core.RetryPolicy(**options["retry"])
+        options.update(self.link_options(job))
         return _core.JobSpec(job.get("queue", "q"), job.get("name", "n"), **options)
 
     def op_enqueue(self, step: Step) -> Any:
@@ -199,7 +190,12 @@ class ScenarioRunner:
                 self.ids[job["as"]] = job_id
                 self.names[job_id] = job["as"]
         return [
-            {"id": self.name_of(ack[0]), "existing": ack[1], "state": ack[2]}
+            {
+                "id": self.name_of(ack[0]),
+                "existing": ack[1],
+                "state": ack[2],
+                "replaced": self.name_of(ack[4]),
+            }
             for ack in (acks[i] for i in range(len(acks)))
         ]
 
@@ -228,6 +224,9 @@ class ScenarioRunner:
                 "headers": parsed(job.headers) or {},
                 "progress": parsed(job.progress),
                 "crashes": job.crashes,
+                "checkpoint": parsed(job.checkpoint),
+                "group": job.group,
+                "dependencies": [self.dependency_as_json(each) for each in job.dependencies],
             }
             for job in jobs
         ]
@@ -247,8 +246,13 @@ class ScenarioRunner:
     def op_settle(self, step: Step) -> Any:
         lease = self.lease(step)
         lease.session.stop()  # so that the freed slot takes no other job
-        body = compact(step.get("body")) if step["outcome"] != "released" else ""
+        bodiless = step["outcome"] in ("released", "waiting", "replaced")
+        body = "" if bodiless else compact(step.get("body"))
         options = {key: step[key] for key in ("retryable", "delay_ms") if key in step}
+        if "throttle" in step:
+            options["throttle"] = (step["throttle"]["scope"], step["throttle"]["ms"])
+        if "jobs" in step:
+            options["jobs"] = [self.spec(job) for job in step["jobs"]]
         lease.session.settle(_core.Outcome(lease.token, step["outcome"], body, **options))
 
         def find(news: SessionNews) -> _core.Settled | None:
@@ -261,6 +265,7 @@ class ScenarioRunner:
             "state": settled.state,
             "queue": settled.queue,
             "due_at_ms": since_start(settled.due_at_ms),
+            "added": [self.name_of(each) for each in settled.added.ids()],
         }
 
     def op_signal(self, step: Step) -> Any:
@@ -360,7 +365,9 @@ class ScenarioRunner:
         job = self.engine.get_job(*self.ref(step))
         texts = {name: parsed(getattr(job, name)) for name in ("progress", "result", "error")}
         moments = ("created_at_ms", "due_at_ms", "started_at_ms", "finished_at_ms")
+        texts["checkpoint"] = parsed(job.checkpoint)
         plain = ("state", "attempts_started", "attempts_made", "crashes", "cancel_requested")
+        plain += ("dependencies", "pending")
         return {
             "id": self.name_of(job.spec.id),
             "queue": job.spec.queue,

@@ -7,7 +7,8 @@ import sys
 
 import common
 import redis
-from celery import Celery, group
+from celery import Celery, chain, chord, group
+from celery.result import AsyncResult
 
 TARGET = os.environ["BENCH_TARGET"]
 app = Celery("bench", broker=f"{TARGET}/0", backend=f"{TARGET}/1")
@@ -25,6 +26,33 @@ def noop(path, width, height, format, quality, callback, note):  # noqa: A002
 @app.task
 def stamp(sent_ns):
     common.stamp("stamp", sent_ns)
+
+
+@app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
+def step(before=0):
+    return before + 1
+
+
+@app.task
+def number(x):
+    return x
+
+
+def enqueue_chord(width: int) -> AsyncResult:
+    return chord(number.s(1) for _ in range(width))(total.s())
+
+
+def enqueue_chain(length: int) -> AsyncResult:
+    return chain(*(step.s() for _ in range(length))).apply_async()
+
+
+def enqueue_delayed(due_ns: int, delay_s: float) -> None:
+    stamp.apply_async((due_ns,), countdown=delay_s)
 
 
 def enqueue_one() -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import common
-from millrace import Millrace
+from millrace import AsyncResult, Millrace
+from millrace.flows import chain, chord
 
 app = Millrace(
     "bench",
@@ -29,6 +30,34 @@ def stamp(sent_ns):
 @app.task
 def hold(sent_ns):
     common.hold(sent_ns)
+
+
+@app.task(bind=True)
+def total(self):
+    return sum(self.dependencies().results())
+
+
+@app.task(bind=True)
+def step(self):
+    before = self.dependencies()
+    return before[0].result + 1 if before else 1
+
+
+@app.task
+def number(x):
+    return x
+
+
+def enqueue_chord(width: int) -> AsyncResult[int]:
+    return chord([number.s(1) for _ in range(width)], total.s()).enqueue().last[0]
+
+
+def enqueue_chain(length: int) -> AsyncResult[int]:
+    return chain(*(step.s() for _ in range(length))).enqueue().last[0]
+
+
+def enqueue_delayed(due_ns: int, delay_s: float) -> None:
+    stamp.apply_async((due_ns,), countdown=delay_s)
 
 
 def enqueue_one() -> None:

@@ -339,6 +339,71 @@ PYTHON_LATENCY = Group(
     _latency_rows("Python", "Celery"),
 )
 
+
+def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
+    def cell(make: tuple[str, ...]) -> tuple[str, ...]:
+        return (*make, "--shape", shape)
+
+    return Group(
+        f"python-{shape}",
+        (
+            Cell(
+                "millrace power",
+                "millrace",
+                cell(_python("millrace", "flow", ours)),
+                durability="power",
+                variants=_pools(("solo", 1), ("threads", 1)),
+            ),
+            Cell(
+                "Celery",
+                "celery",
+                cell(_python("celery", "flow", theirs)),
+                redis="none",
+                variants=_pools(("prefork", 2), ("threads", 1), ("threads", 4)),
+            ),
+        ),
+        (
+            Row(
+                f"Python: {words}, from enqueueing to the last result",
+                "millrace power",
+                "Celery",
+                "power",
+                Goal("ratio", 50),
+            ),
+        ),
+    )
+
+
+PYTHON_CHORD = _flows("chord", "chord of 10", 1_000, 60)
+PYTHON_CHAIN = _flows("chain", "chain of 5", 1_000, 100)
+
+PYTHON_DELAYED = Group(
+    "python-delayed",
+    (
+        _ours_python("delayed", 200, "power", variants=_pools(("threads", 2))),
+        Cell(
+            "Celery",
+            "celery",
+            _python("celery", "delayed", 100),
+            redis="none",
+            variants=_pools(("threads", 2)),
+        ),
+    ),
+    tuple(
+        Row(
+            f"Python: a delayed job's start after its due time, {q}",
+            "millrace power",
+            "Celery",
+            "power",
+            Goal("at_most", 3_000) if q == "p99" else None,
+            f"{q}_us",
+            " us",
+            smaller_is_better=True,
+        )
+        for q in ("p50", "p99")
+    ),
+)
+
 GROUPS = (
     NODE_ONE,
     NODE_INFLIGHT,
@@ -351,4 +416,7 @@ GROUPS = (
     SQLITE_WORK,
     NODE_LATENCY,
     PYTHON_LATENCY,
+    PYTHON_CHORD,
+    PYTHON_CHAIN,
+    PYTHON_DELAYED,
 )

@@ -21,6 +21,9 @@ import common
 
 WARM_UP = 200
 FILL_CHUNK = 10_000
+CHORD_WIDTH = 10
+CHAIN_LENGTH = 5
+DELAY_S = 0.05
 
 
 @contextmanager
@@ -87,6 +90,40 @@ def work(lib: Any, args: argparse.Namespace) -> None:
     common.emit_rate(args.count - first, seconds, pool=args.pool, concurrency=args.concurrency)
 
 
+def flow(lib: Any, args: argparse.Namespace) -> None:
+    """Flows from their enqueueing to the last result: all are sent, then all results fetched.
+
+    The jobs do no work; each of a chain, and the body of a chord, reads what those before it returned.
+    """
+    enqueue, size = (
+        (lib.enqueue_chord, CHORD_WIDTH)
+        if args.shape == "chord"
+        else (lib.enqueue_chain, CHAIN_LENGTH)
+    )
+    with worker(lib, args) as alive:
+        assert enqueue(size).get(timeout=60) == size
+        alive()
+        start = time.perf_counter()
+        results = [enqueue(size) for _ in range(args.count)]
+        answers = [result.get(timeout=100) for result in results]
+        seconds = time.perf_counter() - start
+        alive()
+    assert answers == [size] * args.count
+    common.emit_rate(args.count, seconds, pool=args.pool, concurrency=args.concurrency)
+
+
+def delayed(lib: Any, args: argparse.Namespace) -> None:
+    """Time from a job's due time to its start in an idle worker, one job at a time."""
+    path, warm = os.environ["BENCH_SAMPLES"], 10
+    with worker(lib, args) as alive:
+        for sent in range(args.count + warm):
+            lib.enqueue_delayed(time.monotonic_ns() + int(DELAY_S * 1e9), DELAY_S)
+            while alive() and len(common.read_samples(path)) <= sent:
+                time.sleep(0.002)
+    us = [(at - due) / 1e3 for at, due, _, _ in common.read_samples(path)][warm:]
+    common.emit(p50_us=common.quantile(us, 0.5), p99_us=common.quantile(us, 0.99), count=len(us))
+
+
 def latency(lib: Any, args: argparse.Namespace) -> None:
     """Time from the call that enqueues to the start in an idle worker, one job at a time."""
     path, warm = os.environ["BENCH_SAMPLES"], 20
@@ -131,6 +168,8 @@ def main() -> None:
         "many": many,
         "work": work,
         "latency": latency,
+        "flow": flow,
+        "delayed": delayed,
         "worker": run_worker,
         "put": put,
         "fill": fill,
@@ -138,6 +177,7 @@ def main() -> None:
     parser.add_argument("--mode", required=True, choices=list(modes))
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--chunk", type=int, default=2_500, help="jobs in one call")
+    parser.add_argument("--shape", default="chord", choices=["chord", "chain"])
     parser.add_argument("--pool", default="threads")
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--name", default="stamp", choices=["stamp", "hold"])
