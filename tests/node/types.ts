@@ -3,6 +3,7 @@ import {
   Job,
   Queue,
   QueueEvents,
+  RateLimitError,
   type RemoteError,
   UnrecoverableError,
   Worker,
@@ -89,6 +90,64 @@ export async function typed(): Promise<void> {
   await using store = await openStore("jobs.db", { removeOnFail: { age: 3600 } });
   const dead: number = (await store.deadLetters({ queue: "images" })).total;
   dead;
+}
+
+export async function model(queue: Queue<Resize, Sizes>): Promise<void> {
+  await queue.add(
+    "resize",
+    { url: "a", width: 1 },
+    {
+      group: { id: "tenant" },
+      deduplication: { id: "a", ttl: 1000 },
+      delivery: "at-most-once",
+      after: [{ id: "other" }, { job: { id: "third", queue: "q" }, policy: "ignore", as: "third" }],
+    },
+  );
+  // @ts-expect-error -- no such delivery
+  await queue.add("resize", { url: "a", width: 1 }, { delivery: "exactly-once" });
+  // @ts-expect-error -- no such policy
+  await queue.add("resize", { url: "a", width: 1 }, { onFailure: "explode" });
+
+  const { job, children } = await queue.addFlow({
+    name: "publish",
+    children: [{ name: "resize", queueName: "images", opts: { failParentOnFailure: true } }],
+  });
+  const ids: string[] = [job.id, ...(children ?? []).map((child) => child.job.id)];
+  ids;
+  // @ts-expect-error -- a flow is one commit
+  await queue.addFlow({ name: "publish", opts: { durability: "power" } });
+
+  const flow = queue.flow();
+  const first = flow.add<Resize, Sizes>("resize", "images", { url: "a", width: 1 });
+  flow.add("publish", queue, {}, { after: [first, { job: first, policy: "on_failure" }] });
+  const bytes: number | undefined = first.returnvalue?.bytes;
+  bytes;
+
+  await using store = await openStore("jobs.db", {
+    encryption: { keys: [{ id: "a", secret: new Uint8Array(32) }], mode: "encrypt" },
+  });
+  await store.limits.set({ queue: "q", max: 1, duration: 1000 });
+  // @ts-expect-error -- no such limit
+  await store.limits.set({ queue: "q", rate: 5 });
+  const put = await store.schedules.put(
+    "s",
+    { pattern: "* * * * *", tz: "Europe/Paris" },
+    { name: "n", queue: "q", opts: { attempts: 3 } },
+  );
+  const next: number | undefined = put.next;
+  next;
+  // @ts-expect-error -- each slot makes a job anew
+  await store.schedules.put("s", { every: 5 }, { name: "n", queue: "q", opts: { jobId: "x" } });
+
+  new Worker<Resize, Sizes>(
+    "images",
+    (running) => {
+      for (const each of running.getBatch()) each.setAsCompleted({ bytes: each.data.width });
+      if (running.data.width < 0) throw new RateLimitError("slow down", { ms: 5, scope: "group" });
+      return { bytes: 0 };
+    },
+    { batch: { size: 10, timeout: 50 } },
+  );
 }
 
 export function remote(error: RemoteError): string {

@@ -67,7 +67,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     queue: WHERE,
     reason: { type: "string", help: "kept with the job" },
   }),
-  doctor: command(verbs.doctor, "check file, locks and invariants; print versions"),
+  doctor: command(verbs.doctor, "check file, locks and invariants; print versions", [], {
+    repair: { type: "boolean", help: "mend what can be mended" },
+  }),
   backup: command(verbs.backup, "write a consistent copy while in use", ["destination"]),
   bench: {
     run: undefined,
@@ -183,6 +185,7 @@ export function toArgs(parsed: Parsed): Args {
     limit: wholeNumber(parsed, "limit", 1, 10_000, 100),
     all: values["all"] === true,
     scheduled: values["scheduled"] === true,
+    repair: values["repair"] === true,
     yes: values["yes"] === true || values["force"] === true,
   };
 }

@@ -35,6 +35,7 @@ export interface Args {
   limit: number;
   all: boolean;
   scheduled: boolean;
+  repair: boolean;
   yes: boolean;
 }
 
@@ -200,8 +201,9 @@ export const cancel: Verb = async (store, { id, queue, reason }) => {
   return answer({ id: job.id, queue: job.queue, outcome }, line, outcome !== "finished");
 };
 
-export const doctor: Verb = async (store) => {
-  const report = JSON.parse(await ask(store, "doctor")) as DoctorAnswer;
+export const doctor: Verb = async (store, { repair }) => {
+  const raw = await ask(store, "doctor", "", "", repair ? 1 : 0);
+  const report = JSON.parse(raw) as DoctorAnswer;
   report.versions["package"] = `${native.version} for Node`;
   report.versions["language"] = `Node ${process.versions.node}`;
   return { json: JSON.stringify(report), lines: doctorView(report), good: report.ok };

@@ -60,7 +60,7 @@ export interface DeadAnswer {
 
 export interface DoctorAnswer {
   ok: boolean;
-  checks: { name: string; ok: boolean; detail: string }[];
+  checks: { name: string; ok: boolean; detail: string; repaired?: string }[];
   versions: Record<string, string | number>;
 }
 
@@ -166,7 +166,10 @@ export function doctorView({ ok, checks, versions }: DoctorAnswer): string[] {
   return [
     ...table(
       ["CHECK", "", "DETAIL"],
-      checks.map((each) => [each.name, each.ok ? "ok" : "BAD", each.detail]),
+      checks.map(({ name, ok: good, detail, repaired }) => [
+        ...[name, good ? "ok" : "BAD"],
+        repaired === undefined ? detail : `${detail}; repaired: ${repaired}`,
+      ]),
     ),
     "",
     Object.entries(versions)

@@ -196,7 +196,10 @@ def make_parser() -> ArgumentParser:
     _queue_option(inspect, "only this queue; with --job: where it is")
     _add_dead(group)
     _add_queue_verbs(group)
-    _verb(group, "doctor", verbs.doctor, "check file, locks and invariants; print versions")
+    doctor = _verb(
+        group, "doctor", verbs.doctor, "check file, locks and invariants; print versions"
+    )
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended")
     backup = _verb(group, "backup", verbs.backup, "write a consistent copy while in use")
     backup.add_argument("destination", action=_Text, help="a file that does not exist yet")
     _add_bench(group)

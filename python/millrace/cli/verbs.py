@@ -184,9 +184,9 @@ def cancel(engine: _core.Engine, args: Namespace) -> Answer:
     )
 
 
-def doctor(engine: _core.Engine, args: Namespace) -> Answer:  # noqa: ARG001 - a verb's signature
-    """Checks the store; a fault is bad news."""
-    answer = json.loads(engine.doctor_json())
+def doctor(engine: _core.Engine, args: Namespace) -> Answer:
+    """Checks the store, and mends it if asked; a fault that is left is bad news."""
+    answer = json.loads(engine.doctor_json(repair=args.repair))
     answer["versions"]["package"] = f"{_core.VERSION} for Python"
     answer["versions"]["language"] = f"Python {platform.python_version()}"
     raw = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))

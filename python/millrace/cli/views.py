@@ -126,10 +126,17 @@ def dead_list(answer: Answer) -> list[str]:
     return [*lines, "", total + shown]
 
 
+def _check_detail(check: Answer) -> str:
+    repaired = check.get("repaired")
+    detail: str = check["detail"]
+    return detail if repaired is None else f"{detail}; repaired: {repaired}"
+
+
 def doctor(answer: Answer) -> list[str]:
     """The checks and the versions."""
     checks = (
-        [each["name"], "ok" if each["ok"] else "BAD", each["detail"]] for each in answer["checks"]
+        [each["name"], "ok" if each["ok"] else "BAD", _check_detail(each)]
+        for each in answer["checks"]
     )
     versions = ", ".join(f"{name} {version}" for name, version in answer["versions"].items())
     verdict = "all is well" if answer["ok"] else "something is wrong"
