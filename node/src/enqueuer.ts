@@ -1,5 +1,5 @@
 // Collects the adds of one store and sends them to the core: those of one tick cross in one call.
-import { toMillraceError } from "./errors.js";
+import { hasCode, toMillraceError } from "./errors.js";
 import { type Crossing, expect, forgo, hold, letGo, newId } from "./hub.js";
 import type { OptionSet } from "./job-options.js";
 import type { NativeEngine } from "./native.cjs";
@@ -35,6 +35,11 @@ export function readAck(
     existing: how === 1,
     durability: (rest - how) / 3,
   };
+}
+
+/** The core's queue had no room, which passes. A group that has its maxSize answers the same code, but that is an answer. */
+function isWriterFull(reason: unknown): boolean {
+  return hasCode(reason, "queue_full") && !(reason as Error).message.startsWith("group ");
 }
 
 // Enough for one commit to be worth it; the rest of a long tick is then serialised while the core writes.
@@ -174,7 +179,7 @@ export class Enqueuer {
       refuse: (index, error) => {
         const batch = batches[index] as Batch;
         const reason = toMillraceError(error);
-        if ((reason as { code?: string }).code === "queue_full") {
+        if (isWriterFull(reason)) {
           again.push(batch);
           return;
         }
