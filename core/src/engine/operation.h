@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/macros.h"
+#include "engine/isolation.h"
 #include "jobs/ledger.h"
+#include "jobs/quarantine.h"
 #include "store/writer.h"
 
 namespace millrace::engine {
@@ -22,9 +24,11 @@ class LedgerOp : public store::WriteOp {
   LedgerOp(jobs::Ledger& ledger, F apply) : ledger_(ledger), apply_(std::move(apply)) {}
   Status Apply(store::Connection&) override {
     RETURN_IF_ERROR(apply_(ledger_));
-    return Conclude(ledger_);
+    return concludes ? Conclude(ledger_) : Status::Ok();
   }
   void Done(const Status&) override {}
+
+  bool concludes = true;
 
  private:
   jobs::Ledger& ledger_;
@@ -38,6 +42,32 @@ Status RunChange(store::Writer& writer, jobs::Ledger& ledger, Durability durabil
   LedgerOp<F> op(ledger, std::move(apply));
   op.durability = durability;
   return writer.Run(&op, wait_if_full);
+}
+
+// Work on many leases in slices, of which a damaged one must not hold up the others (isolation.h):
+// `slice(ledger, limit)` works on the first `limit` of them, `take_away(ledger, failed)` takes away
+// the first one, with what its slice had failed with. One slice a call; an error if another call
+// would be in vain for now.
+template <typename Slice, typename TakeAway>
+Status RunIsolated(store::Writer& writer, jobs::Ledger& ledger, int64_t limit, Slice slice,
+                   TakeAway take_away) {
+  Isolation isolation;
+  Status failed;
+  for (int64_t most = limit; isolation.stage() != Isolation::Stage::kGiveUp;
+       most = isolation.limit()) {
+    auto apply = [&](jobs::Ledger& l) {
+      return isolation.stage() == Isolation::Stage::kTakeAway ? take_away(l, failed)
+                                                              : slice(l, most);
+    };
+    LedgerOp<decltype(apply)> op(ledger, apply);
+    op.concludes = isolation.stage() == Isolation::Stage::kWhole;
+    op.durability = Durability::kProcess;
+    Status status = writer.Run(&op, true);
+    if (status.ok() || !jobs::IsDamage(status)) return status;
+    isolation.Failed(most);
+    failed = std::move(status);
+  }
+  return failed;
 }
 
 }  // namespace millrace::engine

@@ -91,11 +91,17 @@ Status Presence::Register(int slot, int64_t* process_id) {
 Status Presence::RescueAll(int64_t process_id, std::vector<std::string>* ids) {
   for (bool more = true; more;) {
     std::vector<std::string> slice;
-    RETURN_IF_ERROR(
-        RunChange(*writer_, *ledger_, Durability::kProcess, true, [&](jobs::Ledger& ledger) {
+    RETURN_IF_ERROR(RunIsolated(
+        *writer_, *ledger_, kRescueSlice,
+        [&](jobs::Ledger& ledger, int64_t most) {
           slice.clear();
-          RETURN_IF_ERROR(jobs::RescueFrom(ledger, process_id, kRescueSlice, &slice, &more));
+          RETURN_IF_ERROR(jobs::RescueFrom(ledger, process_id, most, &slice, &more));
           return more ? Status::Ok() : jobs::DeleteProcess(ledger, process_id);
+        },
+        [&](jobs::Ledger& ledger, const Status& failed) {
+          slice.clear();
+          more = true;
+          return jobs::TakeAwayFirst(ledger, process_id, failed);
         }));
     ids->insert(ids->end(), slice.begin(), slice.end());
   }

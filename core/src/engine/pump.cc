@@ -215,9 +215,14 @@ void Pump::TimeOutHung() {
     if (!any.ok() || !*any) return;
   }
   // A failure here is no loss: the next second tries again.
-  (void)RunChange(writer_, ledger_, Durability::kProcess, true, [](jobs::Ledger& ledger) {
-    return jobs::TimeOutOverdue(ledger, kHungGraceMs, kHungSlice);
-  });
+  (void)RunIsolated(
+      writer_, ledger_, kHungSlice,
+      [](jobs::Ledger& ledger, int64_t most) {
+        return jobs::TimeOutOverdue(ledger, kHungGraceMs, most);
+      },
+      [](jobs::Ledger& ledger, const Status& failed) {
+        return jobs::TakeAwayOverdue(ledger, kHungGraceMs, failed);
+      });
 }
 
 // One slice of each queue that is served here, hungry or not, and of throttled keys. True if there

@@ -18,6 +18,7 @@
 #include "base/fork.h"
 #include "base/log.h"
 #include "base/seal.h"
+#include "engine/isolation.h"
 #include "engine/pump.h"
 #include "engine/session_state.h"
 #include "jobs/ledger.h"
@@ -101,7 +102,10 @@ class SessionCore : public PumpSession,
   Status ApplyNote(Note& note);
   Status ApplyReport(const Note& note);
   Status ClaimForQueues(int32_t want);
+  Status TakeAway(Note& note);
+  void DropNotes(size_t count);
   void FinishStep(const Status& status);
+  bool Isolate(const Status& status);
   bool TellSettled(const Status& status);
   std::string QueueName(int64_t queue_id) const;
   template <typename Ready>
@@ -140,6 +144,9 @@ class SessionCore : public PumpSession,
   int32_t step_want_ = 0;
   bool step_more_ = false;  // there is more to claim than this step has looked at
   bool step_committed_ = false;
+  size_t step_count_ = 0;  // notes that this step writes: all but after damage
+  Isolation isolation_;    // changes between steps
+  Status step_failed_;     // what the last step failed with, if isolation_ is active
   size_t next_queue_ = 0;
   std::vector<int64_t> heard_tokens_;  // of the pump's thread
 };

@@ -1,15 +1,25 @@
 // The write operation of a session: what was said about its leases, then claims, in one commit.
+#include <algorithm>
+
 #include "base/macros.h"
 #include "engine/operation.h"
 #include "engine/session.h"
 #include "jobs/change.h"
 #include "jobs/claim.h"
 #include "jobs/finish.h"
+#include "jobs/quarantine.h"
 
 namespace millrace::engine {
 namespace {
 
 constexpr int64_t kRetryStepMs = 100;  // after a disk or I/O error
+
+Status Damaged(const jobs::Lease& lease, const Status& failed) {
+  return Status(Code::kCorrupt, "job " + lease.key.PublicId() +
+                                    " is damaged and was taken out of the way; run `millrace "
+                                    "doctor`: " +
+                                    failed.message());
+}
 
 }  // namespace
 
@@ -26,6 +36,11 @@ bool SessionCore::StartStep() {
   gauge_.Add(std::exchange(settled_since_, 0));
   // A claim alone promises nothing: only what settles is as durable as the session.
   durability = step_notes_.empty() ? Durability::kProcess : context_.durability;
+  step_count_ = step_notes_.size();
+  if (isolation_.active()) {
+    step_count_ = std::min(step_count_, static_cast<size_t>(isolation_.limit()));
+    step_want_ = 0;
+  }
   bytes = 0;
   for (const Note& note : step_notes_)
     bytes += static_cast<int64_t>(note.outcome.body.size() + note.text.size());
@@ -55,7 +70,11 @@ Status SessionCore::Apply(store::Connection&) {
   step_settled_.clear();
   step_claimed_.clear();
   step_more_ = false;
-  for (Note& note : step_notes_) RETURN_IF_ERROR(ApplyNote(note));
+  const bool take_away = isolation_.stage() == Isolation::Stage::kTakeAway;
+  for (size_t i = 0; i < step_count_; ++i) {
+    RETURN_IF_ERROR(take_away ? TakeAway(step_notes_[i]) : ApplyNote(step_notes_[i]));
+  }
+  if (isolation_.stage() != Isolation::Stage::kWhole) return Status::Ok();
   RETURN_IF_ERROR(ClaimForQueues(step_want_));
   return Conclude(*context_.ledger);  // last: a claim ends what has expired
 }
@@ -85,6 +104,16 @@ Status SessionCore::ApplyNote(Note& note) {
     RETURN_IF_ERROR(jobs::TimeOutJob(*context_.ledger, lease, false, &settled));
   }
   step_settled_.push_back(std::move(settled));
+  return Status::Ok();
+}
+
+// What a damaged job has to do with ends here; the others must not wait for it.
+Status SessionCore::TakeAway(Note& note) {
+  const jobs::Lease& lease = note.running->lease;
+  if (note.kind != Note::Kind::kSettle && note.kind != Note::Kind::kTimeOut) return Status::Ok();
+  bool held = false;
+  RETURN_IF_ERROR(jobs::TakeAwayLease(*context_.ledger, lease, step_failed_.ToString(), &held));
+  step_settled_.push_back({.token = lease.token, .status = Damaged(lease, step_failed_)});
   return Status::Ok();
 }
 
@@ -129,8 +158,14 @@ bool SessionCore::TellSettled(const Status& status) {
   if (!step_committed_) return false;
   bool news = false;
   size_t next = 0;
-  for (Note& note : step_notes_) {
-    if (note.kind != Note::Kind::kSettle && note.kind != Note::Kind::kTimeOut) continue;
+  for (size_t i = 0; i < step_count_; ++i) {
+    Note& note = step_notes_[i];
+    if (note.kind != Note::Kind::kSettle && note.kind != Note::Kind::kTimeOut) {
+      if (isolation_.stage() != Isolation::Stage::kTakeAway) continue;
+      notices_.errors.push_back(Damaged(note.running->lease, step_failed_));
+      news = true;
+      continue;
+    }
     Settled& settled = step_settled_[next++];
     const jobs::Lease& lease = note.running->lease;
     if (note.kind == Note::Kind::kTimeOut) {
@@ -145,8 +180,33 @@ bool SessionCore::TellSettled(const Status& status) {
     notices_.settled.push_back(std::move(settled));
     news = true;
   }
-  step_notes_.clear();
+  DropNotes(step_count_);
   return news;
+}
+
+void SessionCore::DropNotes(size_t count) {
+  step_notes_.erase(step_notes_.begin(), step_notes_.begin() + static_cast<ptrdiff_t>(count));
+  if (step_notes_.empty()) isolation_.End();
+}
+
+// After a failed step: true if the next one is to try less of it, at once. With mutex_ held.
+bool SessionCore::Isolate(const Status& status) {
+  if (step_committed_ || step_count_ == 0 || !jobs::IsDamage(status)) return false;
+  isolation_.Failed(static_cast<int64_t>(step_count_));
+  step_failed_ = status;
+  if (isolation_.stage() != Isolation::Stage::kGiveUp) return true;
+  // Not even its lease can be taken away: it is left to `doctor`.
+  const Note& note = step_notes_.front();
+  const jobs::Lease& lease = note.running->lease;
+  if (note.kind == Note::Kind::kSettle && !note.quiet) {
+    notices_.settled.push_back({.token = lease.token,
+                                .id = lease.key.PublicId(),
+                                .queue = QueueName(lease.place.queue_id),
+                                .status = Damaged(lease, status)});
+  }
+  isolation_.Succeeded();
+  DropNotes(1);
+  return true;
 }
 
 void SessionCore::FinishStep(const Status& status) {
@@ -154,14 +214,18 @@ void SessionCore::FinishStep(const Status& status) {
       shared_from_this();  // Close() may let go of it meanwhile
   Lock lock(mutex_);
   step_under_way_ = false;
+  const bool again = !status.ok() && Isolate(status);
   bool news = TellSettled(status) || !status.ok();
-  if (!status.ok()) {
+  if (again) {
+    retry_at_ms_ = 0;
+  } else if (!status.ok()) {
     // What was not committed stays in step_notes_ and goes with the next step.
     notices_.errors.push_back(status);
     retry_at_ms_ = context_.clock->MonotonicMs() + kRetryStepMs;
     hungry_ = true;
   } else {
     retry_at_ms_ = 0;
+    if (isolation_.active()) isolation_.Succeeded();
   }
   if (hungry_ && running_.empty() && waiting_.empty() && notes_.empty() && step_notes_.empty() &&
       status.ok()) {
@@ -171,7 +235,7 @@ void SessionCore::FinishStep(const Status& status) {
   jobs_changed_.notify_all();  // Close() waits for the end of a step
   const bool hungry = hungry_;
   Notify(std::move(lock), false, news);
-  if (status.ok()) (void)Kick(Lock(mutex_));
+  if (status.ok() || again) (void)Kick(Lock(mutex_));
   if (hungry) context_.pump->Nudge();
 }
 

@@ -10,6 +10,7 @@
 #include "jobs/locate.h"
 #include "jobs/parking.h"
 #include "jobs/turn_line.h"
+#include "jobs/quarantine.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -23,12 +24,6 @@ constexpr int64_t kPromoteSlice = 1'000;
 // Expired, damaged or parked jobs, and groups that may not give, that one transaction passes by, at
 // most: nobody else can write meanwhile.
 constexpr int64_t kPassSlice = 1'000;
-
-Status Quarantine(Ledger& ledger, int64_t queue_id, int64_t row, const char* what) {
-  Query q(ledger.connection(), sql::jobs::kQuarantine);
-  q.Bind(ledger.now_ms(), queue_id, row, what);
-  return q.Run();
-}
 
 struct Due {
   Place place;

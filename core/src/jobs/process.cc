@@ -4,12 +4,15 @@
 #include "base/text.h"
 #include "jobs/claim.h"
 #include "jobs/finish.h"
+#include "jobs/quarantine.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
 namespace {
 
 using store::Query;
+
+constexpr const char* kNoJob = "a lease of a job that is gone or stands elsewhere";
 
 std::string JsonArray(const std::vector<std::string>& texts) {
   std::string out = "[";
@@ -135,7 +138,10 @@ Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector
     Lease lease;
     bool found = false;
     RETURN_IF_ERROR(LoadLease(ledger.connection(), row, &lease, &found));
-    if (!found) continue;
+    if (!found) {
+      RETURN_IF_ERROR(TakeAwayActive(ledger, row, kNoJob));
+      continue;
+    }
     bool lost = false;
     RETURN_IF_ERROR(RescueJob(ledger, lease, "the worker died while it ran the job", &lost));
     if (!lost) ids->push_back(lease.key.PublicId());
@@ -151,12 +157,28 @@ Status TimeOutOverdue(Ledger& ledger, int64_t grace_ms, int64_t limit) {
     Lease lease;
     bool found = false;
     RETURN_IF_ERROR(LoadLease(ledger.connection(), row, &lease, &found));
-    if (!found) continue;
+    if (!found) {
+      RETURN_IF_ERROR(TakeAwayActive(ledger, row, kNoJob));
+      continue;
+    }
     Settled settled;
     RETURN_IF_ERROR(TimeOutJob(ledger, lease, true, &settled));
     ledger.WakeOwner(lease.process_id);
   }
   return Status::Ok();
+}
+
+Status TakeAwayFirst(Ledger& ledger, int64_t process_id, const Status& failed) {
+  ASSIGN_OR_RETURN(const std::vector<int64_t> rows,
+                   Rows(ledger.connection(), sql::process::kSelectHeld, process_id, 1));
+  return rows.empty() ? failed : TakeAwayActive(ledger, rows[0], failed.ToString());
+}
+
+Status TakeAwayOverdue(Ledger& ledger, int64_t grace_ms, const Status& failed) {
+  ASSIGN_OR_RETURN(
+      const std::vector<int64_t> rows,
+      Rows(ledger.connection(), sql::process::kSelectOverdue, ledger.monotonic_ms() - grace_ms, 1));
+  return rows.empty() ? failed : TakeAwayActive(ledger, rows[0], failed.ToString());
 }
 
 Result<bool> AnyOverdue(store::Connection& connection, int64_t before_monotonic_ms) {

@@ -50,13 +50,18 @@ struct ListedWorker {
 Result<std::vector<ListedWorker>> ListSessions(store::Connection& connection);
 
 // Takes back up to `limit` jobs of a dead process (see RescueJob). *more is true if it may hold
-// others.
+// others. A lease of which the job is gone, or stands elsewhere, is taken away (quarantine.h).
 Status RescueFrom(Ledger& ledger, int64_t process_id, int64_t limit, std::vector<std::string>* ids,
                   bool* more);
 
+// After RescueFrom of one job has failed: takes its lease away, and nothing else. Answers `failed`
+// if there is none.
+Status TakeAwayFirst(Ledger& ledger, int64_t process_id, const Status& failed);
+
 // Fails the attempts that are over their hard limit by more than grace_ms, whoever holds them:
-// their worker hangs or is stopped. The owners are woken. At most `limit`.
+// their worker hangs or is stopped. The owners are woken. At most `limit`. Damaged ones as above.
 Status TimeOutOverdue(Ledger& ledger, int64_t grace_ms, int64_t limit);
+Status TakeAwayOverdue(Ledger& ledger, int64_t grace_ms, const Status& failed);
 Result<bool> AnyOverdue(store::Connection& connection, int64_t before_monotonic_ms);
 
 // What others asked of the leases of a process.

@@ -101,6 +101,49 @@ TEST_CASE("who is over the hard limit is failed, and told", "[jobs][process]") {
   f.CheckInvariants();
 }
 
+TEST_CASE("a lease without its job is taken out of the way", "[jobs][process]") {
+  JobsFixture f;
+  for (int i = 0; i < 4; ++i) {
+    JobSpec spec = Spec(std::to_string(i));
+    spec.time_limit_ms = 100;
+    f.Add(spec);
+  }
+  const std::vector<Claimed> claimed = f.Claim(4);
+  const std::string row = std::to_string(claimed[1].lease.key.row);
+  RequireOk(f.connection().Exec(("DELETE FROM jobs WHERE job = " + row).c_str()));
+  SECTION("when its process died") {
+    std::vector<std::string> ids;
+    bool more = true;
+    f.MustDo([&](Ledger& ledger) { return RescueFrom(ledger, kProcess, 10, &ids, &more); });
+    CHECK(ids == std::vector<std::string>{"0", "2", "3"});
+    CHECK(f.Counts().ready == 3);
+  }
+  SECTION("when its process hangs") {
+    f.clock.Advance(200);
+    f.MustDo([](Ledger& ledger) { return TimeOutOverdue(ledger, 0, 10); });
+    CHECK(f.Counts().failed == 3);
+  }
+  CHECK(f.Counts().active == 0);
+  CHECK(f.Int("SELECT count(*) FROM active") == 0);
+  CHECK(f.Int("SELECT count(*) FROM quarantine") == 1);
+}
+
+TEST_CASE("the first lease of a process can be taken away alone", "[jobs][process]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.AddId("b");
+  f.Claim(2);
+  const Status failed(Code::kCorrupt, "what it failed with");
+  f.MustDo([&](Ledger& ledger) { return TakeAwayFirst(ledger, kProcess, failed); });
+  CHECK(f.Counts().active == 1);
+  CHECK(f.StateOf("b") == JobState::kActive);
+  CHECK(RequireOk(f.connection().QueryText("SELECT what FROM quarantine")) ==
+        "corrupt: what it failed with");
+  f.clock.Advance(1);
+  const Status none = f.Do([&](Ledger& ledger) { return TakeAwayOverdue(ledger, 0, failed); });
+  CHECK(none.code() == Code::kCorrupt);
+}
+
 TEST_CASE("a wall clock that jumps ends no attempt", "[jobs][process]") {
   JobsFixture f;
   JobSpec spec = Spec("a");
