@@ -113,6 +113,13 @@ Status EngineImpl::Close() {
   if (pump_) pump_->Stop();
   if (overflow_) overflow_->Stop();
   if (presence_ && writer_) presence_->Disappear();
+  if (writer_ && ledger_ && ledger_->counters().pending()) {
+    // Counters that cannot be written any more are a second's.
+    (void)RunChange(*writer_, *ledger_, Durability::kProcess, true, [](jobs::Ledger& ledger) {
+      ledger.counters().FlushNow();
+      return Status::Ok();
+    });
+  }
   if (writer_) writer_->Stop();
   return store_->Close();
 }

@@ -1,6 +1,8 @@
 // Deduplication keys and counters.
+#include "base/text.h"
 #include "engine/engine_impl.h"
 #include "jobs/dedup.h"
+#include "jobs/read.h"
 
 namespace millrace::engine {
 
@@ -18,8 +20,22 @@ Result<bool> EngineImpl::ReleaseDedup(const std::string& queue, const std::strin
   return released;
 }
 
-Result<std::vector<TaskCounters>> EngineImpl::ReadCounters(const std::string&) {
-  return Status(Code::kInvalidArgument, "not built yet");
+Result<std::vector<TaskCounters>> EngineImpl::ReadCounters(const std::string& queue) {
+  if (!queue.empty()) RETURN_IF_ERROR(CheckName(queue, "queue"));
+  return WithReader([&](store::Connection& c) -> Result<std::vector<TaskCounters>> {
+    int64_t queue_id = 0;
+    if (!queue.empty()) {
+      ASSIGN_OR_RETURN(queue_id, jobs::QueueIdOf(c, queue));
+      if (queue_id == 0) return std::vector<TaskCounters>();
+    }
+    std::vector<int64_t> queue_ids;
+    ASSIGN_OR_RETURN(std::vector<TaskCounters> counters,
+                     ledger_->counters().Read(c, queue_id, &queue_ids));
+    for (size_t i = 0; i < counters.size(); ++i) {
+      ASSIGN_OR_RETURN(counters[i].queue, jobs::QueueName(c, queue_ids[i]));
+    }
+    return counters;
+  });
 }
 
 }  // namespace millrace::engine

@@ -200,11 +200,24 @@ void Pump::EverySecond(const Snapshot& members) {
   if (now_ns < next_check_ns_) return;
   next_check_ns_ = now_ns + kSecondNs;
   presence_.CheckFiles();
+  FlushCounters();
   if (members.sessions.empty()) return;
   if (auto reader = store_.Read(); reader.ok()) LookAtLeases(**reader, members);
   TimeOutHung();
   if (now_ns < next_clean_ns_) return;
   next_clean_ns_ = now_ns + (CleanExpired(members) ? kSecondNs : kCleanEveryNs);
+}
+
+// What was counted in a process that is idle now.
+void Pump::FlushCounters() {
+  const int64_t flushes = ledger_.counters().flushes();
+  const bool busy = std::exchange(counter_flushes_, flushes) != flushes;
+  if (busy || !ledger_.counters().pending()) return;
+  // A failure here is no loss: the next second tries again.
+  (void)RunChange(writer_, ledger_, Durability::kProcess, true, [](jobs::Ledger& ledger) {
+    ledger.counters().FlushNow();
+    return Status::Ok();
+  });
 }
 
 void Pump::TimeOutHung() {

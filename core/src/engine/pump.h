@@ -90,6 +90,7 @@ class Pump {
   void LookForEvents(store::Connection& connection, const Snapshot& members);
   void LookAtLeases(store::Connection& connection, const Snapshot& members);
   void EverySecond(const Snapshot& members);
+  void FlushCounters();
   void TimeOutHung();
   bool CleanExpired(const Snapshot& members);
 
@@ -107,6 +108,7 @@ class Pump {
   std::vector<int64_t> job_queues_;
   int64_t next_check_ns_ = 0;
   int64_t next_clean_ns_ = 0;
+  int64_t counter_flushes_ = 0;
 };
 
 }  // namespace millrace::engine

@@ -97,7 +97,9 @@ Claimed MakeClaimed(Ledger& ledger, const Place& place, Body body, const std::st
   return claimed;
 }
 
-Status AddRun(Ledger& ledger, Claimed* claimed) {
+// *could_start_at_ms is when the job could have started if its last attempt was postponed; -1 if it
+// came back at once, nobody knows when.
+Status AddRun(Ledger& ledger, Claimed* claimed, int64_t* could_start_at_ms) {
   RunRecord run;
   RETURN_IF_ERROR(LoadRun(ledger.connection(), claimed->lease.key.row, &run));
   Lease& lease = claimed->lease;
@@ -105,6 +107,7 @@ Status AddRun(Ledger& ledger, Claimed* claimed) {
   lease.attempts_made = run.attempts_made;
   lease.crashes = claimed->job.crashes = run.crashes;
   claimed->job.attempt = run.attempts_made + 1;
+  if (run.attempts_started > 0) *could_start_at_ms = run.due_at_ms > 0 ? run.due_at_ms : -1;
   claimed->job.progress = std::move(run.progress);
   claimed->job.checkpoint = std::move(run.checkpoint);
   return Status::Ok();
@@ -139,10 +142,20 @@ struct Claim {
 // What became of a ready job that a claim came by.
 enum class Met { kClaimed, kPassed, kNoRoom };
 
+void CountStart(Ledger& ledger, const Lease& lease, int64_t could_start_at_ms) {
+  Counters& counters = ledger.counters();
+  counters.Add(lease.place.queue_id, lease.name, Counters::What::kStarted);
+  if (could_start_at_ms < 0) return;
+  counters.AddTime(lease.place.queue_id, lease.name, Counters::What::kWait,
+                   ledger.now_ms() - could_start_at_ms);
+}
+
 Status StartJob(Claim& claim, const Place& place, Body body) {
   Ledger& ledger = claim.ledger;
+  int64_t could_start_at_ms = std::max(body.key.created_at_ms, body.spec.due_at_ms);
   Claimed next = MakeClaimed(ledger, place, std::move(body), claim.queue, claim.process_id);
-  if (place.has(kHasRun)) RETURN_IF_ERROR(AddRun(ledger, &next));
+  if (place.has(kDependent)) could_start_at_ms = -1;  // when the others had ended
+  if (place.has(kHasRun)) RETURN_IF_ERROR(AddRun(ledger, &next, &could_start_at_ms));
   RETURN_IF_ERROR(InsertActive(ledger, next.lease));
   ledger.Moved(claim.queue_id, JobState::kReady, JobState::kActive, Cause::kClaim, place.priority);
   ledger.Log(claim.queue_id, {.type = EventType::kActive,
@@ -150,6 +163,7 @@ Status StartJob(Claim& claim, const Place& place, Body body) {
                               .prev = JobState::kReady,
                               .job = &next.lease.key,
                               .attempt = next.job.attempt});
+  CountStart(ledger, next.lease, could_start_at_ms);
   RETURN_IF_ERROR(ledger.limits().Start(claim.queue_id, next.lease.name));
   claim.claimed->push_back(std::move(next));
   return Status::Ok();

@@ -93,6 +93,7 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
                 .group = spec.group};
   ack->id = key.PublicId();
   ack->existing = false;
+  ledger.counters().Add(queue_id, spec.name, Counters::What::kEnqueued);
   return Status::Ok();
 }
 

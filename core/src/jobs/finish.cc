@@ -70,6 +70,26 @@ EventType EndEvent(JobState state) {
   return state == JobState::kFailed ? EventType::kFailed : EventType::kCancelled;
 }
 
+Counters::What CounterOf(JobState state) {
+  if (state == JobState::kCompleted) return Counters::What::kCompleted;
+  return state == JobState::kFailed ? Counters::What::kFailed : Counters::What::kCancelled;
+}
+
+// Of an attempt that ends.
+void Count(Ledger& ledger, const Lease& lease, Counters::What what) {
+  ledger.counters().Add(lease.place.queue_id, lease.name, what);
+}
+
+// The same of a job that nobody runs.
+Status CountEnd(Ledger& ledger, const Place& place, JobState state) {
+  Query q(ledger.connection(), sql::counters::kSelectTask);
+  q.Bind(place.row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  if (found) ledger.counters().Add(place.queue_id, q.Text(0), CounterOf(state));
+  return Status::Ok();
+}
+
 // The job ends here. Its rows go at once if nothing of it is to be kept; then the event carries the
 // result. `own` is the job's rule instead of its queue's.
 Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending, JobState from,
@@ -105,6 +125,7 @@ Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending,
 // Ends a job with the attempt that its lease was for.
 Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state,
                   Cause cause, std::string_view body, ContentType type) {
+  Count(ledger, lease, CounterOf(state));
   return End(ledger, lease.key, place,
              {.state = state,
               .started_at_ms = lease.started_at_ms,
@@ -178,6 +199,7 @@ Status FailAttempt(Ledger& ledger, const Lease& lease, Place place, const Outcom
   place.flags |= kHasRun;
   RETURN_IF_ERROR(WriteRun(ledger, lease, made, lease.crashes, due_at_ms));
   RETURN_IF_ERROR(KeepAttemptError(ledger, lease, outcome.body));
+  Count(ledger, lease, Counters::What::kRetried);
   const std::string_view error =
       outcome.content_type == ContentType::kJson ? outcome.body : std::string_view();
   return PutBack(ledger, lease, place, delay_ms, Cause::kRetryNow, Cause::kRetryLater, error,
@@ -224,6 +246,10 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   }
   Place place = lease.place;
   place.flags |= ended.flags;
+  if (kind != Kind::kReleased && kind != Kind::kWaiting && kind != Kind::kReplaced) {
+    ledger.counters().AddTime(place.queue_id, lease.name, Counters::What::kRun,
+                              ledger.now_ms() - lease.started_at_ms);
+  }
   if (kind == Kind::kCompleted) {
     settled->state = JobState::kCompleted;
     return EndAttempt(ledger, lease, place, JobState::kCompleted, Cause::kComplete, outcome.body,
@@ -246,6 +272,7 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   *lost = !ended.held;
   if (!ended.held) return Status::Ok();
   const int32_t crashes = lease.crashes + 1;
+  Count(ledger, lease, Counters::What::kCrashed);
   ledger.Log(lease.place.queue_id, {.type = EventType::kRescued,
                                     .state = JobState::kActive,
                                     .prev = JobState::kActive,
@@ -290,6 +317,7 @@ Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settle
 Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
                   std::string_view error, const std::optional<Keep>& keep_failed) {
   RunRecord run;
+  RETURN_IF_ERROR(CountEnd(ledger, place, JobState::kCancelled));
   if (place.has(kHasRun)) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
   return End(ledger, key, place,
              {.state = JobState::kCancelled,

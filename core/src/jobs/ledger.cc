@@ -144,6 +144,7 @@ Status Ledger::Begin(store::Connection& connection) {
   control_.clear();
   ended_.clear();
   keys_made_ = 0;
+  counters_.Begin();
   new_queues_.clear();
   now_ms_ = options_.clock->WallMs();
   monotonic_ms_ = options_.clock->MonotonicMs();
@@ -166,7 +167,7 @@ Status Ledger::Flush(store::Connection& connection) {
     q.Bind(next_, limits_.settings_version());
     RETURN_IF_ERROR(q.Run());
   }
-  return Status::Ok();
+  return counters_.Flush(connection, monotonic_ms_);
 }
 
 Status Ledger::FlushLimits() {
@@ -228,6 +229,7 @@ Result<int64_t> Ledger::TrimEvents(const QueueChange& change) {
 }
 
 void Ledger::Committed() {
+  counters_.Committed(monotonic_ms_);
   for (size_t i = 0; i < used_; ++i) {
     const QueueChange& change = changes_[i];
     const int64_t jobs = std::max<int64_t>(change.new_jobs, change.timer ? 1 : 0);
@@ -238,6 +240,7 @@ void Ledger::Committed() {
 }
 
 void Ledger::RolledBack() {
+  counters_.RolledBack();
   for (const std::string& name : new_queues_) queue_ids_.erase(name);
   used_ = 0;
   control_.clear();

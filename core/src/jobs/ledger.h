@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/seal.h"
+#include "jobs/counters.h"
 #include "jobs/event_log.h"
 #include "jobs/group.h"
 #include "jobs/job_state.h"
@@ -61,6 +62,7 @@ class Ledger : public store::BatchHooks {
   // For those who make a payload of others' payloads (jobs/payloads.h).
   const Keyring& keyring() const { return *options_.keyring; }
   int64_t NextNumber() { return next_++; }  // unique in the store, grows
+  Counters& counters() { return counters_; }
 
   // Limits and groups as this transaction leaves them.
   limits::Book& limits() { return limits_; }
@@ -137,6 +139,7 @@ class Ledger : public store::BatchHooks {
   std::vector<int64_t> control_;
   std::vector<Ended> ended_;
   int64_t keys_made_ = 0;
+  Counters counters_;
   std::unordered_map<std::string, int64_t>
       queue_ids_;                        // committed: queues keep their numbers for ever
   std::vector<std::string> new_queues_;  // of this transaction: forgotten by a rollback

@@ -1,6 +1,7 @@
 #include "jobs/quarantine.h"
 
 #include "base/macros.h"
+#include "jobs/job_row.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {
@@ -29,6 +30,7 @@ Status TakeAwayLease(Ledger& ledger, const Lease& lease, const std::string& why,
   *held = ledger.connection().changes() == 1;
   if (!*held) return Status::Ok();
   const Place& place = lease.place;
+  RETURN_IF_ERROR(LeaveActive(ledger, place, lease.name));
   ledger.Moved(place.queue_id, JobState::kActive, kNowhere, Cause::kRemove, place.priority);
   ledger.Log(place.queue_id, {.type = EventType::kRemoved,
                               .state = JobState::kActive,
@@ -53,7 +55,11 @@ Status TakeAwayActive(Ledger& ledger, int64_t row, const std::string& why) {
     lease.token = q.Int(2);
     lease.process_id = q.Int(3);
   }
+  Body body;
   bool held = false;
+  RETURN_IF_ERROR(LoadBody(ledger.connection(), row, &body, &held));
+  lease.name = body.spec.name;
+  lease.place.group = body.spec.group;
   RETURN_IF_ERROR(TakeAwayLease(ledger, lease, why, &held));
   ledger.WakeOwner(lease.process_id);
   return Status::Ok();

@@ -208,6 +208,14 @@ Result<std::string> QueueNameOf(Connection& connection, int64_t queue_id) {
   return std::string(row ? q.Text(0) : std::string_view());
 }
 
+Result<std::string> QueueName(Connection& connection, int64_t queue_id) {
+  Query q(connection, sql::ledger::kReadQueue);
+  q.Bind(queue_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  return std::string(row ? q.Text(0) : std::string_view());
+}
+
 Result<Location> FindJob(Connection& connection, const JobRef& job) {
   RETURN_IF_ERROR(CheckName(job.id, "id"));
   int64_t queue_id = 0;

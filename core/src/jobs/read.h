@@ -18,6 +18,8 @@ inline constexpr int64_t kListLimitMax = 10'000;
 
 // The number of a queue; 0 if there is none of that name.
 Result<int64_t> QueueIdOf(store::Connection& connection, const std::string& name);
+// The reverse; empty if there is none.
+Result<std::string> QueueName(store::Connection& connection, int64_t queue_id);
 
 // The inverse; empty if there is none.
 Result<std::string> QueueNameOf(store::Connection& connection, int64_t queue_id);

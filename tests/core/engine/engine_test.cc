@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "catch.h"
@@ -163,6 +164,47 @@ TEST_CASE("an engine that was closed says so", "[engine]") {
   Must(engine->Close());
   CHECK(engine->Enqueue({Spec()}, {}).status().code() == Code::kClosed);
   CHECK(engine->Counts("q").status().code() == Code::kClosed);
+}
+
+TEST_CASE("two engines on one file count together", "[engine]") {
+  TempDir dir;
+  auto one = Must(Engine::Open({.path = dir.file()}));
+  auto two = Must(Engine::Open({.path = dir.file()}));
+  auto session = Must(two->OpenSession({.queues = {"q"}, .slots = 4, .prefetch = 0}));
+  constexpr int kJobs = 200;
+  for (int i = 0; i < kJobs; ++i) Add(i % 2 == 0 ? *one : *two, Spec(i % 4 == 0 ? "a" : "b"));
+  for (int i = 0; i < kJobs; ++i) {
+    CHECK(SettleAndWait(*session, TakeOne(*session).token, Completed()).status.ok());
+  }
+  Must(session->Close(-1));
+  Must(two->Close());
+  Must(one->Close());
+  auto engine = Must(Engine::Open({.path = dir.file()}));
+  const std::vector<TaskCounters> counters = Must(engine->ReadCounters("q"));
+  REQUIRE(counters.size() == 2);
+  CHECK(counters[0].queue == "q");
+  CHECK(counters[0].task == "a");
+  CHECK(counters[0].enqueued == kJobs / 4);
+  CHECK(counters[0].completed == kJobs / 4);
+  CHECK(counters[1].started >= kJobs * 3 / 4);  // what nobody takes in time is given back
+  int64_t runs = 0;
+  for (const int64_t n : counters[1].run_ms) runs += n;
+  CHECK(runs == kJobs * 3 / 4);
+  CHECK(Must(engine->ReadCounters("other")).empty());
+  CHECK(Must(engine->ReadCounters("")).size() == 2);
+}
+
+TEST_CASE("what a process counts is seen by others while it is idle", "[engine]") {
+  TempDir dir;
+  auto one = Must(Engine::Open({.path = dir.file()}));
+  auto two = Must(Engine::Open({.path = dir.file()}));
+  auto session = Must(one->OpenSession({.queues = {"elsewhere"}}));
+  Add(*one, Spec("a"));
+  CHECK(Must(one->ReadCounters("q")).front().enqueued == 1);
+  for (int i = 0; i < 10'000 && Must(two->ReadCounters("q")).empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK(Must(two->ReadCounters("q")).front().enqueued == 1);
 }
 
 // A worker process: takes a job, says so, and never ends it.

@@ -1,0 +1,22 @@
+-- What happened to the jobs of each task in each queue. Every process gathers and adds its own (jobs/counters.h).
+
+-- name: read_histograms
+-- in: queue_id, task; out: wait_ms, run_ms, packed; index: primary key
+SELECT wait_ms, run_ms FROM task_counters WHERE queue_id = ?1 AND task = ?2;
+
+-- name: add_counters
+-- in: queue_id, task, what is added in the order of the columns, then the new histograms; changes: task_counters
+INSERT INTO task_counters (queue_id, task, enqueued, started, completed, failed, cancelled, retried, crashed, wait_ms, run_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+ON CONFLICT (queue_id, task) DO UPDATE SET
+  enqueued = enqueued + ?3, started = started + ?4, completed = completed + ?5, failed = failed + ?6,
+  cancelled = cancelled + ?7, retried = retried + ?8, crashed = crashed + ?9, wait_ms = ?10, run_ms = ?11;
+
+-- name: list_counters
+-- in: queue_id or 0 for all; out: columns of task_counters; index: primary key (prefix) for one queue
+SELECT queue_id, task, enqueued, started, completed, failed, cancelled, retried, crashed, wait_ms, run_ms
+FROM task_counters WHERE ?1 = 0 OR queue_id = ?1 ORDER BY queue_id, task;
+
+-- name: select_task
+-- The name of a job's task. in: job; out: name; index: rowid
+SELECT name FROM jobs WHERE job = ?1;
