@@ -76,7 +76,7 @@ SELECT (SELECT count(*) FROM jobs),
   (SELECT count(custom_id) FROM jobs), (SELECT count(*) FROM job_keys);
 
 -- name: wrong_counts
--- Counts that do not agree with the tables, at one moment. in: limit; out: queue, what, stored, counted
+-- Counts that do not agree with the tables, at one moment. in: limit; out: queue, what, stored, counted, queue_id
 WITH counted (queue_id, what, n) AS (
   SELECT queue_id, 'ready', count(*) FROM ready GROUP BY queue_id
   UNION ALL SELECT queue_id, 'prioritized', count(*) FROM ready WHERE priority <> 0 GROUP BY queue_id
@@ -101,7 +101,8 @@ stored (queue_id, what, n) AS (
   UNION ALL SELECT queue_id, 'failed', failed FROM queue_counts
   UNION ALL SELECT queue_id, 'cancelled', cancelled FROM queue_counts
   UNION ALL SELECT queue_id, 'events', events FROM queue_counts)
-SELECT ifnull((SELECT name FROM queues q WHERE q.queue_id = both.queue_id), 'number ' || queue_id), what, sum(s), sum(c)
+SELECT ifnull((SELECT name FROM queues q WHERE q.queue_id = both.queue_id), 'number ' || queue_id), what, sum(s), sum(c),
+  queue_id
 FROM (SELECT queue_id, what, n AS s, 0 AS c FROM stored UNION ALL SELECT queue_id, what, 0, n FROM counted) AS both
 GROUP BY queue_id, what HAVING sum(s) <> sum(c) LIMIT ?1;
 
@@ -152,6 +153,15 @@ compared (name, what, stored, counted) AS (
   UNION ALL
   SELECT 'all groups', 'stalled', (SELECT count(*) FROM groups WHERE stalled_by <> 0), (SELECT count(*) FROM stalled))
 SELECT name, what, stored, counted FROM compared WHERE stored <> counted LIMIT ?1;
+
+-- name: wrong_dedup_keys
+-- Deduplication keys of which the holder is gone or has another key, unless they are held for a time. in: limit; out: key
+SELECT key FROM dedup_keys k WHERE k.until_ms IS NULL AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = k.job
+  AND j.queue_id = k.queue_id AND j.dedup_key = k.key) LIMIT ?1;
+
+-- name: wrong_counters
+-- Counters below 0. in: limit; out: task
+SELECT task FROM task_counters WHERE min(enqueued, started, completed, failed, cancelled, retried, crashed) < 0 LIMIT ?1;
 
 -- name: holders
 -- Who holds leases, and the slot of each (NULL: not registered). in: none; out: process_id, slot, leases

@@ -36,13 +36,18 @@ double Seconds(Clock::time_point since) {
   return std::chrono::duration<double>(Clock::now() - since).count();
 }
 
-std::vector<JobSpec> Batch(int count, int64_t delay_ms) {
+std::vector<JobSpec> Batch(int count, int64_t delay_ms, bool keyed) {
   JobSpec spec;
   spec.queue = "bench";
   spec.name = "noop";
   spec.data = "{\"text\":\"" + std::string(kPayloadBytes - 11, 'x') + "\"}";
   spec.delay_ms = delay_ms;
-  return std::vector<JobSpec>(static_cast<size_t>(count), spec);
+  std::vector<JobSpec> jobs(static_cast<size_t>(count), spec);
+  static int64_t next_key = 0;
+  for (JobSpec& job : jobs) {
+    if (keyed) job.dedup.key = "customer-" + std::to_string(next_key++);
+  }
+  return jobs;
 }
 
 void Row(const char* work, Durability durability, double per_second, int64_t jobs) {
@@ -51,9 +56,10 @@ void Row(const char* work, Durability durability, double per_second, int64_t job
   std::fflush(stdout);
 }
 
-void Enqueue(Engine& engine, int64_t jobs, int64_t delay_ms, Durability durability, int batch) {
+void Enqueue(Engine& engine, int64_t jobs, int64_t delay_ms, Durability durability, int batch,
+             bool keyed = false) {
   for (int64_t done = 0; done < jobs; done += batch) {
-    auto acks = engine.Enqueue(Batch(batch, delay_ms), {.durability = durability});
+    auto acks = engine.Enqueue(Batch(batch, delay_ms, keyed), {.durability = durability});
     if (!acks.ok()) Die(acks.status());
   }
 }
@@ -121,6 +127,18 @@ void Separate(const std::string& dir, int64_t jobs, Durability durability) {
   Row("enqueue one at a time", durability, 2'000 / Seconds(start), 2'000);
 }
 
+// The same jobs, each with a deduplication key of its own: what a key costs.
+void WithKeys(const std::string& dir, int64_t jobs, Durability durability) {
+  auto engine = Open(dir, "keys.db");
+  auto start = Clock::now();
+  Enqueue(*engine, jobs, 0, durability, kBatch, true);
+  Row("enqueue with a key, batches of 100", durability, static_cast<double>(jobs) / Seconds(start),
+      jobs);
+  start = Clock::now();
+  for (int i = 0; i < 2'000; ++i) Enqueue(*engine, 1, 0, durability, 1, true);
+  Row("enqueue with a key, one at a time", durability, 2'000 / Seconds(start), 2'000);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -136,6 +154,7 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(dir);
   for (const Durability durability : {Durability::kProcess, Durability::kPower}) {
     Separate(dir, jobs, durability);
+    WithKeys(dir, jobs, durability);
     Life(*Open(dir, "life.db"), "whole life, batches of 100", jobs, durability);
   }
   if (backlog > 0) {

@@ -49,6 +49,10 @@ Result<int64_t> EngineImpl::RedriveMany(const BulkQuery& query, const WriteOptio
 
 Result<int64_t> EngineImpl::PromoteMany(const BulkQuery& query, const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
+  if (query.state != JobState::kScheduled) {
+    return Status(Code::kInvalidArgument, std::string("state is \"") + JobStateName(query.state) +
+                                              "\"; \"scheduled\" is accepted");
+  }
   return ChangeMany(query.limit, options,
                     [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
                       return jobs::PromoteSlice(ledger, query, most, cursor, result);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -153,6 +154,9 @@ class EngineImpl : public Engine {
   Result<int64_t> EnsureQueue(const std::string& queue);
   Result<std::shared_ptr<Follower>> Follow(int64_t queue_id, std::function<void()> on_news);
   jobs::StoreFacts Facts();
+  template <typename F>
+  Status RunAlone(F apply);
+  Status Repair(std::map<std::string, std::string>* repaired);
   void ForgetSession(SessionCore* session, int64_t session_id);
 
   OpenOptions options_;

@@ -8,7 +8,6 @@
 #include "jobs/payloads.h"
 #include "jobs/read.h"
 #include "jobs/validate.h"
-#include "schedule/examine.h"
 #include "sql_statements.h"
 
 namespace millrace::engine {
@@ -212,17 +211,6 @@ Result<std::string> EngineImpl::DeadJson(const std::string& queue, const std::st
                                          int64_t limit) {
   return WithReader(
       [&](Connection& c) { return jobs::DeadJson(c, *keyring_, queue, name, limit); });
-}
-
-Result<std::string> EngineImpl::DoctorJson(bool /*repair*/) {
-  return WithReader([&](Connection& c) -> Result<std::string> {
-    jobs::StoreFacts facts = Facts();
-    ASSIGN_OR_RETURN(jobs::DoctorCheck schedules, schedule::Examine(c));
-    facts.checks.push_back(std::move(schedules));
-    ASSIGN_OR_RETURN(jobs::DoctorCheck keys, jobs::CountKeys(c, *keyring_));
-    facts.checks.push_back(std::move(keys));
-    return jobs::DoctorJson(c, facts);
-  });
 }
 
 Result<BackupInfo> EngineImpl::Backup(const std::string& destination) {

@@ -167,10 +167,10 @@ Status SessionCore::Write(int64_t token, Note::Kind kind, std::string text) {
 // --- Control ---
 
 void SessionCore::SetSlots(int32_t slots) {
-  {
-    const Lock lock(mutex_);
-    slots_ = std::clamp(slots, 1, 100'000);
-  }
+  Lock lock(mutex_);
+  slots_ = std::clamp(slots, 1, 100'000);
+  if (!closed_) slots_to_write_ = slots_;
+  (void)Kick(std::move(lock));
   context_.pump->Nudge();
 }
 

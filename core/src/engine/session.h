@@ -117,6 +117,7 @@ class SessionCore : public PumpSession,
   std::condition_variable jobs_changed_;
   std::condition_variable notices_changed_;
   int32_t slots_;
+  int32_t slots_to_write_ = 0;  // for listings; 0: they know
   bool paused_;
   bool stopping_ = false;
   int32_t takers_ = 0;         // threads inside Take()
@@ -144,6 +145,7 @@ class SessionCore : public PumpSession,
   int32_t step_want_ = 0;
   bool step_more_ = false;  // there is more to claim than this step has looked at
   bool step_committed_ = false;
+  int32_t step_slots_ = 0;
   size_t step_count_ = 0;  // notes that this step writes: all but after damage
   Isolation isolation_;    // changes between steps
   Status step_failed_;     // what the last step failed with, if isolation_ is active

@@ -7,6 +7,7 @@
 #include "jobs/change.h"
 #include "jobs/claim.h"
 #include "jobs/finish.h"
+#include "jobs/process.h"
 #include "jobs/quarantine.h"
 
 namespace millrace::engine {
@@ -25,11 +26,12 @@ Status Damaged(const jobs::Lease& lease, const Status& failed) {
 
 bool SessionCore::StartStep() {
   const int32_t want = Want();
-  const bool to_write = !notes_.empty() || !step_notes_.empty();
+  const bool to_write = !notes_.empty() || !step_notes_.empty() || slots_to_write_ != 0;
   if (step_under_way_ || !(to_write || (want > 0 && !hungry_))) return false;
   step_under_way_ = true;
   step_want_ = want;
   step_committed_ = false;
+  step_slots_ = slots_to_write_;
   step_notes_.insert(step_notes_.end(), std::make_move_iterator(notes_.begin()),
                      std::make_move_iterator(notes_.end()));
   notes_.clear();
@@ -75,6 +77,9 @@ Status SessionCore::Apply(store::Connection&) {
     RETURN_IF_ERROR(take_away ? TakeAway(step_notes_[i]) : ApplyNote(step_notes_[i]));
   }
   if (isolation_.stage() != Isolation::Stage::kWhole) return Status::Ok();
+  if (step_slots_ != 0) {
+    RETURN_IF_ERROR(jobs::UpdateSessionSlots(*context_.ledger, context_.session_id, step_slots_));
+  }
   RETURN_IF_ERROR(ClaimForQueues(step_want_));
   return Conclude(*context_.ledger);  // last: a claim ends what has expired
 }
@@ -136,6 +141,7 @@ Status SessionCore::ClaimForQueues(int32_t want) {
 void SessionCore::Committed() {
   Lock lock(mutex_);
   step_committed_ = true;
+  if (slots_to_write_ == step_slots_) slots_to_write_ = 0;
   next_queue_ = (next_queue_ + 1) % context_.queues.size();
   hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_ && !step_more_;
   if (waiting_.empty()) waiting_since_ms_ = context_.clock->MonotonicMs();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct StoreFacts {
   std::function<bool(int slot)> alive;  // whether a process's slot is held
   std::vector<DoctorCheck>
       checks;  // of files and locks: put before what DoctorJson finds in the tables
+  std::map<std::string, std::string> repaired = {};  // by check, what was done
 };
 
 // {"store":{...},"queues":[...],"workers":[...]}
@@ -44,7 +46,7 @@ Result<std::string> JobJson(store::Connection& connection, const Keyring& keyrin
 // .. 10,000.
 Result<std::string> DeadJson(store::Connection& connection, const Keyring& keyring,
                              const std::string& queue, const std::string& name, int64_t limit);
-// {"ok":bool,"checks":[{"name","ok","detail"}],"versions":{...}}
+// {"ok":bool,"checks":[{"name","ok","detail","repaired"?}],"versions":{...}}
 Result<std::string> DoctorJson(store::Connection& connection, const StoreFacts& facts);
 
 // A job as the answers show it: payloads as JSON if they are, else as text, else as hexadecimal

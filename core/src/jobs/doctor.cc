@@ -52,6 +52,10 @@ class Doctor {
     RETURN_IF_ERROR(Met("limits", Limits()));
     RETURN_IF_ERROR(Met("groups", Groups()));
     RETURN_IF_ERROR(Met("leases", Leases()));
+    RETURN_IF_ERROR(Met("dedup_keys", Names("dedup_keys", sql::doctor::kWrongDedupKeys,
+                                            "is held by a job that is not there")));
+    RETURN_IF_ERROR(
+        Met("counters", Names("counters", sql::doctor::kWrongCounters, "has a counter below 0")));
     RETURN_IF_ERROR(Met("sequence", Sequence()));
     RETURN_IF_ERROR(Met("events", Events()));
     RETURN_IF_ERROR(Met("quarantine", Quarantine()));
@@ -163,6 +167,21 @@ class Doctor {
       after = last;
     }
     Add(name, std::move(faults), "all jobs");
+    return Status::Ok();
+  }
+
+  // A statement that answers names of what is wrong.
+  Status Names(const char* name, const char* sql, const char* fault) {
+    std::vector<std::string> faults;
+    Query q(connection_, sql);
+    q.Bind(kFaultsShown);
+    for (;;) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      faults.push_back(Quoted(q.Text(0)) + " " + fault);
+    }
+    Add(name, std::move(faults), "as they should be");
     return Status::Ok();
   }
 
@@ -325,11 +344,11 @@ class Doctor {
     for (const DoctorCheck& check : checks_) {
       ok = ok && check.ok;
       if (checks.size() > 1) checks += ',';
-      checks += JsonObject()
-                    .Text("name", check.name)
-                    .Bool("ok", check.ok)
-                    .Text("detail", check.detail)
-                    .Take();
+      JsonObject json;
+      json.Text("name", check.name).Bool("ok", check.ok).Text("detail", check.detail);
+      const auto repaired = facts_.repaired.find(check.name);
+      if (repaired != facts_.repaired.end()) json.Text("repaired", repaired->second);
+      checks += json.Take();
     }
     checks += ']';
     JsonObject versions;

@@ -4,6 +4,7 @@
 #ifndef MILLRACE_JOBS_LEDGER_H_
 #define MILLRACE_JOBS_LEDGER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -63,6 +64,8 @@ class Ledger : public store::BatchHooks {
   const Keyring& keyring() const { return *options_.keyring; }
   int64_t NextNumber() { return next_++; }  // unique in the store, grows
   Counters& counters() { return counters_; }
+  // For repair: numbers up to this one are in use.
+  void SkipNumbers(int64_t used) { next_ = std::max(next_, used + 1); }
 
   // Limits and groups as this transaction leaves them.
   limits::Book& limits() { return limits_; }

@@ -45,6 +45,7 @@ Result<std::string> PathOfUrl(const std::string& text, const std::string& scheme
   if (scheme.starts_with("postgres")) {
     return Refused(text, "is on PostgreSQL, which this version does not support");
   }
+  if (scheme == "file") return Refused(text, "is a file: URL; give the path itself");
   if (scheme != "sqlite") return Refused(text, "has the unknown URL scheme '" + scheme + "'");
   const std::string rest = text.substr(text.find("://") + 3);
   if (!rest.starts_with('/')) {

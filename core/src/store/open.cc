@@ -194,7 +194,11 @@ class Opener {
 
 Result<std::unique_ptr<Store>> Store::Open(const OpenOptions& options) {
   InstallSystemCalls();
-  return Opener(options).Run();
+  auto store = Opener(options).Run();
+  if (store.ok() || store.status().code() != Code::kCorrupt) return store;
+  return Status(Code::kCorrupt, store.status().message() +
+                                    "; the file is damaged: look at it with `millrace doctor`, "
+                                    "and restore a backup if that cannot open it either");
 }
 
 }  // namespace millrace::store

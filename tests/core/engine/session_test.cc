@@ -277,6 +277,14 @@ TEST_CASE("a taker that is slow to wake up gets its jobs", "[session]") {
   CHECK(Must(f.engine->Counts("q")).completed == kJobs);
 }
 
+TEST_CASE("a changed number of slots is shown in the listing", "[session]") {
+  Fixture f({.queues = {"q"}, .slots = 2});
+  f.session->SetSlots(7);
+  for (int i = 0; i < 10'000 && Must(f.engine->ListWorkers()).front().slots != 7; ++i)
+    std::this_thread::yield();
+  CHECK(Must(f.engine->ListWorkers()).front().slots == 7);
+}
+
 TEST_CASE("closing releases what still runs", "[session]") {
   Fixture f;
   const std::string id = Add(*f.engine, Spec()).id;

@@ -42,6 +42,7 @@ TEST_CASE("what is no store's path is refused with a hint", "[store][location]")
   RequireRefused("sqlite:///", "names no file");
   RequireRefused("sqlite:///jobs.db?mode=ro", "URL parameters");
   RequireRefused("file:jobs.db", "not complete");
+  RequireRefused("file:///var/jobs.db", "is a file: URL; give the path itself");
   RequireRefused("sqlite:jobs.db", "not complete");
   RequireRefused("jobs/", "ends with '/'");
   RequireRefused(std::string(5000, 'x'), "too long");
