@@ -220,9 +220,7 @@ struct WorkerInfo {
 
 // What happened to the jobs of one task in one queue since the store was made. Kept by each process
 // in memory and added to the store with its commits, a second late at most; a crash may lose that
-// second. (QueueCounts are exact.) A process without a worker and without followers adds its last
-// ones with its next write or when it closes. Tasks beyond the first 10,000 of a process are
-// counted together under an empty name.
+// second. (QueueCounts are exact.)
 struct TaskCounters {
   std::string queue = {};
   std::string task = {};
@@ -234,9 +232,8 @@ struct TaskCounters {
   int64_t retried = 0;
   int64_t crashed = 0;  // attempts whose worker died
   // Counts by power of two: element i holds times t with 2^(i-1) <= t < 2^i ms; element 0: below 1
-  // ms. From the moment a job could have started (due or enqueued) to its start, if that is known:
-  // not of one that came back at once or waited for others; and of an attempt that ended by itself
-  // or at its time limit.
+  // ms. From the moment a job could have started (due or enqueued) to its start, and of an
+  // attempt's run.
   std::vector<int64_t> wait_ms = {};
   std::vector<int64_t> run_ms = {};
 };

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "engine/engine_impl.h"
-#include "jobs/payloads.h"
+#include "jobs/payload_keys.h"
 #include "jobs/repair.h"
 #include "schedule/examine.h"
 
