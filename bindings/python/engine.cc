@@ -195,6 +195,7 @@ void RegisterEngine(py::module_& module) {
   RegisterSchedules(module, engine);
   RegisterSession(module, engine);
   RegisterSubscription(module, engine);
+  RegisterTransaction(module, engine);
 }
 
 }  // namespace millrace::python

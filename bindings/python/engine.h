@@ -34,6 +34,7 @@ void RegisterLimits(py::module_& module, EngineClass& engine);
 void RegisterSchedules(py::module_& module, EngineClass& engine);
 void RegisterSession(py::module_& module, EngineClass& engine);
 void RegisterSubscription(py::module_& module, EngineClass& engine);
+void RegisterTransaction(py::module_& module, EngineClass& engine);
 void RegisterEngine(py::module_& module);
 
 }  // namespace millrace::python

@@ -8,7 +8,7 @@ This module may change between versions: use the package `millrace`.
 
 # ruff: noqa: A002 - arguments are named as the core names them
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Literal, final
 
 VERSION: str
@@ -842,6 +842,24 @@ class Session:
     def close(self, timeout_ms: int = -1) -> None:
         """Stops, waits until all taken jobs are settled and written, and releases what is not by then."""
 
+@final
+class Transaction:
+    """One commit of jobs and the user's own tables. Made by `Engine.begin`. Thread-safe; one call at a time."""
+
+    def execute(
+        self, sql: str, parameters: Sequence[str | int | float | bytes | bytearray | None] = ()
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]], int, int]:
+        """Runs one statement; answers (columns, rows, changed rows, last row id)."""
+
+    def enqueue(self, specs: Iterable[JobSpec]) -> Acks:
+        """Adds jobs. A failure that has written something leaves only `rollback`."""
+
+    def commit(self) -> None:
+        """Returns when it is as durable as asked."""
+
+    def rollback(self) -> None:
+        """Idempotent; Closed after a commit."""
+
 # --- The store --------------------------------------------------------------------------------------------------------
 
 @final
@@ -895,6 +913,18 @@ class Engine:
 
     def new_id(self) -> str:
         """An id that no other job has or will have, for `JobSpec`'s `id`."""
+
+    def begin(
+        self,
+        *,
+        timeout_ms: int = 5000,
+        durability: _Durability | None = None,
+        thread_bound: bool = True,
+    ) -> Transaction:
+        """A transaction; nothing happens before its first call. At its time-out it is rolled back.
+
+        `thread_bound`: writes by the thread that is inside it are refused instead of waiting for it.
+        """
 
     def enqueue(
         self,

@@ -12,6 +12,7 @@ from millrace.loop import bridge
 from millrace.own_job import child_specs
 from millrace.prepared import job_specs
 from millrace.result import TERMINATE, AsyncResult, ResultSet, _state, refuse_inside_task
+from millrace.transaction import AsyncTransaction, refuse_inside
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
@@ -33,6 +34,7 @@ async def _enqueue(
         options.check_durability(durability)
     if not specs:
         return ResultSet(app, [])
+    refuse_inside(app)
     acks = await bridge(app).enqueue(specs, durability)
     return ResultSet(app, acks, [spec.queue for spec in specs])
 
@@ -46,6 +48,10 @@ class TaskCalls(Generic[P, R]):
     async def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
         """As `Task.delay`."""
         task = self._task
+        if isinstance(kwargs.get("tx"), AsyncTransaction):
+            tx: Any = kwargs.pop("tx")
+            return await tx.enqueue(task.s(*args, **kwargs))  # type: ignore[no-any-return]
+        refuse_inside(task.app)
         spec = task.encode(task.signature.bind(*args, **kwargs))
         ack = (await bridge(task.app).enqueue([spec], None))[0]
         return AsyncResult(ack[0], task.app, task.queue, ack)
@@ -56,9 +62,12 @@ class TaskCalls(Generic[P, R]):
         kwargs: Mapping[str, Any] | None = None,
         *,
         durability: DurabilityName | None = None,
+        tx: AsyncTransaction | None = None,
         **job_options: Any,
     ) -> AsyncResult[R]:
-        """As `Task.apply_async`, with the same options."""
+        """As `Task.apply_async`, with the same options; `tx` is from `app.atransaction()`."""
+        if tx is not None:
+            return await tx.enqueue(self._task.prepare(args, kwargs, **job_options))
         spec = self._task.prepare(args, kwargs, **job_options).spec
         return (await _enqueue(self._task.app, [spec], durability))[0]
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from millrace.limits import DedupKeys, Groups, Limits
     from millrace.options import DurabilityName, Seconds
     from millrace.schedules import Schedules
+    from millrace.transaction import AsyncTransaction, Transaction
 
 _MEMORY = ":memory:"
 _RETRY_OPTIONS = (
@@ -250,6 +251,28 @@ class Millrace(Registry):
         except ForkedChild:
             acks = self.reopened().enqueue(specs, durability=durability)
         return ResultSet(self, acks, [spec.queue for spec in specs])
+
+    def transaction(
+        self, *, timeout: Seconds = 5, durability: DurabilityName | None = None
+    ) -> Transaction:
+        """One commit of jobs and of your own tables (`app_...`) in the store's file: `with app.transaction() as tx`.
+
+        Args:
+            timeout: From its first statement, 60 s at most: a transaction that is open longer is rolled back, because
+                nobody else writes meanwhile.
+            durability: What the commit promises, instead of the store's.
+        """
+        from millrace.transaction import Transaction
+
+        return Transaction(self, timeout, durability)
+
+    def atransaction(
+        self, *, timeout: Seconds = 5, durability: DurabilityName | None = None
+    ) -> AsyncTransaction:
+        """The same to be awaited: `async with app.atransaction() as tx`."""
+        from millrace.transaction import AsyncTransaction
+
+        return AsyncTransaction(self, timeout, durability)
 
     def AsyncResult(self, task_id: str, *, queue: str = "") -> AsyncResult[Any]:  # noqa: N802 - Celery's name
         """The result of a job by its id. Name the queue if you use the same ids of your own in several."""

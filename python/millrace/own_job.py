@@ -19,6 +19,7 @@ from millrace.request import Request, current_request
 if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.dependencies import Dependencies
+    from millrace.effects import JobTransaction
     from millrace.links import Policy
     from millrace.options import DurabilityName, Seconds
     from millrace.prepared import PreparedJob
@@ -130,6 +131,16 @@ class OwnJob:
         is this state. Gone when the job ends. Has no effect outside a worker.
         """
         self.request.save_checkpoint(state)
+
+    def transaction(self) -> JobTransaction:
+        """Effects of this attempt as one: `with self.transaction() as tx`, then `tx.enqueue(task.s(...))`.
+
+        Jobs and progress of the block are written in the commit that completes this job, or never. See
+        `millrace.effects.JobTransaction`. For tables of your own in the store's file use `app.transaction()`.
+        """
+        from millrace.effects import JobTransaction
+
+        return JobTransaction(self.app, self._running("transaction"))
 
     # --- Other jobs -------------------------------------------------------------------------------
 

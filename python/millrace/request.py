@@ -12,6 +12,7 @@ from millrace.errors import TaskRevokedError
 
 if TYPE_CHECKING:
     from millrace.dependencies import Dependencies
+    from millrace.effects import Effects
     from millrace.links import Policy
     from millrace.task import Task
 
@@ -29,7 +30,7 @@ class Request:
     is None, `retries` is 0.
     """
 
-    __slots__ = ("_job", "_session", "cancel_reason", "interrupt", "kwargs", "task")
+    __slots__ = ("_job", "_session", "cancel_reason", "effects", "interrupt", "kwargs", "task")
 
     def __init__(
         self,
@@ -43,6 +44,8 @@ class Request:
         self.cancel_reason: str | None = None
         # How to make the code that runs for it stop; set by the pool that can.
         self.interrupt: Any = None
+        # What is to be written with the job's success: of `self.transaction()`.
+        self.effects: Effects | None = None
         # The arguments by name, as they travelled.
         self.kwargs: Any = None
 

@@ -21,9 +21,11 @@ from millrace.signature import BatchSignature, Payload, Signature
 if TYPE_CHECKING:
     from millrace.aio import TaskCalls
     from millrace.app import Millrace
+    from millrace.effects import JobTransaction
     from millrace.links import Dedup, Join, Parent
     from millrace.options import DeliveryName, DurabilityName, SealingName, Seconds
     from millrace.request import Request
+    from millrace.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -146,7 +148,14 @@ class Task(OwnJob, Generic[P, R]):
     # --- Enqueue ----------------------------------------------------------------------------------
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
-        """Enqueues one job with these arguments. Durable on return as the store's durability says."""
+        """Enqueues one job with these arguments. Durable on return as the store's durability says.
+
+        `tx=tx` with a transaction adds it there, for a task without an argument of that name. Type checkers do not know
+        that: for them write `tx.enqueue(task.s(...))`.
+        """
+        if "tx" in kwargs and is_transaction(kwargs["tx"]):
+            tx = kwargs.pop("tx")
+            return self._send(self.encode(self._bind(*args, **kwargs)), None, tx)
         payload = self._bind(*args, **kwargs)
         app = self.app
         try:
@@ -156,6 +165,13 @@ class Task(OwnJob, Generic[P, R]):
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
         return AsyncResult(ack[0], app, self.queue, ack)
+
+    def _send(self, spec: _core.JobSpec, durability: Any, tx: object) -> AsyncResult[R]:
+        if tx is None:
+            return self.app._enqueue([spec], durability)[0]
+        from millrace.transaction import add_in
+
+        return add_in(tx, self.app, [spec], durability)[0]
 
     def apply_async(
         self,
@@ -180,22 +196,21 @@ class Task(OwnJob, Generic[P, R]):
         parent: Parent | AsyncResult[Any] | str | None = None,
         sealing: SealingName | None = None,
         durability: DurabilityName | None = None,
+        tx: Transaction | JobTransaction | None = None,
     ) -> AsyncResult[R]:
         """Enqueues one job, with options for this job alone.
 
         Args:
             args: Positional arguments of the task.
             kwargs: Keyword arguments of the task.
-            countdown: Seconds (or a timedelta) before which it is not started.
-            eta: The same as a datetime; a naive one is UTC.
+            countdown, eta: Seconds (or a timedelta) before which it is not started, or a datetime; a naive one is UTC.
             expires: Seconds from now, or a datetime: not started by then, it ends as REVOKED.
             queue: Another queue than the task's.
-            priority: Lower comes first; jobs of one priority are served in the order of enqueueing.
+            priority, lifo: Lower comes first; jobs of one priority in the order of enqueueing, with `lifo` before others.
             task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
             headers: Strings by name, shown to the task as `self.request.headers`.
             time_limit: Instead of the task's own.
             soft_time_limit: Instead of the task's own.
-            lifo: Before the older jobs of its priority.
             group: Its lane within the queue; lanes take turns, so that a long one keeps no other waiting.
             dedup: A key, or a `Dedup`: whether another job with the same key counts instead of this one, or goes.
             delivery: "at_most_once": never started again after a crash; it fails with `JobLost`.
@@ -204,6 +219,7 @@ class Task(OwnJob, Generic[P, R]):
             parent: A blocked job that is to wait for this one too: a result, an id, or a `millrace.Parent`.
             sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
             durability: "memory", "process" or "power" instead of the store's.
+            tx: The transaction that it is part of, from `app.transaction()` or `self.transaction()`.
         """
         prepared = self.prepare(
             args,
@@ -226,7 +242,7 @@ class Task(OwnJob, Generic[P, R]):
             parent=parent,
             sealing=sealing,
         )
-        return self.app.enqueue_many([prepared], durability=durability)[0]
+        return self._send(prepared.spec, durability, tx)
 
     def prepare(
         self,
@@ -329,6 +345,11 @@ class Task(OwnJob, Generic[P, R]):
     def result_value(self, value: Any) -> Any:
         """What is stored of a result."""
         return None if self.ignore_result else value
+
+
+def is_transaction(value: object) -> bool:
+    """Whether it is what `tx=` takes, and not an argument of a task."""
+    return type(value).__name__ in ("Transaction", "JobTransaction") and hasattr(value, "_add")
 
 
 class FunctionTask(Task[P, R]):

@@ -119,8 +119,6 @@ const char* NameOfAction(int action) {
       return "ATTACH ";
     case SQLITE_DETACH:
       return "DETACH ";
-    case SQLITE_ANALYZE:
-      return "ANALYZE of ";
     case SQLITE_TRANSACTION:
       return "";  // BEGIN, COMMIT, ROLLBACK
     case SQLITE_SAVEPOINT:
@@ -366,8 +364,9 @@ Result<SqlResult> SqlGuard::Run(Connection& connection, const std::string& sql,
   }
   if (sql.find('\0') != std::string::npos)
     return Status(Code::kInvalidArgument, "sql holds a NUL character; text without is accepted");
-  if (FirstWord(sql) == "VACUUM") {
-    seen_.refused = "VACUUM";
+  // Of these SQLite does not ask, or names only a table of its own.
+  if (const std::string word = FirstWord(sql); word == "VACUUM" || word == "ANALYZE") {
+    seen_.refused = word;
     return Error(SQLITE_AUTH, "sql");
   }
   SqlResult result;

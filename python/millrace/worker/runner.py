@@ -12,11 +12,14 @@ from millrace.errors import (
     LeaseLost,
     MillraceError,
     NotFound,
+    ReplaceJob,
     SoftTimeLimitExceeded,
     TaskPredicate,
     TaskRevokedError,
     TimeLimitExceeded,
     TooLarge,
+    WaitForChildren,
+    WrongState,
 )
 from millrace.log import logger
 from millrace.request import Request, current_request
@@ -125,8 +128,17 @@ class Runner:
 
     def complete(self, token: int, task: Task[..., Any], value: Any, began: float) -> None:
         """Settles a job that has succeeded."""
+        request = self.running.get(token)
+        effects = request.effects if request is not None else None
+        if request is not None and effects is not None and effects.is_open:
+            error = WrongState(f"{task.name} has left a transaction open: use it with `with`")
+            self.fail(error, task, request, token)
+            return
         try:
-            self.session.complete(token, task.result_value(value))
+            if effects is None:
+                self.session.complete(token, task.result_value(value))
+            else:
+                effects.complete(self.session, token, task.result_value(value))
         except (TypeError, ValueError) as error:
             # Not JSON, or too large: the work is done, but nobody can be told what came out.
             error.args = (f"result of {task.name}: {error}",)
@@ -143,6 +155,11 @@ class Runner:
         self, error: BaseException, task: Task[..., Any], request: Request, token: int
     ) -> None:
         """Settles a job whose task raised."""
+        if isinstance(error, WaitForChildren | ReplaceJob) and request.effects is not None:
+            error = WrongState(
+                f"{task.name}: what self.transaction() collects goes with the job's completion; a job that waits for "
+                "children or is replaced has none"
+            )
         if request.cancelled and (type(error).__name__ == "CancelledError" or not error.args):
             outcome = revoked(token, request.cancel_reason or "")
         else:
