@@ -203,10 +203,12 @@ class Task(OwnJob, Generic[P, R]):
         Args:
             args: Positional arguments of the task.
             kwargs: Keyword arguments of the task.
-            countdown, eta: Seconds (or a timedelta) before which it is not started, or a datetime; a naive one is UTC.
+            countdown: Seconds (or a timedelta) before which it is not started.
+            eta: The same as a datetime; a naive one is UTC.
             expires: Seconds from now, or a datetime: not started by then, it ends as REVOKED.
             queue: Another queue than the task's.
-            priority, lifo: Lower comes first; jobs of one priority in the order of enqueueing, with `lifo` before others.
+            priority: Lower comes first; jobs of one priority are served in the order of enqueueing.
+            lifo: Before the older jobs of its priority.
             task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
             headers: Strings by name, shown to the task as `self.request.headers`.
             time_limit: Instead of the task's own.
@@ -221,6 +223,7 @@ class Task(OwnJob, Generic[P, R]):
             durability: "memory", "process" or "power" instead of the store's.
             tx: The transaction that it is part of, from `app.transaction()` or `self.transaction()`.
         """
+        links = {"after": after, "join": join, "parent": parent, "sealing": sealing}
         prepared = self.prepare(
             args,
             kwargs,
@@ -237,10 +240,7 @@ class Task(OwnJob, Generic[P, R]):
             group=group,
             dedup=dedup,
             delivery=delivery,
-            after=after,
-            join=join,
-            parent=parent,
-            sealing=sealing,
+            **links,
         )
         return self._send(prepared.spec, durability, tx)
 
