@@ -36,6 +36,12 @@ SELECT a.job, a.job, 0, j.name, a.started_at_ms, a.priority, 0, a.seq, a.flags, 
 FROM active a LEFT JOIN jobs j ON j.job = a.job
 WHERE a.queue_id = ?1 AND (a.job, 0) > (?2, ?3) ORDER BY a.job LIMIT ?4;
 
+-- name: scan_blocked
+-- in: queue_id, position, limit; out: see above; index: blocked_in_order, rowid of jobs
+SELECT b.job, b.priority, b.seq, j.name, j.created_at_ms, b.priority, 0, b.seq, b.flags, 0, 0, j.group_name, 0
+FROM blocked b LEFT JOIN jobs j ON j.job = b.job
+WHERE b.queue_id = ?1 AND (b.priority, b.seq) > (?2, ?3) ORDER BY b.priority, b.seq LIMIT ?4;
+
 -- name: scan_finished
 -- in: queue_id, position, limit, state; out: see above; index: finished_in_order, rowid of jobs
 SELECT f.job, f.finished_at_ms, f.job, j.name, f.finished_at_ms, 0, 0, 0, f.flags, 0, 0, NULL, 0
@@ -49,6 +55,7 @@ SELECT NOT EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM parked WHERE queue_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM groups g JOIN group_ready r ON r.group_id = g.group_id WHERE g.queue_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM scheduled WHERE queue_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM blocked WHERE queue_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM active WHERE queue_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM finished WHERE queue_id = ?1 AND state = 5)
   AND NOT EXISTS (SELECT 1 FROM finished WHERE queue_id = ?1 AND state = 6)

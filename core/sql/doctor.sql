@@ -36,6 +36,7 @@ SELECT job, places FROM (
       AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job))
     + (SELECT count(*) FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
       AND p.seq = iif(j.lifo, -j.job, j.job))
+    + (SELECT count(*) FROM blocked p WHERE p.job = j.job)
     + (SELECT count(*) FROM active p WHERE p.job = j.job)
     + (SELECT count(*) FROM finished p WHERE p.job = j.job) AS places
   FROM jobs j LEFT JOIN job_runs r ON r.job = j.job WHERE j.job > ?1 AND j.job <= ?2)
@@ -47,6 +48,7 @@ WHERE places <> 1 LIMIT ?3;
 SELECT r.job FROM job_runs r JOIN jobs j ON j.job = r.job
 WHERE r.job > ?1 AND r.job <= ?2 AND coalesce(
   (SELECT flags FROM active p WHERE p.job = r.job), (SELECT flags FROM finished p WHERE p.job = r.job),
+  (SELECT flags FROM blocked p WHERE p.job = r.job),
   (SELECT flags FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
     AND p.seq = iif(j.lifo, -j.job, j.job)),
   (SELECT flags FROM group_ready p WHERE p.group_id = (
@@ -58,6 +60,50 @@ WHERE r.job > ?1 AND r.job <= ?2 AND coalesce(
   (SELECT flags FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
     AND p.seq = iif(j.lifo, -j.job, j.job))) & 1 = 0
 LIMIT ?3;
+
+-- name: wrong_pending
+-- Blocked jobs of a slice that do not wait for as much as their dependencies say.
+-- in: first job (exclusive), last job, limit; out: job; index: rowid, primary key
+SELECT b.job FROM blocked b
+WHERE b.job > ?1 AND b.job <= ?2
+  AND b.pending <> (SELECT count(*) FROM dependencies d WHERE d.job = b.job AND d.done = 0)
+LIMIT ?3;
+
+-- name: forgotten_dependencies
+-- Blocked jobs of a slice that wait for something that will not come: a job that is not there, or one whose end was not
+-- noticed. in: first job (exclusive), last job, limit; out: job; index: rowid, primary key
+SELECT DISTINCT b.job FROM blocked b JOIN dependencies d ON d.job = b.job
+WHERE b.job > ?1 AND b.job <= ?2 AND d.done = 0
+  AND (NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = d.depends_on)
+    OR EXISTS (SELECT 1 FROM finished f WHERE f.job = d.depends_on
+      AND (d.state IS NULL OR iif(f.state = 5, d.policy <> 6, d.policy IN (2, 3, 4, 6)))))
+LIMIT ?3;
+
+-- name: unmarked_dependencies
+-- Jobs of a slice whose place does not know that they wait for others, or that others wait for them.
+-- in: first job (exclusive), last job, limit; out: job; index: rowids, primary keys, dependents
+SELECT k.job FROM (
+  SELECT j.job, coalesce(
+    (SELECT flags FROM active p WHERE p.job = j.job), (SELECT flags FROM finished p WHERE p.job = j.job),
+    (SELECT flags FROM blocked p WHERE p.job = j.job),
+    (SELECT flags FROM ready p WHERE p.queue_id = j.queue_id AND p.priority = j.priority
+      AND p.seq = iif(j.lifo, -j.job, j.job)),
+    (SELECT flags FROM group_ready p WHERE p.group_id = (
+        SELECT group_id FROM groups g WHERE g.queue_id = j.queue_id AND g.name = j.group_name)
+      AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job)),
+    (SELECT flags FROM parked p WHERE p.queue_id = j.queue_id AND p.limit_id = (
+        SELECT limit_id FROM limits WHERE scope = 3 AND queue_id = 0 AND task = j.name)
+      AND p.priority = j.priority AND p.seq = iif(j.lifo, -j.job, j.job)),
+    (SELECT flags FROM scheduled p WHERE p.queue_id = j.queue_id AND p.due_at_ms IN (j.due_at_ms, r.due_at_ms)
+      AND p.seq = iif(j.lifo, -j.job, j.job))) AS flags
+  FROM jobs j LEFT JOIN job_runs r ON r.job = j.job WHERE j.job > ?1 AND j.job <= ?2) k
+WHERE (k.flags & 2 = 0 AND EXISTS (SELECT 1 FROM dependencies d WHERE d.depends_on = k.job))
+  OR (k.flags & 4 = 0 AND EXISTS (SELECT 1 FROM dependencies d WHERE d.job = k.job))
+LIMIT ?3;
+
+-- name: orphan_dependencies
+-- Dependencies of jobs that are not there, at one moment. in: limit; out: which job; index: primary keys
+SELECT DISTINCT 'job number ' || d.job FROM dependencies d WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = d.job) LIMIT ?1;
 
 -- name: wrong_keys
 -- Jobs of a slice with an id of their own under which they are not found.
@@ -71,7 +117,7 @@ LIMIT ?3;
 -- At one moment. in: none; out: jobs, places of jobs, jobs with an id of their own, ids
 SELECT (SELECT count(*) FROM jobs),
   (SELECT count(*) FROM ready) + (SELECT count(*) FROM group_ready) + (SELECT count(*) FROM parked)
-    + (SELECT count(*) FROM scheduled) + (SELECT count(*) FROM active)
+    + (SELECT count(*) FROM scheduled) + (SELECT count(*) FROM blocked) + (SELECT count(*) FROM active)
     + (SELECT count(*) FROM finished),
   (SELECT count(custom_id) FROM jobs), (SELECT count(*) FROM job_keys);
 
@@ -87,6 +133,7 @@ WITH counted (queue_id, what, n) AS (
   UNION ALL SELECT g.queue_id, 'prioritized', count(*) FROM group_ready r JOIN groups g ON g.group_id = r.group_id
     WHERE r.priority <> 0 GROUP BY g.queue_id
   UNION ALL SELECT queue_id, 'scheduled', count(*) FROM scheduled GROUP BY queue_id
+  UNION ALL SELECT queue_id, 'blocked', count(*) FROM blocked GROUP BY queue_id
   UNION ALL SELECT queue_id, 'active', count(*) FROM active GROUP BY queue_id
   UNION ALL SELECT queue_id, CASE state WHEN 5 THEN 'completed' WHEN 6 THEN 'failed' ELSE 'cancelled' END, count(*)
     FROM finished GROUP BY queue_id, state

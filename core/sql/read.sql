@@ -63,6 +63,18 @@ SELECT abs(seq) FROM scheduled
 WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE job = abs(seq)) = ?4)
 ORDER BY due_at_ms DESC, seq DESC LIMIT ?2 OFFSET ?3;
 
+-- name: list_blocked
+-- in: queue_id, limit, offset, name or NULL; out: job; index: blocked_in_order, rowid of jobs for a name
+SELECT job FROM blocked
+WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE jobs.job = blocked.job) = ?4)
+ORDER BY priority, seq LIMIT ?2 OFFSET ?3;
+
+-- name: list_blocked_descending
+-- in: queue_id, limit, offset, name or NULL; out: job; index: blocked_in_order, rowid of jobs for a name
+SELECT job FROM blocked
+WHERE queue_id = ?1 AND (?4 IS NULL OR (SELECT name FROM jobs WHERE jobs.job = blocked.job) = ?4)
+ORDER BY priority DESC, seq DESC LIMIT ?2 OFFSET ?3;
+
 -- name: list_active
 -- Scans the leases, which are as few as there are slots. in: queue_id, limit, offset, name or NULL; out: job
 SELECT job FROM active

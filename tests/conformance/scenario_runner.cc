@@ -54,6 +54,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddBulkChanges();
   AddReads();
   AddLists();
+  AddFlows();
 }
 
 ScenarioRunner::~ScenarioRunner() = default;
@@ -118,21 +119,9 @@ std::string ScenarioRunner::NameOf(const std::string& id) const {
 }
 
 Result<Json> ScenarioRunner::Enqueue(const Json& step) {
-  std::vector<JobSpec> specs;
-  for (const Json& job : step.at("jobs")) specs.push_back(ReadSpec(job));
-  const Result<std::vector<EnqueueAck>> acks = engine_->Enqueue(std::move(specs), {});
+  const Result<std::vector<EnqueueAck>> acks = engine_->Enqueue(ReadJobs(step.at("jobs")), {});
   if (!acks.ok()) return acks.status();
-  Json answer = Json::array();
-  for (size_t i = 0; i < acks->size(); ++i) {
-    const EnqueueAck& ack = (*acks)[i];
-    if (const Json& job = step.at("jobs").at(i); job.contains("as")) {
-      ids_[job.at("as").get<std::string>()] = ack.id;
-      names_[ack.id] = job.at("as").get<std::string>();
-    }
-    answer.push_back(
-        {{"id", NameOf(ack.id)}, {"existing", ack.existing}, {"state", JobStateName(ack.state)}});
-  }
-  return answer;
+  return ShowAdded(step.at("jobs"), *acks);
 }
 
 // --- Sessions
@@ -190,7 +179,9 @@ Result<Json> ScenarioRunner::Take(const Json& step) {
 Result<Json> ScenarioRunner::Settle(const Json& step) {
   const Held held = Lease(step);
   held.told->session->Stop();  // so that the freed slot takes no other job
-  const Status status = held.told->session->Settle(held.token, ReadOutcome(step));
+  Outcome outcome = ReadOutcome(step);
+  outcome.jobs = ReadJobs(step.value("jobs", Json::array()));
+  const Status status = held.told->session->Settle(held.token, std::move(outcome));
   if (!status.ok()) return status;
   const auto of_job = [&](const Settled& settled) { return settled.token == held.token; };
   const std::vector<Settled>& all = held.told->settled;
@@ -201,7 +192,8 @@ Result<Json> ScenarioRunner::Settle(const Json& step) {
   if (!settled.status.ok()) return settled.status;
   return Json{{"state", JobStateName(settled.state)},
               {"queue", settled.queue},
-              {"due_at_ms", SinceStart(settled.due_at_ms)}};
+              {"due_at_ms", SinceStart(settled.due_at_ms)},
+              {"added", ShowAdded(step.value("jobs", Json::array()), settled.added)}};
 }
 
 Result<Json> ScenarioRunner::NextSignal(const Json& step) {

@@ -48,10 +48,14 @@ class ScenarioRunner {
   void AddBulkChanges();
   void AddReads();
   void AddLists();
+  void AddFlows();
   // An operation on one job.
   void AddChange(const char* name, Status (Engine::*change)(const JobRef&, const WriteOptions&));
 
   JobRef Ref(const Json& step) const;
+  // A job of an enqueue or an outcome, with what it says of other jobs.
+  std::vector<JobSpec> ReadJobs(const Json& jobs) const;
+  Json ShowAdded(const Json& jobs, const std::vector<EnqueueAck>& acks);
   std::string NameOf(const std::string& id) const;
   const Held& Lease(const Json& step) const { return held_.at(step.at("job").get<std::string>()); }
   std::string Check(const Operation& operation, const Json& step);

@@ -16,7 +16,8 @@ int IndexOf(const std::array<const char*, kCount>& words, const std::string& wor
 }
 
 constexpr std::array kBackoffs = {"none", "fixed", "exponential", "custom"};
-constexpr std::array kOutcomes = {"completed", "failed", "retry", "released", "cancelled"};
+constexpr std::array kOutcomes = {"completed", "failed",  "retry",   "released",
+                                  "cancelled", "waiting", "replaced"};
 
 int64_t Moment(const Json& job, const char* name) {
   return job.contains(name) ? job.at(name).get<int64_t>() + kScenarioStartMs : 0;
@@ -137,7 +138,8 @@ Outcome ReadOutcome(const Json& step) {
   Outcome outcome;
   outcome.kind =
       static_cast<Outcome::Kind>(IndexOf(kOutcomes, step.at("outcome").get<std::string>()));
-  if (outcome.kind != Outcome::Kind::kReleased) outcome.body = step.value("body", Json()).dump();
+  if (outcome.kind != Outcome::Kind::kReleased && outcome.kind < Outcome::Kind::kWaiting)
+    outcome.body = step.value("body", Json()).dump();
   outcome.retryable = step.value("retryable", true);
   if (step.contains("delay_ms")) outcome.delay_ms = step.at("delay_ms").get<int64_t>();
   return outcome;
@@ -183,16 +185,33 @@ Json ShowJob(const JobInfo& job) {
           {"progress", Parsed(job.progress)},
           {"result", Parsed(job.result.value_or(""))},
           {"error", Parsed(job.error)},
-          {"attempt_errors", errors}};
+          {"attempt_errors", errors},
+          {"dependencies", job.dependencies},
+          {"pending", job.pending}};
+}
+
+Json ShowDependency(const DependencyInfo& dependency) {
+  return {{"id", dependency.id},
+          {"queue", dependency.queue},
+          {"name", dependency.name},
+          {"policy", DependencyPolicyName(dependency.policy)},
+          {"state", JobStateName(dependency.state)},
+          {"done", dependency.done},
+          {"result", Parsed(dependency.result.value_or(""))},
+          {"error", Parsed(dependency.error)}};
 }
 
 Json ShowLeased(const LeasedJob& job) {
+  Json dependencies = Json::array();
+  for (const DependencyInfo& each : job.dependencies) dependencies.push_back(ShowDependency(each));
   return {{"attempt", job.attempt},
           {"priority", job.spec.priority},
           {"data", Parsed(job.spec.data)},
           {"headers", job.spec.headers.empty() ? Json::object() : Parsed(job.spec.headers)},
           {"progress", Parsed(job.progress)},
-          {"crashes", job.crashes}};
+          {"crashes", job.crashes},
+          {"dependencies", dependencies},
+          {"dependency_count", job.dependency_count}};
 }
 
 Json ShowOutcome(const JobOutcome& outcome) {

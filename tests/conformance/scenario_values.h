@@ -31,6 +31,7 @@ BulkQuery ReadBulkQuery(const Json& step, JobState state);
 Json SinceStart(int64_t at_ms);
 Json Parsed(const std::string& text);
 Json ShowJob(const JobInfo& job);
+Json ShowDependency(const DependencyInfo& dependency);
 Json ShowLeased(const LeasedJob& job);
 Json ShowOutcome(const JobOutcome& outcome);
 Json ShowCounts(const QueueCounts& counts);

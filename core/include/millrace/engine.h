@@ -116,8 +116,9 @@ class Engine {
   // What a job waits or waited for, with results. kNotFound.
   virtual Result<DependencyPage> Dependencies(const DependencyQuery& query) = 0;
   // A job and, nested as "children", what it waits for, with states:
-  // {"id","queue","name","state","policy","children":[...],"more":n}. depth 1 .. 1,000 levels,
-  // at most `children` of each job; a job reached twice is shown once in full. kNotFound.
+  // {"id","queue","name","state","policy","done","as","children":[...],"more":n}. depth 1 .. 1,000
+  // levels below it, at most `children` (1 .. 10,000) of each job, `more` are not shown; a job
+  // reached twice is shown once in full, the top has no policy. kNotFound.
   virtual Result<std::string> FlowJson(const JobRef& job, int32_t depth, int32_t children) = 0;
   // Of one queue, or of all if empty.
   virtual Result<std::vector<TaskCounters>> ReadCounters(const std::string& queue) = 0;

@@ -124,8 +124,9 @@ CREATE TABLE blocked (
 ) STRICT;
 CREATE INDEX blocked_in_order ON blocked (queue_id, priority, seq);
 
--- job waits or has waited for depends_on. state: how that ended (5, 6, 7), NULL before. id, content_type and body are a copy
--- of what retention has removed while it was needed still.
+-- job waits or has waited for depends_on. done: it holds the job back no more. member: both are of one flow, so that who
+-- cancels the job cancels the other too. state: how that ended (5, 6, 7), NULL before. id, content_type and body are a copy of
+-- what was removed while it was needed still.
 CREATE TABLE dependencies (
   job          INTEGER NOT NULL REFERENCES jobs (job),
   position     INTEGER NOT NULL,
@@ -133,6 +134,7 @@ CREATE TABLE dependencies (
   queue_id     INTEGER NOT NULL,
   policy       INTEGER NOT NULL CHECK (policy BETWEEN 0 AND 6),
   done         INTEGER NOT NULL CHECK (done IN (0, 1)),
+  member       INTEGER NOT NULL CHECK (member IN (0, 1)),
   state        INTEGER CHECK (state IN (5, 6, 7)),
   name         TEXT,
   id           TEXT,

@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 #include "engine/operation.h"
-#include "jobs/enqueue.h"
+#include "flows/enqueue.h"
 
 namespace millrace::engine {
 namespace {
@@ -66,11 +66,8 @@ class BatchOp : public EnqueueOp {
 
 Status EnqueueAll(jobs::Ledger& ledger, const std::vector<JobSpec>& jobs, Durability level,
                   std::vector<EnqueueAck>* acks) {
-  acks->resize(jobs.size());
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    RETURN_IF_ERROR(jobs::EnqueueJob(ledger, jobs[i], &(*acks)[i]));
-    (*acks)[i].durability = level;
-  }
+  RETURN_IF_ERROR(flows::EnqueueJobs(ledger, jobs, acks));
+  for (EnqueueAck& ack : *acks) ack.durability = level;
   return Conclude(ledger);
 }
 

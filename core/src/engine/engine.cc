@@ -4,6 +4,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "engine/engine_impl.h"
+#include "flows/graph.h"
 #include "jobs/payload_keys.h"
 #include "jobs/payloads.h"
 #include "jobs/validate.h"
@@ -23,8 +24,6 @@ Result<std::unique_ptr<Engine>> Engine::Open(OpenOptions options) {
 namespace engine {
 namespace {
 
-constexpr size_t kMaxJobsPerCall = 100'000;  // they are one commit, which others wait for
-
 Status CheckOptions(const OpenOptions& options) {
   RETURN_IF_ERROR(jobs::CheckRange(static_cast<int>(options.durability), 0, 2, "durability"));
   RETURN_IF_ERROR(
@@ -38,6 +37,14 @@ Status CheckOptions(const OpenOptions& options) {
   RETURN_IF_ERROR(jobs::CheckRange(options.keep_events, 0, INT64_MAX, "keep_events"));
   RETURN_IF_ERROR(jobs::CheckKeep(options.keep_completed, "keep_completed"));
   return jobs::CheckKeep(options.keep_failed, "keep_failed");
+}
+
+// Whether the store has to be looked into before a job can be acknowledged: it names itself, a key,
+// or jobs that exist.
+bool NeedsStore(const JobSpec& job) {
+  return !job.id.empty() || !job.dedup.key.empty() || job.parent ||
+         std::any_of(job.after.begin(), job.after.end(),
+                     [](const Dependency& dependency) { return dependency.index < 0; });
 }
 
 }  // namespace
@@ -144,10 +151,10 @@ Durability EngineImpl::Level(const std::optional<Durability>& asked) const {
 }
 
 Status EngineImpl::CheckJobs(const std::vector<JobSpec>& jobs) const {
-  if (jobs.size() > kMaxJobsPerCall) {
-    return Status(Code::kTooLarge, "jobs has " + std::to_string(jobs.size()) +
-                                       " elements; at most " + std::to_string(kMaxJobsPerCall) +
-                                       " are accepted in one call");
+  if (jobs.size() > jobs::kMaxJobsPerCall) {
+    return Status(Code::kTooLarge,
+                  "jobs has " + std::to_string(jobs.size()) + " elements; at most " +
+                      std::to_string(jobs::kMaxJobsPerCall) + " are accepted in one call");
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
     Status status = jobs::CheckJobSpec(jobs[i], options_.max_payload_bytes);
@@ -156,7 +163,7 @@ Status EngineImpl::CheckJobs(const std::vector<JobSpec>& jobs) const {
     if (jobs.size() == 1) return status;
     return Status(status.code(), "jobs[" + std::to_string(i) + "]: " + status.message());
   }
-  return Status::Ok();
+  return flows::CheckGraph(jobs);
 }
 
 // Acks before anything is written (durability memory of a store with a file): the ids are made
@@ -168,7 +175,9 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
     job.id = NewId();
     const bool later = job.delay_ms > 0 || job.due_at_ms > now_ms;
     acks.push_back({.id = job.id,
-                    .state = later ? JobState::kScheduled : JobState::kReady,
+                    .state = !job.after.empty() ? JobState::kBlocked
+                             : later            ? JobState::kScheduled
+                                                : JobState::kReady,
                     .durability = Durability::kMemory});
   }
   std::vector<std::vector<JobSpec>> batches;
@@ -185,16 +194,12 @@ std::vector<EnqueueAck> EngineImpl::EnqueueUnwritten(std::vector<JobSpec> jobs, 
   return acks;
 }
 
-// What can be promised for these jobs: whether an id exists already, or a key is held, is only
-// known after the commit.
+// What can be promised for these jobs.
 Durability EngineImpl::LevelFor(const std::vector<JobSpec>& jobs,
                                 const WriteOptions& options) const {
   const Durability level = Level(options.durability);
   if (level != Durability::kMemory || store_->in_memory()) return level;
-  const bool asks = std::any_of(jobs.begin(), jobs.end(), [](const JobSpec& job) {
-    return !job.id.empty() || !job.dedup.key.empty();
-  });
-  return asks ? Durability::kProcess : level;
+  return std::any_of(jobs.begin(), jobs.end(), NeedsStore) ? Durability::kProcess : level;
 }
 
 Result<std::vector<EnqueueAck>> EngineImpl::Enqueue(std::vector<JobSpec> jobs,

@@ -1,5 +1,6 @@
 // Changes to jobs and queues: each is a domain's function in a write operation.
 #include "engine/engine_impl.h"
+#include "flows/members.h"
 #include "jobs/change.h"
 #include "jobs/validate.h"
 
@@ -9,7 +10,7 @@ Result<CancelResult> EngineImpl::Cancel(const JobRef& job, const std::string& re
                                         const WriteOptions& options) {
   CancelResult result = CancelResult::kFinished;
   RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
-    return jobs::CancelJob(ledger, job, reason, &result);
+    return flows::CancelJob(ledger, job, reason, &result);
   }));
   return result;
 }
@@ -23,7 +24,7 @@ Status EngineImpl::Promote(const JobRef& job, const WriteOptions& options) {
 }
 
 Status EngineImpl::Remove(const JobRef& job, const WriteOptions& options) {
-  return Change(options, [&](jobs::Ledger& ledger) { return jobs::RemoveJob(ledger, job); });
+  return Change(options, [&](jobs::Ledger& ledger) { return flows::RemoveJob(ledger, job); });
 }
 
 Status EngineImpl::SetProgress(const JobRef& job, const std::string& json,

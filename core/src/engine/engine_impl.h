@@ -185,6 +185,18 @@ auto EngineImpl::WithReader(F read) -> decltype(read(std::declval<store::Connect
   return read(*reader);
 }
 
+// A job that this process was acknowledged at durability memory may not be written yet: then the
+// answer waits for it.
+template <typename Read>
+auto EngineImpl::ReadOwn(Read read) -> decltype(read()) {
+  const bool unwritten = unwritten_ > 0;  // before the look, so that a write between is seen
+  auto found = read();
+  if (found.ok() || found.status().code() != Code::kNotFound || !unwritten) return found;
+  RETURN_IF_ERROR(RunChange(*writer_, *ledger_, Durability::kProcess, true,
+                            [](jobs::Ledger&) { return Status::Ok(); }));
+  return read();
+}
+
 template <typename F>
 Result<int64_t> EngineImpl::ChangeMany(int64_t limit, const WriteOptions& options, F slice) {
   jobs::BulkCursor cursor;

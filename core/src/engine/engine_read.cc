@@ -29,18 +29,6 @@ Status CheckQuery(const EventQuery& query) {
 
 }  // namespace
 
-// A job that this process was acknowledged at durability memory may not be written yet: then the
-// answer waits for it.
-template <typename Read>
-auto EngineImpl::ReadOwn(Read read) -> decltype(read()) {
-  const bool unwritten = unwritten_ > 0;  // before the look, so that a write between is seen
-  auto found = read();
-  if (found.ok() || found.status().code() != Code::kNotFound || !unwritten) return found;
-  RETURN_IF_ERROR(RunChange(*writer_, *ledger_, Durability::kProcess, true,
-                            [](jobs::Ledger&) { return Status::Ok(); }));
-  return read();
-}
-
 Result<JobInfo> EngineImpl::GetJob(const JobRef& job) {
   ASSIGN_OR_RETURN(JobInfo info, ReadOwn([&] {
                      return WithReader([&](Connection& c) { return jobs::ReadJob(c, job); });

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "engine/operation.h"
-#include "jobs/enqueue.h"
+#include "flows/enqueue.h"
 
 namespace millrace::engine {
 namespace {
@@ -21,7 +21,7 @@ int64_t RealNs() {
 }  // namespace
 
 Status EnqueueScheduled(jobs::Ledger& ledger, const JobSpec& job, EnqueueAck* ack) {
-  return jobs::EnqueueJob(ledger, job, ack);
+  return flows::EnqueueJob(ledger, job, ack);
 }
 
 int64_t ScheduleTimer::Tick(bool look) {

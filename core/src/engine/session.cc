@@ -5,6 +5,7 @@
 
 #include "base/macros.h"
 #include "base/text.h"
+#include "flows/settle.h"
 #include "jobs/change.h"
 #include "jobs/finish.h"
 #include "jobs/validate.h"
@@ -116,6 +117,7 @@ Result<Notices> SessionCore::Drain(int64_t timeout_ms) {
 
 Status SessionCore::Settle(int64_t token, Outcome outcome) {
   RETURN_IF_ERROR(jobs::CheckOutcome(outcome, context_.max_payload_bytes));
+  RETURN_IF_ERROR(flows::CheckOutcomeJobs(outcome));
   RETURN_IF_ERROR(SealOutcome(token, &outcome));
   Lock lock(mutex_);
   auto it = running_.find(token);

@@ -4,6 +4,9 @@
 #include "base/macros.h"
 #include "engine/operation.h"
 #include "engine/session.h"
+#include "flows/read.h"
+#include "flows/resolve.h"
+#include "flows/settle.h"
 #include "jobs/change.h"
 #include "jobs/claim.h"
 #include "jobs/finish.h"
@@ -20,6 +23,12 @@ Status Damaged(const jobs::Lease& lease, const Status& failed) {
                                     " is damaged and was taken out of the way; run `millrace "
                                     "doctor`: " +
                                     failed.message());
+}
+
+int64_t NoteBytes(const Note& note) {
+  size_t bytes = note.outcome.body.size() + note.text.size();
+  for (const JobSpec& job : note.outcome.jobs) bytes += job.data.size() + job.headers.size();
+  return static_cast<int64_t>(bytes);
 }
 
 }  // namespace
@@ -44,8 +53,7 @@ bool SessionCore::StartStep() {
     step_want_ = 0;
   }
   bytes = 0;
-  for (const Note& note : step_notes_)
-    bytes += static_cast<int64_t>(note.outcome.body.size() + note.text.size());
+  for (const Note& note : step_notes_) bytes += NoteBytes(note);
   return true;
 }
 
@@ -76,6 +84,8 @@ Status SessionCore::Apply(store::Connection&) {
   for (size_t i = 0; i < step_count_; ++i) {
     RETURN_IF_ERROR(take_away ? TakeAway(step_notes_[i]) : ApplyNote(step_notes_[i]));
   }
+  // Before the claim: what these have set free may be run by the slots that they leave.
+  RETURN_IF_ERROR(flows::Resolve(*context_.ledger));
   if (isolation_.stage() != Isolation::Stage::kWhole) return Status::Ok();
   if (step_slots_ != 0) {
     RETURN_IF_ERROR(jobs::UpdateSessionSlots(*context_.ledger, context_.session_id, step_slots_));
@@ -104,7 +114,7 @@ Status SessionCore::ApplyNote(Note& note) {
   }
   Settled settled{.token = lease.token, .id = {}, .queue = {}, .status = {}};
   if (note.kind == Note::Kind::kSettle) {
-    RETURN_IF_ERROR(jobs::FinishJob(*context_.ledger, lease, note.outcome, &settled));
+    RETURN_IF_ERROR(flows::FinishJob(*context_.ledger, lease, note.outcome, &settled));
   } else {
     RETURN_IF_ERROR(jobs::TimeOutJob(*context_.ledger, lease, false, &settled));
   }
@@ -132,6 +142,9 @@ Status SessionCore::ClaimForQueues(int32_t want) {
     bool more = false;
     RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want,
                                     &step_claimed_, &more));
+    for (size_t at = before; at < step_claimed_.size(); ++at) {
+      RETURN_IF_ERROR(flows::AddDependencies(context_.ledger->connection(), &step_claimed_[at]));
+    }
     step_more_ = step_more_ || more;
     want -= static_cast<int32_t>(step_claimed_.size() - before);
   }

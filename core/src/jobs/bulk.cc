@@ -69,11 +69,10 @@ Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCu
   *result = {};
   RETURN_IF_ERROR(CheckBulkQuery(query));
   RETURN_IF_ERROR(CheckSliceLimit(limit));
-  if (query.state == JobState::kActive || query.state == JobState::kBlocked) {
-    return Status(
-        Code::kInvalidArgument,
-        std::string("state is \"") + JobStateName(query.state) +
-            "\"; \"scheduled\", \"ready\", \"completed\", \"failed\" or \"cancelled\" is accepted");
+  if (query.state == JobState::kActive) {
+    return Status(Code::kInvalidArgument,
+                  "state is \"active\"; \"scheduled\", \"ready\", \"blocked\", \"completed\", "
+                  "\"failed\" or \"cancelled\" is accepted");
   }
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(query.queue));
   if (queue_id == 0) return Status::Ok();

@@ -50,7 +50,7 @@ Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkC
 // Scheduled jobs, whatever the query's state says.
 Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result);
-// The query's state: all but active and blocked. Logs one kCleaned event a slice, with the count
+// The query's state: all but active. Logs one kCleaned event a slice, with the count
 // and in `prev` the state.
 Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                    SliceResult* result);

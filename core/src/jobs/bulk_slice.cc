@@ -31,6 +31,8 @@ const char* ScanStatement(JobState state, int64_t part) {
                                : sql::bulk::kScanGroupReady;
     case JobState::kScheduled:
       return sql::bulk::kScanScheduled;
+    case JobState::kBlocked:
+      return sql::bulk::kScanBlocked;
     case JobState::kActive:
       return sql::bulk::kScanActive;
     default:
@@ -101,6 +103,7 @@ Status RemoveScanned(Ledger& ledger, JobState state, const Scanned& job) {
   if (state >= JobState::kCompleted) return RemoveFinished(ledger, job.place, state);
   if (state == JobState::kReady) RETURN_IF_ERROR(TakeReady(ledger, job.place));
   if (state == JobState::kScheduled) RETURN_IF_ERROR(TakeScheduled(ledger, job.place));
+  if (state == JobState::kBlocked) RETURN_IF_ERROR(TakeBlocked(ledger, job.place));
   if (state == JobState::kActive) RETURN_IF_ERROR(RemoveActive(ledger, job));
   ledger.Moved(job.place.queue_id, state, kNowhere, Cause::kRemove, job.place.priority);
   return DeleteBody(ledger, job.place.queue_id, job.place.row, job.place.flags);

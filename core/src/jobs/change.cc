@@ -75,8 +75,9 @@ Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
 
 // Takes a waiting job from its place; neither counted nor logged.
 Status TakeWaiting(Ledger& ledger, const Location& at) {
-  return at.state == JobState::kReady ? TakeReady(ledger, at.place)
-                                      : TakeScheduled(ledger, at.place);
+  if (at.state == JobState::kReady) return TakeReady(ledger, at.place);
+  return at.state == JobState::kBlocked ? TakeBlocked(ledger, at.place)
+                                        : TakeScheduled(ledger, at.place);
 }
 
 // A reason is a caller's text: sealed as the job's other errors are.
@@ -152,6 +153,32 @@ void LogReady(Ledger& ledger, const Location& at) {
       {.type = EventType::kReady, .state = JobState::kReady, .prev = at.state, .job = &at.key});
 }
 
+// A redriven job waits again for what is not done. One that no worker runs is joined again: it is
+// blocked, if only until the operation ends.
+Status RedriveDependent(Ledger& ledger, const Location& at, const Place& place, bool* blocked) {
+  int64_t pending = 0;
+  bool joins = false;
+  {
+    Query q(ledger.connection(), sql::flows::kSelectHeld);
+    q.Bind(place.row);
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    pending = q.Int(0);
+    joins = q.Int(1) != 0;
+  }
+  *blocked = pending > 0 || joins;
+  if (!*blocked) return Status::Ok();
+  if (pending == 0) ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kCountDown, .row = place.row});
+  RETURN_IF_ERROR(
+      PutBlocked(ledger, place, std::max<int64_t>(pending, 1), at.state, Cause::kRedrive));
+  ledger.Log(at.queue_id, {.type = EventType::kBlocked,
+                           .state = JobState::kBlocked,
+                           .prev = at.state,
+                           .job = &at.key,
+                           .count = pending});
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes) {
@@ -166,10 +193,19 @@ Status CheckLogLine(std::string_view text) {
   return CheckText(text, kLogLineMaxBytes, "line");
 }
 
+Status CheckReason(std::string_view reason) {
+  return CheckText(reason, kReasonMaxBytes, "reason");
+}
+
 Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
                  CancelResult* result) {
-  RETURN_IF_ERROR(CheckText(reason, kReasonMaxBytes, "reason"));
+  RETURN_IF_ERROR(CheckReason(reason));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  return CancelAt(ledger, at, reason, result);
+}
+
+Status CancelAt(Ledger& ledger, const Location& at, const std::string& reason,
+                CancelResult* result) {
   if (at.state >= JobState::kCompleted) {
     *result = CancelResult::kFinished;
     return Status::Ok();
@@ -185,7 +221,7 @@ Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
   RETURN_IF_ERROR(
       EndWaiting(ledger, at.key, at.place, at.state, Cause::kCancel, error, rules.keep_failed));
   *result = CancelResult::kCancelled;
-  return CleanNoted(ledger);
+  return Status::Ok();
 }
 
 Status RedriveAt(Ledger& ledger, const Location& at) {
@@ -203,6 +239,10 @@ Status RedriveAt(Ledger& ledger, const Location& at) {
   }
   RETURN_IF_ERROR(RunOn(ledger, sql::change::kClearExpiry, place.row));
   RETURN_IF_ERROR(RetakeKey(ledger, at));
+  if (place.has(kAwaited)) RETURN_IF_ERROR(RunOn(ledger, sql::flows::kReopenDependents, place.row));
+  bool blocked = false;
+  if (place.has(kDependent)) RETURN_IF_ERROR(RedriveDependent(ledger, at, place, &blocked));
+  if (blocked) return Status::Ok();
   RETURN_IF_ERROR(PutReady(ledger, place, at.state, Cause::kRedrive));
   LogReady(ledger, at);
   return Status::Ok();
@@ -239,6 +279,10 @@ Status RemoveAt(Ledger& ledger, const Location& at) {
 
 Status RemoveJob(Ledger& ledger, const JobRef& job) {
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
+  return RemoveLogged(ledger, at);
+}
+
+Status RemoveLogged(Ledger& ledger, const Location& at) {
   RETURN_IF_ERROR(RemoveAt(ledger, at));
   ledger.Log(at.queue_id,
              {.type = EventType::kRemoved, .state = at.state, .prev = at.state, .job = &at.key});

@@ -27,7 +27,8 @@ inline constexpr int64_t kReasonMaxBytes = 16 << 10;
 // cancelled; the holder of an active one is told. `reason` may be empty.
 Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
                  CancelResult* result);
-// An ended job is ready again, from its first attempt: counters, errors, progress and result are
+// An ended job is ready again (blocked, if it waits for others that are not done), from its first
+// attempt: counters, errors, progress and result are
 // forgotten, its log is kept, and it no longer expires. kWrongState for others.
 Status RedriveJob(Ledger& ledger, const JobRef& job);
 // A scheduled job is ready now. kWrongState for others.
@@ -49,16 +50,22 @@ Status SetLeaseCheckpoint(Ledger& ledger, const Lease& lease, std::string_view j
 // keep_logs as in JobSpec.
 Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text, int32_t keep_logs);
 
-// --- The same for a job that was located (bulk.h) ---
+// --- The same for a job that was located (bulk.h, flows/members.h) ---
+// `reason` was checked before.
+Status CancelAt(Ledger& ledger, const Location& at, const std::string& reason,
+                CancelResult* result);
 Status RedriveAt(Ledger& ledger, const Location& at);
 Status PromoteAt(Ledger& ledger, const Location& at);
 // Any state but active; logs no event.
 Status RemoveAt(Ledger& ledger, const Location& at);
+// The same with its event.
+Status RemoveLogged(Ledger& ledger, const Location& at);
 
 // Pure checks: kInvalidArgument, kTooLarge.
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes);
 Status CheckCheckpoint(std::string_view json, int64_t max_payload_bytes);
 Status CheckLogLine(std::string_view text);
+Status CheckReason(std::string_view reason);
 
 }  // namespace millrace::jobs
 

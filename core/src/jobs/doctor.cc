@@ -47,6 +47,14 @@ class Doctor {
                                            "has rows that its place does not know of")));
     RETURN_IF_ERROR(
         Met("ids", Slices("ids", sql::doctor::kWrongKeys, "is not found under its id")));
+    RETURN_IF_ERROR(Met("pending", Slices("pending", sql::doctor::kWrongPending,
+                                          "does not wait for as much as it counts")));
+    RETURN_IF_ERROR(Met("awaited", Slices("awaited", sql::doctor::kForgottenDependencies,
+                                          "waits for something that will not come")));
+    RETURN_IF_ERROR(Met("marked", Slices("marked", sql::doctor::kUnmarkedDependencies,
+                                         "has dependencies that its place does not know of")));
+    RETURN_IF_ERROR(Met("dependencies", Names("dependencies", sql::doctor::kOrphanDependencies,
+                                              "has dependencies and does not exist")));
     RETURN_IF_ERROR(Met("totals", Totals()));
     RETURN_IF_ERROR(Met("counts", Counts()));
     RETURN_IF_ERROR(Met("limits", Limits()));

@@ -34,7 +34,10 @@ Status JudgeNew(Ledger& ledger, int64_t queue_id, const JobSpec& spec, NewJob* j
   job->dedup.emplace();
   RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &*job->dedup));
   job->added = job->dedup->kind != DedupVerdict::Kind::kDrop;
-  if (!job->added) AckDropped(ledger, queue_id, spec, *job->dedup, ack);
+  if (!job->added) {
+    job->key = job->dedup->holder;
+    AckDropped(ledger, queue_id, spec, *job->dedup, ack);
+  }
   return Status::Ok();
 }
 
@@ -62,6 +65,7 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
     bool exists = false;
     RETURN_IF_ERROR(Locate(ledger.connection(), spec.id, queue_id, &found, &exists));
     job->added = !exists;
+    job->key = found.key;
     if (exists) return AckExisting(ledger, found, spec, ack);
   }
   if (!spec.dedup.key.empty()) RETURN_IF_ERROR(JudgeNew(ledger, queue_id, spec, job, ack));

@@ -20,8 +20,8 @@ Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack);
 
 // A job on its way in.
 struct NewJob {
-  bool added = false;  // false: another one counts, and the ack says which
-  JobKey key;
+  bool added = false;                      // false: another one counts, and the ack says which
+  JobKey key;                              // if it was not added, of the one that counts
   Place place;                             // with its due time
   std::optional<DedupVerdict> dedup = {};  // with a key; kFollow: it is to wait for the holder
 };

@@ -116,6 +116,7 @@ Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending,
                               .job = &key,
                               .attempt = ending.attempts,
                               .data = logged ? ending.body : std::string_view()});
+  if (place.has(kAwaited)) ledger.NoteFlow({.row = place.row, .state = state});
   if (gone) return RemoveFinished(ledger, place, state);
   if (own) return CleanFinished(ledger, place.queue_id, state, keep, kOwnRuleSlice);
   ledger.NoteEnded(place.queue_id, state);
@@ -314,18 +315,36 @@ Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settle
   return FinishJob(ledger, lease, outcome, settled);
 }
 
-Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
-                  std::string_view error, const std::optional<Keep>& keep_failed) {
+Status LeaveLease(Ledger& ledger, const Lease& lease, Place* place, bool* held) {
+  Ended ended;
+  RETURN_IF_ERROR(EndLease(ledger, lease, &ended));
+  *held = ended.held;
+  if (!ended.held) return Status::Ok();
+  *place = lease.place;
+  place->flags |= static_cast<uint8_t>(ended.flags | kHasRun);
+  return WriteRun(ledger, lease, lease.attempts_made, lease.crashes, 0);
+}
+
+Status EndUnworked(Ledger& ledger, const JobKey& key, const Place& place, JobState from,
+                   const PlainEnd& end) {
   RunRecord run;
   RETURN_IF_ERROR(CountEnd(ledger, place, JobState::kCancelled));
   if (place.has(kHasRun)) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
   return End(ledger, key, place,
-             {.state = JobState::kCancelled,
+             {.state = end.state,
               .started_at_ms = run.started_at_ms,
               .attempts = run.attempts_made,
               .process_id = run.process_id,
-              .body = error},
-             from, cause, keep_failed);
+              .content_type = end.content_type,
+              .body = end.body},
+             from, end.cause, end.own);
+}
+
+Status EndWaiting(Ledger& ledger, const JobKey& key, const Place& place, JobState from, Cause cause,
+                  std::string_view error, const std::optional<Keep>& keep_failed) {
+  return EndUnworked(
+      ledger, key, place, from,
+      {.state = JobState::kCancelled, .cause = cause, .body = error, .own = keep_failed});
 }
 
 }  // namespace millrace::jobs

@@ -28,6 +28,23 @@ Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settle
 // The error of a job that is delivered at most once and whose lease was lost.
 std::string JobLost(const char* why);
 
+// The lease ends without an outcome, and the attempt is not counted; nothing but the lease's row is
+// gone, the caller puts the job somewhere else. *place is for that. *held is false if the lease was
+// gone already (nothing changed then).
+Status LeaveLease(Ledger& ledger, const Lease& lease, Place* place, bool* held);
+
+// How a job ends without a worker: the caller has taken it from its place. `own` is the job's own
+// rule for the state.
+struct PlainEnd {
+  JobState state = JobState::kCompleted;
+  Cause cause = Cause::kJoin;
+  ContentType content_type = ContentType::kJson;
+  std::string_view body = {};
+  std::optional<Keep> own = {};
+};
+Status EndUnworked(Ledger& ledger, const JobKey& key, const Place& place, JobState from,
+                   const PlainEnd& end);
+
 // A job that was not started ends as cancelled: the caller has taken it from its place.
 // `keep_failed` is the job's own rule. Of an operation that calls this, the end is CleanNoted
 // (retention.h).

@@ -115,6 +115,7 @@ std::string OptionsJson(const JobSpec& spec) {
       .Int("delay_ms", backoff.delay_ms)
       .IntOrNull("max_ms", backoff.max_ms)
       .Raw("jitter", std::to_string(backoff.jitter));
+  static constexpr const char* kJoinNames[] = {"run", "forward", "collect"};
   JsonObject options;
   options.Int("max_attempts", spec.retry.max_attempts)
       .Raw("backoff", backoff_json.Take())
@@ -125,6 +126,7 @@ std::string OptionsJson(const JobSpec& spec) {
       .Text("delivery", DeliveryName(spec.delivery))
       .Raw("dedup", DedupJson(spec.dedup))
       .Int("keep_logs", spec.keep_logs)
+      .Text("join", kJoinNames[static_cast<size_t>(spec.join) % std::size(kJoinNames)])
       .Raw("keep_completed", KeepJson(spec.keep_completed))
       .Raw("keep_failed", KeepJson(spec.keep_failed));
   return options.Take();
@@ -158,6 +160,8 @@ std::string JobInfoJson(const JobInfo& job, bool with_data) {
       .Int("attempts_made", job.attempts_made)
       .Int("crashes", job.crashes)
       .Bool("cancel_requested", job.cancel_requested)
+      .Int("dependencies", job.dependencies)
+      .Int("pending", job.pending)
       .Text("worker", job.worker)
       .Raw("options", OptionsJson(spec))
       .Raw("headers", spec.headers.empty() ? "{}" : Embedded(spec.headers, ContentType::kJson));

@@ -60,6 +60,14 @@ const char* CauseName(Cause cause) {
       return "cancel";
     case Cause::kExpire:
       return "expire";
+    case Cause::kWait:
+      return "wait";
+    case Cause::kUnblock:
+      return "dependencies done";
+    case Cause::kJoin:
+      return "join";
+    case Cause::kDependencyFailed:
+      return "dependency failed";
     case Cause::kRedrive:
       return "redrive";
     case Cause::kRemove:

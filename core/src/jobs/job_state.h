@@ -30,6 +30,10 @@ enum class Cause : uint8_t {
   kLose,        // its worker died, and it is delivered at most once
   kCancel,
   kExpire,
+  kWait,              // its handler wants other jobs done first, or in its place
+  kUnblock,           // what it has waited for is done
+  kJoin,              // the same, and it needs no worker
+  kDependencyFailed,  // what it has waited for failed
   kRedrive,
   kRemove,
 };
@@ -48,6 +52,12 @@ inline constexpr std::array kTransitions = {
     //         from                  to                    because of
     Transition{kNowhere,             JobState::kReady,     Cause::kEnqueue},
     Transition{kNowhere,             JobState::kScheduled, Cause::kEnqueue},
+    Transition{kNowhere,             JobState::kBlocked,   Cause::kEnqueue},
+    Transition{JobState::kBlocked,   JobState::kReady,     Cause::kUnblock},
+    Transition{JobState::kBlocked,   JobState::kScheduled, Cause::kUnblock},
+    Transition{JobState::kBlocked,   JobState::kCompleted, Cause::kJoin},
+    Transition{JobState::kBlocked,   JobState::kFailed,    Cause::kDependencyFailed},
+    Transition{JobState::kBlocked,   JobState::kCancelled, Cause::kDependencyFailed},
     Transition{JobState::kScheduled, JobState::kReady,     Cause::kDue},
     Transition{JobState::kScheduled, JobState::kReady,     Cause::kPromote},
     Transition{JobState::kReady,     JobState::kActive,    Cause::kClaim},
@@ -57,18 +67,24 @@ inline constexpr std::array kTransitions = {
     Transition{JobState::kActive,    JobState::kFailed,    Cause::kFail},
     Transition{JobState::kActive,    JobState::kReady,     Cause::kRelease},
     Transition{JobState::kActive,    JobState::kScheduled, Cause::kPostpone},
+    Transition{JobState::kActive,    JobState::kBlocked,   Cause::kWait},
     Transition{JobState::kActive,    JobState::kReady,     Cause::kRescue},
     Transition{JobState::kActive,    JobState::kFailed,    Cause::kCrashLimit},
     Transition{JobState::kActive,    JobState::kFailed,    Cause::kLose},
     Transition{JobState::kActive,    JobState::kCancelled, Cause::kCancel},
     Transition{JobState::kReady,     JobState::kCancelled, Cause::kCancel},
     Transition{JobState::kScheduled, JobState::kCancelled, Cause::kCancel},
+    Transition{JobState::kBlocked,   JobState::kCancelled, Cause::kCancel},
     Transition{JobState::kReady,     JobState::kCancelled, Cause::kExpire},
     Transition{JobState::kCompleted, JobState::kReady,     Cause::kRedrive},
     Transition{JobState::kFailed,    JobState::kReady,     Cause::kRedrive},
     Transition{JobState::kCancelled, JobState::kReady,     Cause::kRedrive},
+    Transition{JobState::kCompleted, JobState::kBlocked,   Cause::kRedrive},
+    Transition{JobState::kFailed,    JobState::kBlocked,   Cause::kRedrive},
+    Transition{JobState::kCancelled, JobState::kBlocked,   Cause::kRedrive},
     Transition{JobState::kReady,     kNowhere,             Cause::kRemove},
     Transition{JobState::kScheduled, kNowhere,             Cause::kRemove},
+    Transition{JobState::kBlocked,   kNowhere,             Cause::kRemove},
     Transition{JobState::kActive,    kNowhere,             Cause::kRemove},
     Transition{JobState::kCompleted, kNowhere,             Cause::kRemove},
     Transition{JobState::kFailed,    kNowhere,             Cause::kRemove},

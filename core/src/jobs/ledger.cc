@@ -145,6 +145,7 @@ Status Ledger::Begin(store::Connection& connection) {
   ended_.clear();
   keys_made_ = 0;
   counters_.Begin();
+  flow_notes_.clear();
   new_queues_.clear();
   now_ms_ = options_.clock->WallMs();
   monotonic_ms_ = options_.clock->MonotonicMs();

@@ -101,6 +101,24 @@ class Ledger : public store::BatchHooks {
   // A throttled deduplication key was made: SweepNoted (dedup.h) deletes as many old ones.
   void NoteKeyMade() { ++keys_made_; }
   int64_t TakeKeysMade() { return std::exchange(keys_made_, 0); }
+  // Something that matters to jobs that wait for others: flows::Resolve draws the consequences
+  // before the operation ends.
+  struct FlowNote {
+    enum class Kind : uint8_t {
+      kEnded,       // others wait or have waited for it, and it has ended as `state` says
+      kGone,        // the same, and it was removed; `id` and `name` are what it was called
+      kCountDown,   // it is blocked, and by one thing less than its row says
+      kReconsider,  // it is blocked, and some of what it waits for had ended before
+    };
+    Kind kind = Kind::kEnded;
+    int64_t row = 0;
+    JobState state = JobState::kCompleted;
+    std::string id = {};
+    std::string name = {};
+  };
+  void NoteFlow(FlowNote note) { flow_notes_.push_back(std::move(note)); }
+  bool has_flow_notes() const { return !flow_notes_.empty(); }
+  std::vector<FlowNote> TakeFlowNotes() { return std::exchange(flow_notes_, {}); }
   // Changes of a state's count in this transaction so far.
   int64_t Delta(int64_t queue_id, JobState state);
   // Forgets a queue's counts after its rows were deleted as a whole.
@@ -143,6 +161,7 @@ class Ledger : public store::BatchHooks {
   std::vector<Ended> ended_;
   int64_t keys_made_ = 0;
   Counters counters_;
+  std::vector<FlowNote> flow_notes_;
   std::unordered_map<std::string, int64_t>
       queue_ids_;                        // committed: queues keep their numbers for ever
   std::vector<std::string> new_queues_;  // of this transaction: forgotten by a rollback

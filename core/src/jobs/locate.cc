@@ -58,6 +58,16 @@ Status FindFinished(store::Connection& connection, Location* location, bool* fou
   return Status::Ok();
 }
 
+Status FindBlocked(store::Connection& connection, Location* location, bool* found) {
+  Query q(connection, sql::locate::kSelectBlockedFlags);
+  q.Bind(location->key.row);
+  RETURN_IF_ERROR(q.Step(found));
+  if (!*found) return Status::Ok();
+  location->state = JobState::kBlocked;
+  location->place.flags = static_cast<uint8_t>(q.Int(0));
+  return Status::Ok();
+}
+
 Status FindReady(store::Connection& connection, Location* location, bool* found) {
   const Place& place = location->place;
   const bool grouped = !place.group.empty();
@@ -149,6 +159,7 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
   RETURN_IF_ERROR(FindReady(connection, location, &here));
   if (!here) RETURN_IF_ERROR(FindActive(connection, location, &here));
   if (!here) RETURN_IF_ERROR(FindFinished(connection, location, &here));
+  if (!here) RETURN_IF_ERROR(FindBlocked(connection, location, &here));
   if (!here) RETURN_IF_ERROR(FindScheduled(connection, first_due_at_ms, location, &here));
   if (!here) {
     RunRecord run;

@@ -22,9 +22,10 @@ constexpr int64_t kKeyRows = 1'000;
 // ------------------------------------------------------------------------------------------------
 
 // Leases first: without them, and paused, nothing moves from one state to another behind the
-// cursor.
-constexpr std::array kObliterated{JobState::kActive,    JobState::kReady,  JobState::kScheduled,
-                                  JobState::kCompleted, JobState::kFailed, JobState::kCancelled};
+// cursor. Then the blocked: what is removed after them sets none of this queue free.
+constexpr std::array kObliterated{JobState::kActive,    JobState::kBlocked,   JobState::kReady,
+                                  JobState::kScheduled, JobState::kCompleted, JobState::kFailed,
+                                  JobState::kCancelled};
 
 Status CheckNoneActive(Ledger& ledger, int64_t queue_id, const std::string& queue) {
   Query q(ledger.connection(), sql::bulk::kCountActive);

@@ -39,6 +39,15 @@ Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> 
   return Status::Ok();
 }
 
+Status PutBlocked(Ledger& ledger, const Place& place, int64_t pending, std::optional<JobState> from,
+                  Cause cause) {
+  Query q(ledger.connection(), sql::flows::kInsertBlocked);
+  q.Bind(place.row, place.queue_id, place.priority, place.seq, place.flags, pending);
+  RETURN_IF_ERROR(q.Run());
+  ledger.Moved(place.queue_id, from, JobState::kBlocked, cause, place.priority);
+  return Status::Ok();
+}
+
 Status TakeReady(Ledger& ledger, const Place& place) {
   if (!place.group.empty()) return ledger.groups().TakeReady(place);
   if (place.parked_by != 0) return TakeParked(ledger, place);
@@ -50,6 +59,12 @@ Status TakeReady(Ledger& ledger, const Place& place) {
 Status TakeScheduled(Ledger& ledger, const Place& place) {
   Query q(ledger.connection(), sql::jobs::kDeleteScheduled);
   q.Bind(place.queue_id, place.due_at_ms, place.seq);
+  return q.Run();
+}
+
+Status TakeBlocked(Ledger& ledger, const Place& place) {
+  Query q(ledger.connection(), sql::flows::kDeleteBlocked);
+  q.Bind(place.row);
   return q.Run();
 }
 

@@ -1,5 +1,5 @@
-// Putting a job among the ready, the scheduled or the finished, and taking it away: the row, the
-// counts, nothing else.
+// Putting a job among the ready, the scheduled, the blocked or the finished, and taking it away:
+// the row, the counts, nothing else.
 #ifndef MILLRACE_JOBS_PLACE_H_
 #define MILLRACE_JOBS_PLACE_H_
 
@@ -37,8 +37,12 @@ Status PutReady(Ledger& ledger, const Place& place, std::optional<JobState> from
 // Wakes a waiting worker if the job is the first of its queue to be due, so that its timer is set
 // anew.
 Status PutScheduled(Ledger& ledger, const Place& place, std::optional<JobState> from, Cause cause);
+// `pending`: how many things hold it back, at least one.
+Status PutBlocked(Ledger& ledger, const Place& place, int64_t pending, std::optional<JobState> from,
+                  Cause cause);
 Status TakeReady(Ledger& ledger, const Place& place);
 Status TakeScheduled(Ledger& ledger, const Place& place);
+Status TakeBlocked(Ledger& ledger, const Place& place);
 
 // A job's lease is gone, whatever becomes of the job: limits and its group count one less.
 Status LeaveActive(Ledger& ledger, const Place& place, const std::string& task);

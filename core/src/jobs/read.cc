@@ -90,6 +90,16 @@ Status SetAttemptErrors(Connection& connection, int64_t row, JobInfo* info) {
   }
 }
 
+Status SetDependencies(Connection& connection, const Location& at, JobInfo* info) {
+  Query q(connection, sql::flows::kCountDependencies);
+  q.Bind(at.key.row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  info->dependencies = q.Int(0);
+  if (at.state == JobState::kBlocked) info->pending = q.Int(1);
+  return Status::Ok();
+}
+
 // What is told of a job beside its body; *process_id is who runs or last ran it.
 Status SetStanding(Connection& connection, const Location& at, JobInfo* info, int64_t* process_id) {
   RunRecord run;
@@ -136,6 +146,7 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   RETURN_IF_ERROR(SetStanding(connection, at, &info, &process_id));
   RETURN_IF_ERROR(SetWorker(connection, process_id, &info));
   RETURN_IF_ERROR(SetAttemptErrors(connection, at.key.row, &info));
+  if (at.place.has(kDependent)) RETURN_IF_ERROR(SetDependencies(connection, at, &info));
   return info;
 }
 
@@ -145,6 +156,8 @@ const char* ListStatement(JobState state, bool descending) {
       return descending ? sql::read::kListReadyDescending : sql::read::kListReady;
     case JobState::kScheduled:
       return descending ? sql::read::kListScheduledDescending : sql::read::kListScheduled;
+    case JobState::kBlocked:
+      return descending ? sql::read::kListBlockedDescending : sql::read::kListBlocked;
     case JobState::kActive:
       return descending ? sql::read::kListActiveDescending : sql::read::kListActive;
     default:
@@ -282,7 +295,7 @@ Result<std::vector<JobInfo>> ListJobs(Connection& connection, const ListQuery& q
   const Snapshot snapshot(connection);
   RETURN_IF_ERROR(snapshot.status());
   ASSIGN_OR_RETURN(const int64_t queue_id, QueueIdOf(connection, query.queue));
-  if (queue_id == 0 || query.state == JobState::kBlocked) return jobs;
+  if (queue_id == 0) return jobs;
   ASSIGN_OR_RETURN(const std::vector<int64_t> rows, ListRows(connection, queue_id, query));
   for (const int64_t row : rows) {
     Location at;

@@ -35,8 +35,8 @@ Result<JobOutcome> ReadOutcome(store::Connection& connection, const JobRef& job)
 Result<std::vector<LogLine>> ReadLogs(store::Connection& connection, const JobRef& job,
                                       int64_t offset, int64_t limit);
 
-// Ready jobs in the order of claim, scheduled ones by due time, active ones by start, ended ones by
-// their end. A name is looked for by going over the queue. An unknown queue is empty.
+// Ready and blocked jobs in the order of claim, scheduled ones by due time, active ones by start,
+// ended ones by their end. A name is looked for by going over the queue. An unknown queue is empty.
 Result<std::vector<JobInfo>> ListJobs(store::Connection& connection, const ListQuery& query);
 
 // Zeros for an unknown queue. Constant time.

@@ -44,6 +44,22 @@ Result<int64_t> RemoveOldest(Ledger& ledger, int64_t queue_id, JobState state, i
   return static_cast<int64_t>(old.size());
 }
 
+// What those that wait for the job may still want to know of it stays with them.
+Status LeaveDependents(Ledger& ledger, const JobKey& key, std::string name) {
+  std::string id = key.PublicId();
+  {
+    Query q(ledger.connection(), sql::flows::kKeepEnding);
+    q.Bind(key.row, id);
+    RETURN_IF_ERROR(q.Run());
+  }
+  ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kGone,
+                   .row = key.row,
+                   .state = JobState::kCancelled,
+                   .id = std::move(id),
+                   .name = std::move(name)});
+  return Status::Ok();
+}
+
 Result<int64_t> StoredCount(Ledger& ledger, int64_t queue_id, JobState state) {
   Query q(ledger.connection(), sql::ledger::kReadCounts);
   q.Bind(queue_id);
@@ -56,22 +72,31 @@ Result<int64_t> StoredCount(Ledger& ledger, int64_t queue_id, JobState state) {
 }  // namespace
 
 Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags) {
-  std::string custom_id;
+  JobKey key{.row = row};
   std::string dedup_key;
+  std::string name;
   {
     Query q(ledger.connection(), sql::locate::kSelectKey);
     q.Bind(row);
     bool found = false;
     RETURN_IF_ERROR(q.Step(&found));
-    if (found && !q.IsNull(3)) custom_id = q.Text(3);
-    if (found && !q.IsNull(4)) dedup_key = q.Text(4);
+    if (found) {
+      key.created_at_ms = q.Int(1);
+      key.salt = static_cast<uint64_t>(q.Int(2));
+      if (!q.IsNull(3)) key.custom_id = q.Text(3);
+      if (!q.IsNull(4)) dedup_key = q.Text(4);
+      if ((flags & kAwaited) != 0) name = q.Text(5);
+    }
   }
-  if (!custom_id.empty()) {
+  if (!key.custom_id.empty()) {
     Query q(ledger.connection(), sql::jobs::kDeleteKey);
-    q.Bind(custom_id, queue_id);
+    q.Bind(key.custom_id, queue_id);
     RETURN_IF_ERROR(q.Run());
   }
   if (!dedup_key.empty()) RETURN_IF_ERROR(ForgetHolder(ledger, queue_id, dedup_key, row));
+  if ((flags & kAwaited) != 0) RETURN_IF_ERROR(LeaveDependents(ledger, key, std::move(name)));
+  if ((flags & kDependent) != 0)
+    RETURN_IF_ERROR(RunOn(ledger, sql::flows::kDeleteDependencies, row));
   if ((flags & kHasRun) != 0) {
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, row));
     RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, row));
@@ -81,8 +106,8 @@ Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags) 
 }
 
 Status RemoveFinished(Ledger& ledger, const Place& place, JobState state) {
-  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
   RETURN_IF_ERROR(DeleteBody(ledger, place.queue_id, place.row, place.flags));
+  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
   ledger.Moved(place.queue_id, state, kNowhere, Cause::kRemove, place.priority);
   return Status::Ok();
 }

@@ -12,7 +12,8 @@
 
 namespace millrace::jobs {
 
-// Deletes every row about a job but its place; the caller has taken that away and counted it.
+// Deletes every row about a job but its place, which the caller takes away and counts. Jobs that
+// wait for it keep a copy of its ending, so its row in `finished` goes last.
 Status DeleteBody(Ledger& ledger, int64_t queue_id, int64_t row, uint8_t flags);
 
 // Removes one finished job with all its rows.

@@ -45,6 +45,48 @@ Status CheckThrottle(const Outcome& outcome) {
   return CheckRange(outcome.throttle->ms, 1, limits::kRatePeriodMaxMs, "throttle.ms");
 }
 
+Status CheckRef(const JobRef& job, const std::string& argument) {
+  RETURN_IF_ERROR(CheckName(job.id, (argument + ".id").c_str()));
+  return job.queue.empty() ? Status::Ok() : CheckName(job.queue, (argument + ".queue").c_str());
+}
+
+// Policy and name of a dependency.
+Status CheckEdge(DependencyPolicy policy, const std::string& name, const std::string& argument) {
+  RETURN_IF_ERROR(CheckRange(static_cast<int>(policy), 0,
+                             static_cast<int>(DependencyPolicy::kOnFailure),
+                             (argument + ".policy").c_str()));
+  return name.empty() ? Status::Ok() : CheckName(name, (argument + ".name").c_str());
+}
+
+// What a spec says of other jobs by itself; flows::CheckGraph looks at those of a call together.
+Status CheckFlowPart(const JobSpec& spec) {
+  if (std::ssize(spec.after) > kDependenciesMax) {
+    return Status(Code::kTooLarge, "after has " + std::to_string(spec.after.size()) +
+                                       " elements; at most " + std::to_string(kDependenciesMax) +
+                                       " are accepted");
+  }
+  for (size_t i = 0; i < spec.after.size(); ++i) {
+    const Dependency& dependency = spec.after[i];
+    const std::string argument = "after[" + std::to_string(i) + "]";
+    RETURN_IF_ERROR(CheckRange(dependency.index, -1, INT32_MAX, (argument + ".index").c_str()));
+    if (dependency.index < 0) RETURN_IF_ERROR(CheckRef(dependency.job, argument + ".job"));
+    if (dependency.index >= 0 && !dependency.job.id.empty()) {
+      return Invalid(argument + " has an index and a job; one of them is accepted");
+    }
+    RETURN_IF_ERROR(CheckEdge(dependency.policy, dependency.name, argument));
+  }
+  RETURN_IF_ERROR(
+      CheckRange(static_cast<int>(spec.join), 0, static_cast<int>(JoinKind::kCollect), "join"));
+  if (spec.join != JoinKind::kRun && spec.after.empty()) {
+    return Invalid(
+        "join is given without after; a job that no worker runs needs others to wait for");
+  }
+  if (!spec.parent) return Status::Ok();
+  RETURN_IF_ERROR(CheckRef(spec.parent->job, "parent.job"));
+  RETURN_IF_ERROR(CheckRange(spec.parent->token, 0, INT64_MAX, "parent.token"));
+  return CheckEdge(spec.parent->policy, spec.parent->name, "parent");
+}
+
 }  // namespace
 
 Status CheckRange(int64_t value, int64_t low, int64_t high, const char* argument) {
@@ -103,13 +145,24 @@ Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckDeduplication(spec.dedup));
   if (spec.keep_completed) RETURN_IF_ERROR(CheckKeep(*spec.keep_completed, "keep_completed"));
   if (spec.keep_failed) RETURN_IF_ERROR(CheckKeep(*spec.keep_failed, "keep_failed"));
-  return Status::Ok();
+  return CheckFlowPart(spec);
 }
 
 Status CheckOutcome(const Outcome& outcome, int64_t max_payload_bytes) {
   const char* const argument = outcome.kind == Outcome::Kind::kCompleted ? "result" : "error";
   RETURN_IF_ERROR(CheckPayload(outcome.body, outcome.content_type, argument, max_payload_bytes));
-  RETURN_IF_ERROR(CheckRange(static_cast<int>(outcome.kind), 0, 4, "kind"));
+  RETURN_IF_ERROR(CheckRange(static_cast<int>(outcome.kind), 0,
+                             static_cast<int>(Outcome::Kind::kReplaced), "kind"));
+  if (outcome.jobs.size() > kMaxJobsPerCall) {
+    return Status(Code::kTooLarge, "jobs has " + std::to_string(outcome.jobs.size()) +
+                                       " elements; at most " + std::to_string(kMaxJobsPerCall) +
+                                       " are accepted in one call");
+  }
+  for (size_t i = 0; i < outcome.jobs.size(); ++i) {
+    Status status = CheckJobSpec(outcome.jobs[i], max_payload_bytes);
+    if (status.ok()) continue;
+    return Status(status.code(), "jobs[" + std::to_string(i) + "]: " + status.message());
+  }
   if (outcome.delay_ms)
     RETURN_IF_ERROR(CheckRange(*outcome.delay_ms, 0, kDurationMaxMs, "delay_ms"));
   if (outcome.policy) RETURN_IF_ERROR(CheckRetryPolicy(*outcome.policy));

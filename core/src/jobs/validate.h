@@ -16,6 +16,9 @@ inline constexpr int32_t kMaxAttemptsMax = 1'000'000;
 inline constexpr int64_t kDurationMaxMs = 3'155'760'000'000;  // 100 years
 inline constexpr int64_t kTimeMaxMs = int64_t{1} << 48;       // what an id can hold
 
+inline constexpr size_t kMaxJobsPerCall = 100'000;    // they are one commit, which others wait for
+inline constexpr int64_t kDependenciesMax = 100'000;  // of one job, as it is enqueued
+
 // kInvalidArgument or kTooLarge; the message names the argument, what was given and what is
 // accepted.
 Status CheckJobSpec(const JobSpec& spec, int64_t max_payload_bytes);

@@ -161,9 +161,9 @@ TEST_CASE("bulk queries are checked", "[jobs][bulk]") {
     return f.Do([&](Ledger& ledger) { return function(ledger, query, limit, &cursor, &result); });
   };
   RequireError(slice(RemoveSlice, {.queue = ""}), Code::kInvalidArgument, "queue");
-  RequireError(
-      slice(RemoveSlice, {.queue = "q", .state = JobState::kActive}), Code::kInvalidArgument,
-      R"(state is "active"; "scheduled", "ready", "completed", "failed" or "cancelled" is)");
+  RequireError(slice(RemoveSlice, {.queue = "q", .state = JobState::kActive}),
+               Code::kInvalidArgument,
+               R"(state is "active"; "scheduled", "ready", "blocked", "completed", "failed" or )");
   RequireError(slice(RedriveSlice, {.queue = "q", .state = JobState::kReady}),
                Code::kInvalidArgument,
                R"(state is "ready"; "completed", "failed" or "cancelled" is accepted)");

@@ -2,6 +2,7 @@
 // reach.
 #include "jobs/job_state.h"
 
+#include "flows/flows_test_util.h"
 #include "jobs/bulk.h"
 #include "jobs/change.h"
 #include "jobs/finish.h"
@@ -121,11 +122,43 @@ void CrashMoves(JobsFixture& f) {
   REQUIRE_FALSE(f.Exists("obliterated"));
 }
 
+void Redriven(flows::FlowsFixture& f, const std::string& id, JobState expected) {
+  f.MustDo([&](Ledger& ledger) { return RedriveJob(ledger, {id, ""}); });
+  REQUIRE(f.StateOf(id) == expected);
+}
+
+void FlowMoves(flows::FlowsFixture& f) {
+  using flows::After;
+  f.AddAll({Spec("a"), After(Spec("b"), {0}), After(Delayed(Spec("later"), 1'000), {0}),
+            flows::Join(After(Spec("join"), {0}), JoinKind::kForward)});
+  f.Run("a");
+  REQUIRE(f.StateOf("later") == JobState::kScheduled);
+  Redriven(f, "join", JobState::kCompleted);  // blocked in between
+  f.Run("b");
+  f.AddAll({Spec("bad"), After(Spec("failed"), {0}),
+            After(Spec("cancelled"), {0}, DependencyPolicy::kCancel)});
+  f.Fail("bad");
+  Redriven(f, "failed", JobState::kBlocked);
+  Redriven(f, "cancelled", JobState::kBlocked);
+  Cancel(f, "cancelled", CancelResult::kCancelled);
+  Remove(f, "failed");
+  f.AddId("waits");
+  Outcome waiting = MakeOutcome(Kind::kWaiting, "");
+  waiting.jobs.push_back(Spec("child"));
+  REQUIRE(f.Finish(f.ClaimOne(), waiting).state == JobState::kBlocked);
+  f.Run("child");
+  REQUIRE(f.Finish(f.ClaimOne(), MakeOutcome(Kind::kWaiting, "")).state == JobState::kReady);
+  f.Run("waits");
+  f.CheckInvariants();
+}
+
 TEST_CASE("every declared transition is made, and none but those", "[jobs]") {
   JobsFixture f;
   WaitingMoves(f);
   ActiveMoves(f);
   CrashMoves(f);
+  flows::FlowsFixture flows;
+  FlowMoves(flows);
   for (size_t i = 0; i < kTransitions.size(); ++i) {
     const Transition& t = kTransitions[i];
     CAPTURE(i, CauseName(t.cause));

@@ -1,6 +1,8 @@
 #include "jobs/jobs_test_util.h"
 
 #include "base/macros.h"
+#include "engine/operation.h"
+#include "flows/enqueue.h"
 #include "jobs/enqueue.h"
 #include "jobs/finish.h"
 #include "jobs/read.h"
@@ -38,6 +40,7 @@ Status JobsFixture::Do(const std::function<Status(Ledger&)>& operation) {
   Status status = store::Query(writer, sql::transaction::kBeginImmediate).Run();
   if (status.ok()) status = ledger_->Begin(writer);
   if (status.ok()) status = operation(*ledger_);
+  if (status.ok()) status = engine::Conclude(*ledger_);
   if (status.ok()) status = ledger_->Flush(writer);
   if (status.ok()) status = store::Query(writer, sql::transaction::kCommit).Run();
   if (!status.ok()) {
@@ -55,6 +58,12 @@ EnqueueAck JobsFixture::Add(const JobSpec& spec) {
   return ack;
 }
 
+std::vector<EnqueueAck> JobsFixture::AddAll(const std::vector<JobSpec>& specs) {
+  std::vector<EnqueueAck> acks;
+  MustDo([&](Ledger& ledger) { return flows::EnqueueJobs(ledger, specs, &acks); });
+  return acks;
+}
+
 std::string JobsFixture::AddId(const std::string& id, const std::string& queue) {
   return Add(Spec(id, queue)).id;
 }
@@ -63,8 +72,7 @@ std::vector<Claimed> JobsFixture::Claim(int32_t max, const std::string& queue) {
   std::vector<Claimed> claimed;
   MustDo([&](Ledger& ledger) -> Status {
     ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(queue));
-    RETURN_IF_ERROR(ClaimJobs(ledger, queue_id, queue, kProcess, max, &claimed));
-    return CleanNoted(ledger);
+    return ClaimJobs(ledger, queue_id, queue, kProcess, max, &claimed);
   });
   return claimed;
 }
@@ -77,10 +85,7 @@ Lease JobsFixture::ClaimOne(const std::string& queue) {
 
 Settled JobsFixture::Settle(const Lease& lease, const Outcome& outcome) {
   Settled settled;
-  MustDo([&](Ledger& ledger) -> Status {
-    RETURN_IF_ERROR(FinishJob(ledger, lease, outcome, &settled));
-    return CleanNoted(ledger);
-  });
+  MustDo([&](Ledger& ledger) { return FinishJob(ledger, lease, outcome, &settled); });
   return settled;
 }
 

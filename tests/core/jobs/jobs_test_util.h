@@ -36,6 +36,7 @@ class JobsFixture {
   store::Connection& connection() { return store_->writer(); }
 
   EnqueueAck Add(const JobSpec& spec);
+  std::vector<EnqueueAck> AddAll(const std::vector<JobSpec>& specs);
   std::string AddId(const std::string& id = "", const std::string& queue = "q");
   std::vector<Claimed> Claim(int32_t max = 1, const std::string& queue = "q");
   Lease ClaimOne(const std::string& queue = "q");

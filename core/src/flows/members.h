@@ -1,0 +1,28 @@
+// Cancelling and removing a job with those that were made for it.
+#ifndef MILLRACE_FLOWS_MEMBERS_H_
+#define MILLRACE_FLOWS_MEMBERS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "jobs/ledger.h"
+#include "millrace/engine.h"
+#include "millrace/status.h"
+
+namespace millrace::flows {
+
+// The members of a job: what it waits for and has come into the store in one flow with it, as far
+// as it has not ended and nobody else unfinished waits for it; and the members of these.
+
+// jobs::CancelJob, and of the job's members. Running ones are asked to stop.
+Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& reason,
+                 CancelResult* result);
+// jobs::RemoveJob, and of the job's members. Running ones are asked to stop.
+Status RemoveJob(jobs::Ledger& ledger, const JobRef& job);
+
+// The members alone.
+Status CancelMembers(jobs::Ledger& ledger, int64_t row, const std::string& reason);
+
+}  // namespace millrace::flows
+
+#endif  // MILLRACE_FLOWS_MEMBERS_H_

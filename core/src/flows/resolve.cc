@@ -1,0 +1,204 @@
+#include "flows/resolve.h"
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/macros.h"
+#include "flows/blocked.h"
+#include "flows/cause.h"
+#include "flows/policy.h"
+#include "sql_statements.h"
+
+namespace millrace::flows {
+namespace {
+
+using store::Query;
+using Note = jobs::Ledger::FlowNote;
+
+// One dependency, seen from the job that has ended.
+struct Dependent {
+  int64_t row = 0;  // of the job that waits or has waited
+  int64_t position = 0;
+  DependencyPolicy policy = DependencyPolicy::kFail;
+  bool done = false;
+  bool blocked = false;
+  bool active = false;
+};
+
+class Resolver {
+ public:
+  explicit Resolver(jobs::Ledger& ledger) : ledger_(ledger) {}
+
+  Status Run() {
+    while (ledger_.has_flow_notes()) {
+      for (const Note& note : ledger_.TakeFlowNotes()) RETURN_IF_ERROR(Handle(note));
+      RETURN_IF_ERROR(ReleaseCounted());
+    }
+    return Status::Ok();
+  }
+
+ private:
+  Status Handle(const Note& note) {
+    switch (note.kind) {
+      case Note::Kind::kCountDown:
+        CountDown(note.row);
+        return Status::Ok();
+      case Note::Kind::kReconsider:
+        return Reconsider(note.row);
+      case Note::Kind::kEnded:
+      case Note::Kind::kGone:
+        break;
+    }
+    const bool gone = note.kind == Note::Kind::kGone;
+    std::vector<Dependent> dependents;
+    RETURN_IF_ERROR(LoadDependents(note.row, &dependents));
+    error_.reset();
+    for (const Dependent& dependent : dependents) {
+      if (gone && dependent.done) continue;  // it has its copy of how that ended
+      const Effect effect =
+          gone ? EffectOfRemoval(dependent.policy) : EffectOf(dependent.policy, note.state);
+      RETURN_IF_ERROR(Apply(dependent, effect, note));
+    }
+    return Status::Ok();
+  }
+
+  Status LoadDependents(int64_t row, std::vector<Dependent>* dependents) {
+    Query q(ledger_.connection(), sql::flows::kSelectDependents);
+    q.Bind(row);
+    for (;;) {
+      bool found = false;
+      RETURN_IF_ERROR(q.Step(&found));
+      if (!found) return Status::Ok();
+      const auto state = static_cast<JobState>(q.Int(4));
+      dependents->push_back({.row = q.Int(0),
+                             .position = q.Int(1),
+                             .policy = static_cast<DependencyPolicy>(q.Int(2)),
+                             .done = q.Int(3) != 0,
+                             .blocked = state == JobState::kBlocked,
+                             .active = state == JobState::kActive});
+    }
+  }
+
+  // A job has begun to wait when some of what it waits for had ended already.
+  Status Reconsider(int64_t row) {
+    std::vector<std::pair<Dependent, Note>> ended;
+    {
+      Query q(ledger_.connection(), sql::flows::kSelectUndone);
+      q.Bind(row);
+      for (;;) {
+        bool found = false;
+        RETURN_IF_ERROR(q.Step(&found));
+        if (!found) break;
+        ended.emplace_back(Dependent{.row = row,
+                                     .position = q.Int(0),
+                                     .policy = static_cast<DependencyPolicy>(q.Int(1)),
+                                     .blocked = true},
+                           Note{.row = q.Int(3), .state = static_cast<JobState>(q.Int(2))});
+      }
+    }
+    for (const auto& [dependent, note] : ended) {
+      error_.reset();
+      RETURN_IF_ERROR(Apply(dependent, EffectOf(dependent.policy, note.state), note));
+    }
+    return Status::Ok();
+  }
+
+  Status Apply(const Dependent& dependent, Effect effect, const Note& note) {
+    const bool gone = note.kind == Note::Kind::kGone;
+    if (dependent.done) return Write(dependent, note, true);
+    // What failed while the job runs counts when it comes to wait.
+    if (!dependent.blocked) {
+      const bool now =
+          gone || effect == Effect::kDone || (effect == Effect::kRun && !dependent.active);
+      if (effect == Effect::kForget) return Forget(dependent);
+      return Write(dependent, note, now || effect == Effect::kRemove);
+    }
+    switch (effect) {
+      case Effect::kKeep:
+        return Write(dependent, note, false);
+      case Effect::kDone:
+        CountDown(dependent.row);
+        return Write(dependent, note, true);
+      case Effect::kForget:
+        CountDown(dependent.row);
+        return Forget(dependent);
+      case Effect::kRun:
+        RETURN_IF_ERROR(Write(dependent, note, true));
+        return Move(dependent.row, [&](const Blocked& job) { return Release(ledger_, job); });
+      case Effect::kRemove:
+        return Move(dependent.row, [&](const Blocked& job) { return RemoveBlocked(ledger_, job); });
+      case Effect::kFail:
+      case Effect::kCancel:
+        break;
+    }
+    // Of a removed job nothing can come any more: redriven, the other one does without it.
+    RETURN_IF_ERROR(Write(dependent, note, gone));
+    if (!error_) {
+      error_.emplace();
+      RETURN_IF_ERROR(DependencyError(ledger_, note, &*error_));
+    }
+    const JobState state = effect == Effect::kFail ? JobState::kFailed : JobState::kCancelled;
+    return Move(dependent.row,
+                [&](const Blocked& job) { return EndBlocked(ledger_, job, state, *error_); });
+  }
+
+  template <typename F>
+  Status Move(int64_t row, F move) {
+    Blocked blocked;
+    bool found = false;
+    RETURN_IF_ERROR(LoadBlocked(ledger_, row, &blocked, &found));
+    return found ? move(blocked) : Status::Ok();
+  }
+
+  Status Write(const Dependent& dependent, const Note& note, bool done) {
+    const bool gone = note.kind == Note::Kind::kGone;
+    Query q(ledger_.connection(), gone ? sql::flows::kLoseDependency : sql::flows::kEndDependency);
+    q.Bind(dependent.row, dependent.position, static_cast<int>(note.state), done);
+    return q.Run();
+  }
+
+  Status Forget(const Dependent& dependent) {
+    Query q(ledger_.connection(), sql::flows::kForgetDependency);
+    q.Bind(dependent.row, dependent.position);
+    return q.Run();
+  }
+
+  // Written once for all that ended together: the children of one parent often do.
+  void CountDown(int64_t row) {
+    auto [it, added] = counts_.try_emplace(row, 0);
+    if (added) counted_.push_back(row);
+    ++it->second;
+  }
+
+  Status ReleaseCounted() {
+    for (const int64_t row : counted_) {
+      {
+        Query q(ledger_.connection(), sql::flows::kCountDown);
+        q.Bind(row, counts_[row]);
+        RETURN_IF_ERROR(q.Run());
+        if (ledger_.connection().changes() == 1) continue;
+      }
+      RETURN_IF_ERROR(Move(row, [&](const Blocked& job) { return Release(ledger_, job); }));
+    }
+    counts_.clear();
+    counted_.clear();
+    return Status::Ok();
+  }
+
+  jobs::Ledger& ledger_;
+  std::unordered_map<int64_t, int64_t> counts_;
+  std::vector<int64_t> counted_;      // the keys of counts_, in order
+  std::optional<std::string> error_;  // of the note at hand, once it is needed
+};
+
+}  // namespace
+
+Status Resolve(jobs::Ledger& ledger) {
+  if (!ledger.has_flow_notes()) return Status::Ok();
+  return Resolver(ledger).Run();
+}
+
+}  // namespace millrace::flows

@@ -1,0 +1,119 @@
+#include "flows/members.h"
+
+#include "flows/flows_test_util.h"
+#include "jobs/change.h"
+
+namespace millrace::flows {
+namespace {
+
+using Policy = DependencyPolicy;
+
+CancelResult Cancel(FlowsFixture& f, const std::string& id) {
+  CancelResult result{};
+  f.MustDo(
+      [&](jobs::Ledger& ledger) { return flows::CancelJob(ledger, {id, ""}, "enough", &result); });
+  return result;
+}
+
+void Remove(FlowsFixture& f, const std::string& id) {
+  f.MustDo([&](jobs::Ledger& ledger) { return flows::RemoveJob(ledger, {id, ""}); });
+}
+
+TEST_CASE("cancelling a flow takes its unfinished members", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("bottom"), After(Spec("left"), {0}), After(Spec("right"), {0}), Spec("running"),
+            Spec("done"), After(Delayed(Spec("top"), 10), {1, 2, 3, 4})});
+  const std::vector<jobs::Claimed> claimed = f.Claim(3);  // bottom, running, done
+  f.Settle(claimed[2].lease, Kind::kCompleted);
+  f.Settle(claimed[0].lease, Kind::kReleased);
+  CHECK(Cancel(f, "top") == CancelResult::kCancelled);
+  for (const char* id : {"top", "left", "right", "bottom"}) {
+    CAPTURE(id);
+    CHECK(f.Is(id, JobState::kCancelled));
+    CHECK(f.Read(id).error.find("enough") != std::string::npos);
+  }
+  CHECK(f.Read("running").cancel_requested);
+  CHECK(f.Is("done", JobState::kCompleted));
+  f.CheckInvariants();
+}
+
+TEST_CASE("members that others wait for stay, and so do jobs that were there before", "[flows]") {
+  FlowsFixture f;
+  f.AddId("before");
+  f.AddAll({Spec("shared"), After(Spec("mine"), {0}), AfterJob(After(Spec("top"), {1}), "before"),
+            After(Spec("other"), {0}), After(Spec("handler"), {1}, Policy::kOnFailure)});
+  Cancel(f, "top");
+  CHECK(f.Is("mine", JobState::kCancelled));
+  CHECK(f.Is("handler", JobState::kReady));  // mine was cancelled
+  CHECK(f.Is("shared", JobState::kReady));
+  CHECK(f.Is("before", JobState::kReady));
+  Cancel(f, "handler");
+  f.AddAll({Spec("main"), After(Spec("on-error"), {0}, Policy::kOnFailure)});
+  Cancel(f, "on-error");
+  CHECK(f.Is("main", JobState::kReady));
+  f.CheckInvariants();
+}
+
+TEST_CASE("cancelling a member ends those that wait for it by their policies", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("waits"), {0}, Policy::kWait), After(Spec("fails"), {0})});
+  Cancel(f, "a");
+  CHECK(f.Is("waits", JobState::kBlocked));
+  CHECK(f.Read("fails").error.find("job a (task) was cancelled: enough") != std::string::npos);
+  f.CheckInvariants();
+}
+
+TEST_CASE("an active job's children are cancelled with it", "[flows]") {
+  FlowsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  f.AddAll({ChildOf(Spec("child"), "a", lease.token)});
+  // The holder does not know of the child's mark.
+  CHECK(Cancel(f, "a") == CancelResult::kRequested);
+  CHECK(f.Is("child", JobState::kCancelled));
+  CHECK(f.Settle(lease, Kind::kCancelled).state == JobState::kCancelled);
+  f.CheckInvariants();
+}
+
+TEST_CASE("removing a flow removes its unfinished members", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("b"), {0}), Spec("done"), After(Spec("top"), {1, 2})});
+  const std::vector<jobs::Claimed> claimed = f.Claim(2);
+  f.Settle(claimed[1].lease, Kind::kCompleted);
+  f.Settle(claimed[0].lease, Kind::kReleased);
+  Remove(f, "top");
+  CHECK_FALSE(f.Exists("top"));
+  CHECK_FALSE(f.Exists("b"));
+  CHECK_FALSE(f.Exists("a"));
+  CHECK(f.Exists("done"));
+  CHECK(f.Int("SELECT count(*) FROM dependencies") == 0);
+  f.CheckInvariants();
+  // One that has failed leaves others behind that are still at work for it.
+  f.AddAll({Spec("bad"), Spec("busy"), Spec("idle"), After(Spec("top"), {0, 1, 2})});
+  f.Fail("bad");
+  const Lease busy = f.ClaimOne();
+  Remove(f, "top");
+  CHECK_FALSE(f.Exists("idle"));
+  CHECK(f.Read("busy").cancel_requested);
+  CHECK(f.Is("bad", JobState::kFailed));
+  f.Settle(busy, Kind::kCompleted);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a flow of ten thousand is cancelled in one commit", "[flows]") {
+  FlowsFixture f;
+  std::vector<JobSpec> specs;
+  std::vector<int32_t> all;
+  for (int32_t i = 0; i < 10'000; ++i) {
+    specs.push_back(Spec());
+    all.push_back(i);
+  }
+  specs.push_back(After(Spec("top"), all));
+  f.AddAll(specs);
+  Cancel(f, "top");
+  CHECK(f.Counts().cancelled == 10'001);
+  f.CheckInvariants();
+}
+
+}  // namespace
+}  // namespace millrace::flows

@@ -1,0 +1,175 @@
+#include "flows/settle.h"
+
+#include "flows/flows_test_util.h"
+#include "jobs/change.h"
+#include "jobs/finish.h"
+
+namespace millrace::flows {
+namespace {
+
+using Policy = DependencyPolicy;
+
+Outcome With(Kind kind, std::vector<JobSpec> specs, const std::string& body = "null") {
+  Outcome outcome = jobs::MakeOutcome(kind, body);
+  outcome.jobs = std::move(specs);
+  return outcome;
+}
+
+TEST_CASE("jobs are added in the commit that ends the attempt, and only then", "[flows]") {
+  FlowsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  const Settled settled =
+      f.Finish(lease, With(Kind::kCompleted, {Spec("b"), After(Spec("c"), {0})}));
+  REQUIRE(settled.added.size() == 2);
+  CHECK(settled.added[0].id == "b");
+  CHECK(settled.added[1].state == JobState::kBlocked);
+  CHECK(f.Is("a", JobState::kCompleted));
+  const Settled lost = f.Finish(lease, With(Kind::kCompleted, {Spec("d")}));
+  CHECK(lost.status.code() == Code::kLeaseLost);
+  CHECK(lost.added.empty());
+  CHECK_FALSE(f.Exists("d"));
+  f.CheckInvariants();
+}
+
+TEST_CASE("a handler adds children, waits for them and is called again", "[flows]") {
+  FlowsFixture f;
+  f.AddId("parent");
+  Lease lease = f.ClaimOne();
+  f.AddAll({ChildOf(Spec("child"), "parent", lease.token)});
+  CHECK(f.Finish(lease, With(Kind::kWaiting, {Spec("more")})).state == JobState::kBlocked);
+  CHECK(f.Read("parent").pending == 2);
+  CHECK(f.Read("parent").attempts_made == 0);
+  CHECK(f.Events("q", {EventType::kBlocked}).size() == 1);
+  f.CheckInvariants();
+  f.Run("child", Kind::kCompleted, "1");
+  f.Run("more", Kind::kCompleted, "2");
+  std::vector<jobs::Claimed> claimed = f.Claim();
+  REQUIRE(claimed.size() == 1);
+  RequireOk(AddDependencies(f.connection(), claimed.data()));
+  CHECK(claimed[0].job.attempt == 1);
+  REQUIRE(claimed[0].job.dependencies.size() == 2);
+  CHECK(claimed[0].job.dependencies[0].result == "1");
+  CHECK(claimed[0].job.dependencies[1].result == "2");
+  CHECK(claimed[0].job.dependency_count == 2);
+  CHECK(f.Finish(claimed[0].lease, With(Kind::kWaiting, {})).state == JobState::kReady);
+  f.Run("parent");
+  CHECK(f.Read("parent").attempts_made == 1);
+  CHECK(f.Read("parent").attempts_started == 3);
+  f.CheckInvariants();
+}
+
+TEST_CASE("what failed while the handler ran counts when it waits", "[flows]") {
+  FlowsFixture f;
+  for (const auto& [policy, expected] : {std::pair{Policy::kFail, JobState::kFailed},
+                                         {Policy::kCancel, JobState::kCancelled},
+                                         {Policy::kWait, JobState::kBlocked},
+                                         {Policy::kIgnore, JobState::kReady},
+                                         {Policy::kRemove, JobState::kReady},
+                                         {Policy::kContinue, JobState::kReady}}) {
+    const std::string parent = DependencyPolicyName(policy);
+    CAPTURE(parent);
+    f.AddId(parent, "parents");
+    const Lease lease = f.ClaimOne("parents");
+    f.AddAll({ChildOf(Spec(parent + "-child"), parent, lease.token, policy)});
+    f.Fail(parent + "-child");
+    CHECK(f.Is(parent, JobState::kActive));
+    f.Finish(lease, With(Kind::kWaiting, {}));
+    CHECK(f.StateOf(parent) == expected);
+    f.CheckInvariants();
+    if (expected != JobState::kReady) continue;
+    const Lease again = f.ClaimOne("parents");
+    f.Finish(again, With(Kind::kWaiting, {}));  // it was told once
+    CHECK(f.Is(parent, JobState::kReady));
+    f.Run(parent, Kind::kCompleted, "null", "parents");
+  }
+}
+
+TEST_CASE("an attempt that is replaced ends as its replacement does", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("b"), {0}), After(Spec("end"), {1})});
+  f.Run("a");
+  f.Finish(f.ClaimOne(), With(Kind::kReplaced, {Spec("x"), After(Spec("y"), {0})}));
+  CHECK(f.Is("b", JobState::kBlocked));
+  CHECK(f.Read("b").spec.join == JoinKind::kForward);
+  CHECK(f.Read("b").spec.max_crashes == 3);
+  CHECK(f.Read("b").dependencies == 1);
+  f.CheckInvariants();
+  f.Run("x", Kind::kCompleted, "1");
+  CHECK(f.Is("b", JobState::kBlocked));
+  f.Run("y", Kind::kCompleted, "2");
+  CHECK(*f.Read("b").result == "2");
+  CHECK(f.Dependencies("end").dependencies[0].result == "2");
+  f.Finish(f.ClaimOne(), With(Kind::kReplaced, {Spec("p"), Spec("r")}));
+  f.Run("p", Kind::kCompleted, "3");
+  f.Run("r", Kind::kCompleted, "4");
+  CHECK(*f.Read("end").result == "[3,4]");
+  f.AddId("bad");
+  f.Finish(f.ClaimOne(), With(Kind::kReplaced, {Spec("s")}));
+  f.Fail("s");
+  CHECK(f.Read("bad").error.find("job s (task) failed: it broke") != std::string::npos);
+  f.MustDo([](jobs::Ledger& ledger) { return jobs::RedriveJob(ledger, {"s", ""}); });
+  f.MustDo([](jobs::Ledger& ledger) { return jobs::RedriveJob(ledger, {"bad", ""}); });
+  f.Run("s", Kind::kCompleted, "5");
+  CHECK(*f.Read("bad").result == "5");
+  f.CheckInvariants();
+}
+
+TEST_CASE("jobs that cannot be added fail the attempt for good and say why", "[flows]") {
+  FlowsFixture f;
+  JobSpec retried = Spec("a");
+  retried.retry.max_attempts = 5;
+  f.Add(retried);
+  const Settled settled =
+      f.Finish(f.ClaimOne(), With(Kind::kCompleted, {Spec("b"), AfterJob(Spec("c"), "nobody")}));
+  RequireError(settled.status, Code::kNotFound, "there is no job \"nobody\"");
+  CHECK(settled.state == JobState::kFailed);
+  CHECK(f.Read("a").error.find("FlowRefused") != std::string::npos);
+  CHECK_FALSE(f.Exists("b"));
+  f.AddId("self");
+  const Settled circle =
+      f.Finish(f.ClaimOne(), With(Kind::kWaiting, {AfterJob(Spec("c"), "self")}));
+  RequireError(circle.status, Code::kInvalidArgument, "would wait for a job that waits for it");
+  f.CheckInvariants();
+}
+
+TEST_CASE("what an outcome's jobs have to do with each other is checked before", "[flows]") {
+  RequireError(CheckOutcomeJobs(With(Kind::kReplaced, {})), Code::kInvalidArgument,
+               "jobs is empty");
+  RequireError(CheckOutcomeJobs(With(Kind::kCompleted, {After(Spec(), {0})})),
+               Code::kInvalidArgument, "wait for each other");
+  RequireOk(CheckOutcomeJobs(With(Kind::kWaiting, {})));
+}
+
+TEST_CASE("who is asked to stop does not wait for others", "[flows]") {
+  FlowsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  CancelResult result{};
+  f.MustDo(
+      [&](jobs::Ledger& ledger) { return jobs::CancelJob(ledger, {"a", ""}, "enough", &result); });
+  f.AddAll({ChildOf(Spec("child"), "a", lease.token)});
+  CHECK(f.Finish(lease, With(Kind::kWaiting, {Spec("b")})).state == JobState::kCancelled);
+  CHECK_FALSE(f.Exists("b"));
+  CHECK(f.Is("child", JobState::kCancelled));
+  f.CheckInvariants();
+}
+
+TEST_CASE("the lease of a dead worker gives its children's parent back", "[flows]") {
+  FlowsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  f.AddAll({ChildOf(Spec("child"), "a", lease.token)});
+  bool lost = true;
+  f.MustDo([&](jobs::Ledger& ledger) { return RescueJob(ledger, lease, "it died", &lost); });
+  CHECK(f.Is("a", JobState::kReady));
+  const Lease again = f.ClaimOne();
+  CHECK(again.key.PublicId() == "a");
+  CHECK(f.Finish(again, With(Kind::kWaiting, {})).state == JobState::kBlocked);
+  f.Run("child");
+  f.Run("a");
+  f.CheckInvariants();
+}
+
+}  // namespace
+}  // namespace millrace::flows
