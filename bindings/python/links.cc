@@ -10,8 +10,18 @@
 namespace millrace::python {
 namespace {
 
+// A word, or the core's number for it, which the core checks.
+DependencyPolicy PolicyOf(py::handle policy) {
+  if (!PyLong_Check(policy.ptr())) return ToPolicy(ToText(policy, "policy"));
+  const int64_t number = ToInt(policy, "policy");
+  if (number < 0 || number > std::numeric_limits<uint8_t>::max()) {
+    RaiseInvalid("policy " + std::to_string(number) + " is unknown");
+  }
+  return static_cast<DependencyPolicy>(number);
+}
+
 // A position in the same call, or the id of a job that exists.
-Dependency NewDependency(py::handle job, const std::string& queue, const std::string& policy,
+Dependency NewDependency(py::handle job, const std::string& queue, py::handle policy,
                          const std::string& name) {
   Dependency made;
   if (PyLong_Check(job.ptr()) && !PyBool_Check(job.ptr())) {
@@ -25,7 +35,7 @@ Dependency NewDependency(py::handle job, const std::string& queue, const std::st
     made.job = {ToText(job, "job"), queue};
     if (made.job.id.empty()) RaiseInvalid("job must not be an empty id");
   }
-  made.policy = ToPolicy(policy);
+  made.policy = PolicyOf(policy);
   made.name = name;
   return made;
 }
@@ -86,9 +96,9 @@ void RegisterLinks(py::module_& module) {
 
   py::class_<ParentLink>(module, "ParentLink")
       .def(py::init([](const std::string& job, const std::string& queue, int64_t token,
-                       const std::string& policy, const std::string& name) {
+                       py::handle policy, const std::string& name) {
              if (job.empty()) RaiseInvalid("job must not be an empty id");
-             return ParentLink{{job, queue}, token, ToPolicy(policy), name};
+             return ParentLink{{job, queue}, token, PolicyOf(policy), name};
            }),
            py::arg("job"), py::arg("queue") = "", py::kw_only(), py::arg("token") = 0,
            py::arg("policy") = "wait", py::arg("name") = "")

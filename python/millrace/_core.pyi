@@ -204,7 +204,7 @@ class Dependency:
     """
 
     def __init__(
-        self, job: int | str, queue: str = "", *, policy: _Policy = "fail", name: str = ""
+        self, job: int | str, queue: str = "", *, policy: _Policy | int = "fail", name: str = ""
     ) -> None: ...
     @property
     def job(self) -> int | str: ...
@@ -225,7 +225,7 @@ class ParentLink:
         queue: str = "",
         *,
         token: int = 0,
-        policy: _Policy = "wait",
+        policy: _Policy | int = "wait",
         name: str = "",
     ) -> None: ...
     @property

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from millrace.app import Millrace
+    from millrace.flows import Flow, FlowResults
     from millrace.request import Request
 
 R = TypeVar("R")
@@ -86,6 +87,12 @@ class JobTransaction:
     def enqueue_many(self, jobs: Iterable[PreparedJob[Any]]) -> ResultSet[Any]:
         """Adds several jobs."""
         return self._add(job_specs(jobs))
+
+    def enqueue_flow(self, flow: Flow) -> FlowResults:
+        """Adds the jobs of a flow."""
+        effects = self._request.effects
+        before = len(self._jobs) + (len(effects.jobs) if effects is not None else 0)
+        return flow.results(self._add(flow._checked(before)))
 
     def update_state(self, *, state: str = "PROGRESS", meta: Any = None) -> None:
         """As `Task.update_state`, when the job completes."""

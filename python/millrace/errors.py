@@ -41,6 +41,7 @@ __all__ = [
     "Corrupt",
     "DependencyFailed",
     "DiskFull",
+    "FlowRefused",
     "ForkedChild",
     "Ignore",
     "InternalError",
@@ -226,6 +227,10 @@ class DependencyFailed(TaskError):
         self.job_id = job_id
         self.name = name
         self.queue = queue
+
+
+class FlowRefused(TaskError):
+    """The jobs that a task wanted to wait for, or to be replaced by, could not be added; the message says why."""
 
 
 class TaskRevokedError(TaskError):

@@ -145,10 +145,14 @@ class Flow:
 
     # --- Enqueueing -------------------------------------------------------------------------------
 
-    def specs(self) -> list[_core.JobSpec]:
-        """The jobs as the store takes them."""
+    def specs(self, base: int = 0) -> list[_core.JobSpec]:
+        """The jobs as the store takes them, in a call that has `base` other jobs before them."""
         return [
-            node.spec.replace(after=[*node.spec.after, *node.after]) if node.after else node.spec
+            node.spec.replace(
+                after=[*node.spec.after, *(_moved(each, base) for each in node.after)]
+            )
+            if node.after
+            else node.spec
             for node in self.nodes
         ]
 
@@ -161,10 +165,10 @@ class Flow:
         """
         return self.results(self.app._enqueue(self._checked(), durability))
 
-    def _checked(self) -> list[_core.JobSpec]:
+    def _checked(self, base: int = 0) -> list[_core.JobSpec]:
         if not self.nodes:
             raise InvalidArgument("the flow has no jobs")
-        return self.specs()
+        return self.specs(base)
 
     def results(self, results: ResultSet[Any]) -> FlowResults:
         """The results of its jobs, from those of an enqueue of all of them in their order."""
@@ -271,7 +275,7 @@ def _put(flow: Flow, part: Part, after: Sequence[Node[Any]], policy: Policy) -> 
 
 
 def _moved(dependency: _core.Dependency, by: int) -> _core.Dependency:
-    if isinstance(dependency.job, str):
+    if by == 0 or isinstance(dependency.job, str):
         return dependency
     return _core.Dependency(dependency.job + by, policy=dependency.policy, name=dependency.name)
 

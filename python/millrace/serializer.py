@@ -18,6 +18,7 @@ from typing import Any, Final
 from millrace import _core
 from millrace.errors import (
     DependencyFailed,
+    FlowRefused,
     JobLost,
     MaxRetriesExceededError,
     NotRegistered,
@@ -190,6 +191,7 @@ class RemoteTraceback(Exception):
 
 _KNOWN: Final[Mapping[str, type[Exception]]] = {
     "DependencyFailed": DependencyFailed,
+    "FlowRefused": FlowRefused,
     "JobExpired": TaskRevokedError,
     "JobLost": JobLost,
     "MaxRetriesExceededError": MaxRetriesExceededError,

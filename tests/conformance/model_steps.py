@@ -73,7 +73,7 @@ class ModelSteps:
         }
 
     def op_flow(self, step: Step) -> Any:
-        options = {key: step[key] for key in ("depth", "children") if key in step}
+        options = {"children": 1000, **{k: step[k] for k in ("depth", "children") if k in step}}
         return self.with_names(json.loads(self.engine.flow_json(*self.ref(step), **options)))
 
     def with_names(self, tree: Step) -> Step:

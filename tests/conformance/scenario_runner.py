@@ -184,8 +184,12 @@ class ScenarioRunner(ModelSteps):
         return _core.JobSpec(job.get("queue", "q"), job.get("name", "n"), **options)
 
     def op_enqueue(self, step: Step) -> Any:
-        acks = self.engine.enqueue([self.spec(job) for job in step["jobs"]])
-        for job, job_id in zip(step["jobs"], acks.ids(), strict=True):
+        return self.added(
+            step["jobs"], self.engine.enqueue([self.spec(job) for job in step["jobs"]])
+        )
+
+    def added(self, jobs: list[Step], acks: _core.Acks) -> list[Step]:
+        for job, job_id in zip(jobs, acks.ids(), strict=False):
             if "as" in job:
                 self.ids[job["as"]] = job_id
                 self.names[job_id] = job["as"]
@@ -227,6 +231,7 @@ class ScenarioRunner(ModelSteps):
                 "checkpoint": parsed(job.checkpoint),
                 "group": job.group,
                 "dependencies": [self.dependency_as_json(each) for each in job.dependencies],
+                "dependency_count": job.dependency_count,
             }
             for job in jobs
         ]
@@ -265,7 +270,7 @@ class ScenarioRunner(ModelSteps):
             "state": settled.state,
             "queue": settled.queue,
             "due_at_ms": since_start(settled.due_at_ms),
-            "added": [self.name_of(each) for each in settled.added.ids()],
+            "added": self.added(step.get("jobs", []), settled.added),
         }
 
     def op_signal(self, step: Step) -> Any:

@@ -9,7 +9,7 @@ import millrace
 
 SAMPLE = """
 from typing import Any
-from millrace import Millrace, Task
+from millrace import Millrace, Request, Task
 
 app = Millrace("typed", store="x.db")
 
@@ -44,6 +44,18 @@ reveal_type(bound_fetch.delay("u").get())
 reveal_type(add.delay_many([(1,)]).get())
 reveal_type(add.AsyncResult("id").get())
 
+@app.task(batch=10)
+def many(jobs: list[Request]) -> list[int]:
+    return [0 for _ in jobs]
+
+flow = app.flow()
+node = flow.add(add.s(1, y=2))
+last = flow.add(named.s("a").set(queue="q"), after=[node], policy="ignore")
+reveal_type(node)
+reveal_type(flow.enqueue()[last].get())
+reveal_type(many.delay(x=1).get())
+reveal_type(app.schedules.put("s", add.s(1), every=60).next_run)
+
 async def use() -> None:
     reveal_type(await add.aio.delay(1))
     reveal_type(await (await add.aio.delay(1)).aget())
@@ -56,6 +68,8 @@ add.delay(1, z=2)
 named.delay("a", True)
 bound.delay("x")
 fetch.delay(1)
+add.s("1")
+flow.add(add.s(1), policy="never")
 """
 
 REVEALED = [
@@ -69,12 +83,16 @@ REVEALED = [
     "list[int]",
     "list[int]",
     "int",
+    "flows.Node[int]",
+    "str",
+    "Any",
+    "datetime.datetime | None",
     "AsyncResult[int]",
     "int",
     "int",
     "bytes",
 ]
-WRONG_CALLS = 6
+WRONG_CALLS = 8
 
 
 def test_signatures_and_results_are_seen(tmp_path):
@@ -92,7 +110,13 @@ def test_signatures_and_results_are_seen(tmp_path):
     for line in done.stdout.splitlines():
         if "Revealed type is" in line:
             shown = line.split('"')[1]
-            for name in ("builtins.", "millrace.result.", "typing.", "collections.abc."):
+            for name in (
+                "builtins.",
+                "millrace.result.",
+                "millrace.",
+                "typing.",
+                "collections.abc.",
+            ):
                 shown = shown.replace(name, "")
             revealed.append(shown)
         elif ": error:" in line:
