@@ -389,6 +389,11 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
         return;
       }
       this.#forget(active);
+      if (error.code !== "lease_lost" && error.code !== "closed") {
+        // The jobs that it was to add were refused at the commit: it has failed by that.
+        this.emit("failed", active.job as Job<Data, Result, Name>, error, "active");
+        return;
+      }
       if (active.aborted !== "hard" && active.aborted !== "lost") this.emit("error", error);
       return;
     }

@@ -7,20 +7,16 @@ import { readAck } from "../../node/dist/esm/enqueuer.js";
 import { toMillraceError } from "../../node/dist/esm/errors.js";
 import * as hub from "../../node/dist/esm/hub.js";
 import { readCounts, readNotices, readPage } from "../../node/dist/esm/wire-reports.js";
-import {
-  OPTION_COUNT,
-  Reader,
-  readInfo,
-  readLeased,
-  readOutcome,
-} from "../../node/dist/esm/wire.js";
+import { Reader, readInfo, readLeased, readOutcome } from "../../node/dist/esm/wire.js";
+import { flowOperations, shownDependency } from "./flows.mjs";
+import { keep, packJobs } from "./jobs.mjs";
 import { since, START_MS, STATES, moment, parsed } from "./values.mjs";
 
 const PATIENCE_MS = 20_000;
 const BY_THE_STORE = -1;
-const BACKOFFS = ["none", "fixed", "exponential", "custom"];
 const OUTCOMES = ["completed", "failed", "retry", "released", "cancelled", "waiting", "replaced"];
 const SIGNALS = ["cancel", "soft_limit", "hard_limit", "lease_lost"];
+const SCOPES = ["", "store", "queue", "task", "group"];
 const CANCELS = ["cancelled", "requested", "finished"];
 const EVENTS = [
   ...["", "added", "ready", "scheduled", "active", "progress", "completed", "failed", "cancelled"],
@@ -28,26 +24,8 @@ const EVENTS = [
   "blocked",
 ];
 
-const keep = (rule) => ({ ageMs: rule.age_ms ?? -1, count: rule.count ?? -1 });
 const queueOf = (step) => step.queue ?? "q";
 const refused = (code, message) => Object.assign(new Error(message), { code });
-
-/** The numbers of a job's fixed options, in the order of wire.ts. */
-function optionNumbers(job) {
-  const { retry = {} } = job;
-  const rule = (given) => (given === undefined ? [NaN, NaN] : Object.values(keep(given)));
-  const numbers = [
-    ...[0, moment(job.due_at_ms), job.delay_ms ?? 0, moment(job.expires_at_ms)],
-    ...[job.expires_in_ms ?? 0, job.priority ?? 0, job.lifo ? 1 : 0, retry.max_attempts ?? 1],
-    ...[BACKOFFS.indexOf(retry.backoff ?? "none"), retry.delay_ms ?? 0, retry.max_ms ?? 0],
-    ...[retry.jitter ?? 0, job.max_crashes ?? 3, job.time_limit_ms ?? 0],
-    ...[job.soft_time_limit_ms ?? 0, job.keep_logs ?? -1],
-    ...[...rule(job.keep_completed), ...rule(job.keep_failed)],
-    0, // nothing that few jobs have
-  ];
-  assert.equal(numbers.length, OPTION_COUNT);
-  return numbers;
-}
 
 /** A worker's session, with what it has told. */
 class Told {
@@ -195,16 +173,18 @@ export class ScenarioRunner {
     return lease;
   }
 
+  /** Names an id that was made by the store. */
+  remember(name, id) {
+    this.#ids.set(name, id);
+    this.#names.set(id, name);
+  }
+
+  packedJob(job) {
+    return packJobs(this, [job]);
+  }
+
   async enqueue({ jobs }) {
-    const sets = jobs.flatMap((job) => optionNumbers(job));
-    const order = [jobs.length, ...jobs.keys()]; // one batch; each job has options of its own
-    const numbers = Float64Array.from([jobs.length, 1, ...sets, ...order]);
-    const shared = jobs.map((job) => {
-      return `${job.queue ?? "q"}\0${job.headers === undefined ? "" : JSON.stringify(job.headers)}\0`;
-    });
-    const own = jobs.map((job) => {
-      return `${job.name ?? "n"}\0${JSON.stringify(job.data ?? {})}\0${job.id ?? ""}\0`;
-    });
+    const { numbers, text } = packJobs(this, jobs);
     const request = hub.newId();
     const acks = await new Promise((resolve, reject) => {
       hub.expect(request, {
@@ -216,16 +196,13 @@ export class ScenarioRunner {
         refuse: (batch, error) => reject(error),
         done: () => undefined,
       });
-      this.#engine.enqueue(request, numbers, [...shared, ...own].join(""), BY_THE_STORE);
+      this.#engine.enqueue(request, Float64Array.from(numbers), text, BY_THE_STORE);
     });
     return acks.map((ack, i) => this.#acknowledged(jobs[i], ack));
   }
 
   #acknowledged(job, { id, existing, state }) {
-    if (job.as !== undefined) {
-      this.#ids.set(job.as, id);
-      this.#names.set(id, job.as);
-    }
+    if (job.as !== undefined) this.remember(job.as, id);
     return { id: this.nameOf(id), existing, state: STATES[state] };
   }
 
@@ -252,24 +229,34 @@ export class ScenarioRunner {
       headers: parsed(job.headers) ?? {},
       progress: parsed(job.progress),
       crashes: job.crashes,
+      checkpoint: parsed(job.more?.checkpoint),
+      dependencies: (job.more?.dependencies ?? []).map((each) => shownDependency(this, each)),
+      dependency_count: job.more?.dependencyCount ?? 0,
     }));
   }
 
   async settle(step) {
     const { told, token } = this.lease(step);
     told.session.stop(); // so that the freed slot takes no other job
-    const body = step.outcome === "released" ? "" : JSON.stringify(step.body ?? null);
+    const bodiless = ["released", "waiting", "replaced"].includes(step.outcome);
+    const body = bodiless ? "" : JSON.stringify(step.body ?? null);
     const kind = OUTCOMES.indexOf(step.outcome);
     const retryable = step.retryable === false ? 0 : 1;
-    const outcome = Float64Array.of(1, token, kind, retryable, step.delay_ms ?? NaN, 0, 0, 0);
-    const refusal = told.session.settle(outcome, `${body}\0`);
+    const { scope = "", ms = 0 } = step.throttle ?? {};
+    const jobs = step.jobs === undefined ? undefined : packJobs(this, step.jobs);
+    const outcome = Float64Array.of(
+      ...[1, token, kind, retryable, step.delay_ms ?? NaN, SCOPES.indexOf(scope), ms],
+      ...[jobs === undefined ? 0 : 1, ...(jobs?.numbers ?? [])],
+    );
+    const refusal = told.session.settle(outcome, `${body}\0${jobs?.text ?? ""}`);
     if (refusal !== undefined) throw refusal[1];
     const settled = await told.hear(() => told.settled.find((each) => each.token === token));
     assert.ok(settled, "nothing was settled");
     if (settled.error !== undefined) throw settled.error;
     // The addon does not tell the queue: a session has one.
     const { state, dueAt } = settled;
-    return { state: STATES[state], queue: queueOf(step), due_at_ms: since(dueAt) };
+    const added = settled.added.map((ack, i) => this.#acknowledged(step.jobs[i], ack));
+    return { state: STATES[state], queue: queueOf(step), due_at_ms: since(dueAt), added };
   }
 
   async signal(step) {
@@ -315,6 +302,7 @@ const changeMany = (action, usual) =>
   };
 
 const operations = {
+  ...flowOperations,
   enqueue: ScenarioRunner.prototype.enqueue,
   take: ScenarioRunner.prototype.take,
   settle: ScenarioRunner.prototype.settle,
@@ -380,7 +368,8 @@ const operations = {
       ...{ created_at_ms: since(job.createdAt), due_at_ms: since(job.dueAt) },
       ...{ started_at_ms: since(job.startedAt), finished_at_ms: since(job.finishedAt) },
       ...{ progress: parsed(job.progress), result: parsed(job.result), error: parsed(job.error) },
-      attempt_errors: job.attemptErrors.map(parsed),
+      ...{ attempt_errors: job.attemptErrors.map(parsed), checkpoint: parsed(job.checkpoint) },
+      ...{ dependencies: job.dependencies, pending: job.pending },
     };
   },
   async outcome(step) {

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 
+from cells import Goal
 from environment import BUILD, ROOT, WORK
-from plan import Goal
 from report import Line, judge
 
 PROGRAM = BUILD / "release" / "tests" / "bench" / "millrace_core_bench"

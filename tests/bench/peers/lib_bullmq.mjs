@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(`${process.env.PEERS_NODE}/`);
-const { Queue, Worker } = require("bullmq");
+const { FlowProducer, Queue, Worker } = require("bullmq");
 
 const connection = (target) => {
   const url = new URL(target);
@@ -11,6 +11,11 @@ const connection = (target) => {
 
 export function openQueue({ target }) {
   return new Queue("bench", { connection: connection(target) });
+}
+
+/** Adds trees of jobs. */
+export function openFlows({ target }) {
+  return new FlowProducer({ connection: connection(target) });
 }
 
 export function openWorker({ target, concurrency, autorun = true }, processor) {

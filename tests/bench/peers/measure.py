@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import common
+from cells import Cell, Group
 from environment import NODE, VENV, WORK
-from plan import Cell, Group
 from redis_servers import RedisServers
 
 CELL_TIMEOUT_S = 120
+WATCHED = {"latency", "delayed"}  # Node's modes that need a worker in another process
 
 
 class NoFigureError(Exception):
@@ -79,10 +80,10 @@ class Bench:
             shutil.rmtree(store.parent, ignore_errors=True)
 
     def _worker_beside(self, cell: Cell, argv: list[str], env: dict[str, str]) -> Any:
-        """Node's latency producer needs a worker in another process; Python's starts its own."""
-        if cell.program[0] != "node" or "latency" not in argv:
+        """Node's producers of `WATCHED` need a worker beside them; Python's start their own."""
+        if cell.program[0] != "node" or not WATCHED.intersection(argv):
             return Background(None, env)
-        worker = [word if word != "latency" else "worker" for word in argv]
+        worker = [word if word not in WATCHED else "worker" for word in argv]
         return Background([*worker, "--concurrency", "2"], env)
 
     def _call(self, argv: list[str], env: dict[str, str]) -> dict[str, Any]:

@@ -4,9 +4,13 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { emitRate, nowNs, options, payload, quantile, sleep } from "./common.mjs";
 
 const args = options();
-const { openQueue, openWorker } = await import(`./lib_${args.lib}.mjs`);
+const { openFlows, openQueue, openWorker } = await import(`./lib_${args.lib}.mjs`);
 
 const WARM_UP = 500;
+const FLOW_WARM_UP = 50;
+const FLOW_CHILDREN = 10;
+const FLOWS_IN_FLIGHT = 50;
+const DELAY_MS = 50;
 
 async function warmQueue() {
   const queue = openQueue(args);
@@ -15,6 +19,39 @@ async function warmQueue() {
 }
 
 const bulk = (n) => Array.from({ length: n }, () => ({ name: "noop", data: payload }));
+
+const node = () => ({ name: "noop", queueName: "bench", data: payload });
+const flow = () => ({ ...node(), children: Array.from({ length: FLOW_CHILDREN }, node) });
+
+async function warmFlows() {
+  const flows = openFlows(args);
+  for (let i = 0; i < FLOW_WARM_UP; i += 1) await flows.add(flow());
+  return flows;
+}
+
+/** Adds flows, so many at a time. */
+async function addFlows(flows, count, inFlight) {
+  for (let added = 0; added < count; added += inFlight) {
+    await Promise.all(Array.from({ length: inFlight }, () => flows.add(flow())));
+  }
+}
+
+/** The start of each job in the samples after the warm-up, in microseconds after its data's moment. */
+function lateness(lines, warm) {
+  return lines
+    .slice(warm, -1)
+    .map((line) => line.split(" "))
+    .map(([at, moment]) => Number(BigInt(at) - BigInt(moment)) / 1e3)
+    .sort((a, b) => a - b);
+}
+
+function emitLateness(us) {
+  const [p50_us, p99_us] = [quantile(us, 0.5), quantile(us, 0.99)];
+  console.log(JSON.stringify({ p50_us, p99_us, count: us.length }));
+}
+
+const readSamples = () =>
+  existsSync(args.samples) ? readFileSync(args.samples, "latin1").split("\n") : [""];
 
 const modes = {
   // await queue.add, one at a time
@@ -84,23 +121,67 @@ const modes = {
   // The producer of the latency measurement: one job at a time, everything idle in between.
   async latency() {
     const queue = openQueue(args);
-    const lines = () =>
-      existsSync(args.samples) ? readFileSync(args.samples, "latin1").split("\n") : [""];
     const warm = 20;
     for (let i = 0; i < args.count + warm; i += 1) {
       await queue.add("stamp", { ...payload, sentNs: String(nowNs()) });
       do await sleep(4);
-      while (lines().length <= i + 1);
+      while (readSamples().length <= i + 1);
     }
     await queue.close();
-    const us = lines()
-      .slice(warm, -1)
-      .map((line) => line.split(" "))
-      .map(([at, sent]) => Number(BigInt(at) - BigInt(sent)) / 1e3)
-      .sort((a, b) => a - b);
-    console.log(
-      JSON.stringify({ p50_us: quantile(us, 0.5), p99_us: quantile(us, 0.99), count: us.length }),
-    );
+    emitLateness(lateness(readSamples(), warm));
+  },
+
+  // The same for jobs with a delay: how long after their due time they start.
+  async delayed() {
+    const queue = openQueue(args);
+    const warm = 10;
+    for (let i = 0; i < args.count + warm; i += 1) {
+      const dueNs = nowNs() + BigInt(DELAY_MS) * 1_000_000n;
+      await queue.add("stamp", { ...payload, sentNs: String(dueNs) }, { delay: DELAY_MS });
+      do await sleep(4);
+      while (readSamples().length <= i + 1);
+    }
+    await queue.close();
+    emitLateness(lateness(readSamples(), warm));
+  },
+
+  // A parent and ten children: added one at a time.
+  async flow() {
+    const flows = await warmFlows();
+    const start = nowNs();
+    await addFlows(flows, args.count, 1);
+    emitRate(args.count, start);
+    await flows.close();
+  },
+
+  // The same, 50 in flight.
+  async flowInflight() {
+    const flows = await warmFlows();
+    const start = nowNs();
+    await addFlows(flows, args.count, FLOWS_IN_FLIGHT);
+    emitRate(args.count, start);
+    await flows.close();
+  },
+
+  // Flows that wait already, completed by one process with a no-op processor; flows a second.
+  async flowWork() {
+    const flows = openFlows(args);
+    await addFlows(flows, args.count, FLOWS_IN_FLIGHT);
+    await flows.close();
+    let completed = 0;
+    let finish;
+    const done = new Promise((resolve) => (finish = resolve));
+    const worker = openWorker({ ...args, autorun: false }, async () => true);
+    worker.on("completed", () => {
+      completed += 1;
+      if (completed === args.count * (FLOW_CHILDREN + 1)) finish();
+    });
+    worker.on("error", (error) => console.error(error));
+    const start = nowNs();
+    void worker.run();
+    await done;
+    emitRate(args.count, start, { concurrency: args.concurrency });
+    await worker.close();
   },
 
   // Puts jobs of one name and ends: for the recovery, memory and CPU measurements.

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cells import Goal, Group, Row
 from disk import Disk
 from measure import Results
-from plan import Goal, Group, Row
 
 
 @dataclass

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import common
+from cells import Goal
 from environment import VENV
 from measure import Bench
-from plan import Goal
 from redis_servers import RedisServers
 from report import Line, judge
 

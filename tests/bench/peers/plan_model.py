@@ -1,0 +1,147 @@
+"""What is measured of flows and delayed jobs. Data only."""
+
+from __future__ import annotations
+
+from cells import Cell, Goal, Group, Row, concurrency, node, ours_node, ours_python, pools, python
+
+NODE_DELAYED = Group(
+    "node-delayed",
+    (
+        ours_node("delayed", 150, "power"),
+        Cell("BullMQ", "bullmq", node("bullmq", "delayed", 150), redis="none"),
+    ),
+    (
+        Row(
+            "Node: start of a delayed job after its due time, p50",
+            "millrace power",
+            "BullMQ",
+            "power",
+            metric="p50_us",
+            unit=" us",
+            smaller_is_better=True,
+        ),
+        Row(
+            "Node: start of a delayed job after its due time, p99",
+            "millrace power",
+            "BullMQ",
+            "power",
+            Goal("at_most", 3_000),
+            metric="p99_us",
+            unit=" us",
+            smaller_is_better=True,
+        ),
+    ),
+)
+
+
+def _node_flows(
+    mode: str,
+    words: str,
+    ours: int,
+    theirs: int,
+    ratio: float,
+    variants: tuple[tuple[str, ...], ...] = ((),),
+) -> Group:
+    return Group(
+        f"node-{mode}",
+        (
+            ours_node(mode, ours, "power", variants=variants),
+            Cell("BullMQ", "bullmq", node("bullmq", mode, theirs), "none", variants=variants),
+        ),
+        (
+            Row(
+                f"Node: flow of a parent and 10 children, {words}",
+                "millrace power",
+                "BullMQ",
+                "power",
+                Goal("ratio", ratio),
+            ),
+        ),
+    )
+
+
+NODE_FLOW = _node_flows("flow", "added one at a time", 2_000, 1_000, 10)
+NODE_FLOW_INFLIGHT = _node_flows("flowInflight", "50 in flight", 10_000, 1_500, 20)
+NODE_FLOW_WORK = _node_flows(
+    "flowWork",
+    "completed by a no-op worker",
+    5_000,
+    1_000,
+    30,
+    concurrency(10, 50, 100, 300),
+)
+
+
+def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
+    def cell(make: tuple[str, ...]) -> tuple[str, ...]:
+        return (*make, "--shape", shape)
+
+    return Group(
+        f"python-{shape}",
+        (
+            Cell(
+                "millrace power",
+                "millrace",
+                cell(python("millrace", "flow", ours)),
+                durability="power",
+                variants=pools(("solo", 1), ("threads", 1)),
+            ),
+            Cell(
+                "Celery",
+                "celery",
+                cell(python("celery", "flow", theirs)),
+                redis="none",
+                variants=pools(("prefork", 2), ("threads", 1), ("threads", 4)),
+            ),
+        ),
+        (
+            Row(
+                f"Python: {words}, from enqueueing to the last result",
+                "millrace power",
+                "Celery",
+                "power",
+                Goal("ratio", 50),
+            ),
+        ),
+    )
+
+
+PYTHON_CHORD = _flows("chord", "chord of 10", 1_000, 60)
+PYTHON_CHAIN = _flows("chain", "chain of 5", 1_000, 100)
+
+PYTHON_DELAYED = Group(
+    "python-delayed",
+    (
+        ours_python("delayed", 200, "power", variants=pools(("threads", 2))),
+        Cell(
+            "Celery",
+            "celery",
+            python("celery", "delayed", 100),
+            redis="none",
+            variants=pools(("threads", 2)),
+        ),
+    ),
+    tuple(
+        Row(
+            f"Python: a delayed job's start after its due time, {q}",
+            "millrace power",
+            "Celery",
+            "power",
+            Goal("at_most", 3_000) if q == "p99" else None,
+            f"{q}_us",
+            " us",
+            smaller_is_better=True,
+        )
+        for q in ("p50", "p99")
+    ),
+)
+
+MODEL_GROUPS = (
+    NODE_FLOW,
+    NODE_FLOW_INFLIGHT,
+    NODE_FLOW_WORK,
+    NODE_DELAYED,
+    PYTHON_CHORD,
+    PYTHON_CHAIN,
+    PYTHON_DELAYED,
+)
