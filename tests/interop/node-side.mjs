@@ -2,7 +2,7 @@
 // A line is {"do": ..., arguments}; its answer is one line, {"ok": value} or {"error": {class, message, ...}}.
 import { createInterface } from "node:readline";
 
-import { Queue, QueueEvents, Worker, openStore } from "millrace";
+import { Queue, QueueEvents, WaitingChildrenError, Worker, openStore } from "millrace";
 
 const [path, secret] = process.argv.slice(2);
 const store =
@@ -49,6 +49,19 @@ const tasks = {
     await job.log("half ☂ way");
     return "reported";
   },
+  // What its children have told: their results and why others failed.
+  async collect(job) {
+    return { values: await job.getChildrenValues(), failed: await job.getFailedChildrenValues() };
+  },
+  // Adds children for the other language to its own job, and waits for them.
+  async delegate(job) {
+    if ((await job.dependencies()).total > 0) return job.getChildrenValues();
+    for (const n of job.data.numbers) {
+      await queueOf("numbers").add("square", { n }, { parent: job, as: `of ${n}` });
+    }
+    await job.moveToWaitingChildren();
+    throw new WaitingChildrenError();
+  },
   hang: (job) => aborted(job.signal),
   flaky() {
     if (!globalThis.repaired) throw new Error("not repaired yet");
@@ -62,6 +75,11 @@ const commands = {
     const { id, durability, existing } = job;
     return { id, durability, existing };
   },
+  async addFlow({ queue, flow }) {
+    const { job, children } = await queueOf(queue).addFlow(flow);
+    return { id: job.id, children: children.map((child) => child.job.id) };
+  },
+  tree: ({ queue, id }) => queueOf(queue).getFlow(id),
   async result({ queue, id }) {
     const events = eventsOf(queue);
     await events.waitUntilReady();
