@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Queue } from "millrace";
 import { openTestStore } from "millrace/testing";
 
-import { Bench } from "./support.js";
+import { Bench, deferred } from "./support.js";
 
 describe("deduplication", () => {
   it("drops a job while another one of its key is unfinished, and tells which one counts", async (t) => {
@@ -72,6 +72,26 @@ describe("deduplication", () => {
     store.advance(400);
     await store.runAll("q", run);
     assert.deepEqual(ran, [2]);
+  });
+
+  it("keeps one follow-up, the newest, while a job runs", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const go = deferred();
+    const ran: number[] = [];
+    const worker = bench.worker(async ({ data }) => {
+      ran.push(data.x);
+      await go.promise;
+    });
+    const deduplication = { id: "k", keepLastIfActive: true };
+    const active = once(worker, "active");
+    await queue.add("n", { x: 1 }, { deduplication });
+    await active;
+    await queue.add("n", { x: 2 }, { deduplication });
+    const third = await queue.add("n", { x: 3 }, { deduplication });
+    go.resolve();
+    await third.waitUntilFinished(await bench.events());
+    assert.deepEqual(ran, [1, 3]);
   });
 
   it("looks at the states that it is told", async (t) => {
