@@ -16,12 +16,9 @@ JoinKind ReadJoin(const std::string& word) {
   throw std::invalid_argument("no such join: " + word);
 }
 
-// A number stands for itself, so that a scenario can give a policy that does not exist.
 DependencyPolicy ReadPolicy(const Json& edge, DependencyPolicy fallback) {
   if (!edge.contains("policy")) return fallback;
-  const Json& policy = edge.at("policy");
-  if (policy.is_number()) return static_cast<DependencyPolicy>(policy.get<int>());
-  return ParseDependencyPolicy(policy.get<std::string>()).value();
+  return ParseDependencyPolicy(edge.at("policy").get<std::string>()).value();
 }
 
 }  // namespace

@@ -103,7 +103,7 @@ def drain(app: Millrace, team: Team) -> None:
     with app.events(queue="torture", after="$") as events:
         while True:
             counts = app.counts("torture")
-            if counts.ready + counts.scheduled + counts.active == 0:
+            if counts.ready + counts.scheduled + counts.active + counts.blocked == 0:
                 return
             assert time.monotonic() < until, f"{counts} is left; {team.logs()}"
             events.next(timeout=0.5)
@@ -127,6 +127,23 @@ def check_results(app: Millrace, noted: dict[int, str]) -> None:
             assert json.loads(outcome.result or "") == {"n": number, "double": 2 * number}
         else:  # its workers were killed more often than it may crash
             assert json.loads(outcome.error or "")["type"] == "WorkerLost"
+
+
+def check_flows(app: Millrace, noted: dict[int, str]) -> int:
+    """Every job that waited for others ran after them. Answers how many there were."""
+    flows = 0
+    for job_id in noted.values():
+        job = app.engine.get_job(job_id)
+        if not job.dependencies:
+            continue
+        flows += 1
+        page = app.engine.dependencies(job_id)
+        assert page.pending == 0, job_id
+        for each in page.dependencies:
+            assert each.done and each.state in ("completed", "failed"), (job_id, each.id, each.state)
+            ended = app.engine.get_job(each.id).finished_at_ms
+            assert job.state == "failed" or ended <= job.started_at_ms, (job_id, each.id)
+    return flows
 
 
 def check_ended_once(app: Millrace) -> int:
@@ -167,6 +184,8 @@ def test_nothing_is_lost_and_nothing_finishes_twice(tmp_path: Path) -> None:
     noted = acknowledged(tmp_path)
     assert noted, f"no job was acknowledged: {team.logs()}"
     check_results(app, noted)
+    flows = check_flows(app, noted)
+    assert flows, "no flow was acknowledged"
     ended = check_ended_once(app)
     finished = check_file(app)
     counts = app.counts("torture")
@@ -174,5 +193,5 @@ def test_nothing_is_lost_and_nothing_finishes_twice(tmp_path: Path) -> None:
     app.close()
     print(
         f"\nkill torture: seed {seed}, {SECONDS:.0f} s, {sum(team.kills.values())} kills {dict(team.kills)}, "
-        f"{len(noted)} acknowledged, {finished} finished ({counts.failed} WorkerLost), {ended} ends in the kept log"
+        f"{len(noted)} acknowledged, {flows} flows, {finished} finished ({counts.failed} WorkerLost), {ended} ends in the kept log"
     )

@@ -190,7 +190,8 @@ Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
     RETURN_IF_ERROR(Follow(*job.dedup, &waits));
   }
   const bool join = spec.join != JoinKind::kRun && waits.pending == 0;
-  if (!waits.edges.empty()) job.place.flags |= kDependent;
+  // Even if all of them are forgotten already: a join is known by it when it is redriven.
+  if (!spec.after.empty() || !waits.edges.empty()) job.place.flags |= kDependent;
   if (graph_.awaited[index] != 0 || parents_[index] != 0) job.place.flags |= kAwaited;
   RETURN_IF_ERROR(Put(job.place, join ? 1 : waits.pending, &ack->state));
   jobs::LogAdded(ledger_, spec, job, ack->state);

@@ -328,7 +328,7 @@ Status LeaveLease(Ledger& ledger, const Lease& lease, Place* place, bool* held) 
 Status EndUnworked(Ledger& ledger, const JobKey& key, const Place& place, JobState from,
                    const PlainEnd& end) {
   RunRecord run;
-  RETURN_IF_ERROR(CountEnd(ledger, place, JobState::kCancelled));
+  RETURN_IF_ERROR(CountEnd(ledger, place, end.state));
   if (place.has(kHasRun)) RETURN_IF_ERROR(LoadRun(ledger.connection(), key.row, &run));
   return End(ledger, key, place,
              {.state = end.state,

@@ -44,6 +44,7 @@ TEST_CASE("a handler adds children, waits for them and is called again", "[flows
   f.CheckInvariants();
   f.Run("child", Kind::kCompleted, "1");
   f.Run("more", Kind::kCompleted, "2");
+  f.clock.Advance(1);
   std::vector<jobs::Claimed> claimed = f.Claim();
   REQUIRE(claimed.size() == 1);
   RequireOk(AddDependencies(f.connection(), claimed.data()));
@@ -53,6 +54,7 @@ TEST_CASE("a handler adds children, waits for them and is called again", "[flows
   CHECK(claimed[0].job.dependencies[1].result == "2");
   CHECK(claimed[0].job.dependency_count == 2);
   CHECK(f.Finish(claimed[0].lease, With(Kind::kWaiting, {})).state == JobState::kReady);
+  f.clock.Advance(1);
   f.Run("parent");
   CHECK(f.Read("parent").attempts_made == 1);
   CHECK(f.Read("parent").attempts_started == 3);

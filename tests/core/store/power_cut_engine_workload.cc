@@ -22,6 +22,27 @@ std::string ResultOf(const std::string& id) {
   return "\"did " + id + "\"";
 }
 
+// Whether a job that runs has what it has waited for; empty if so.
+std::string CheckDependencies(const LeasedJob& job) {
+  const std::string& id = job.spec.id;
+  const size_t last = id.rfind('-');
+  const size_t middle = id.rfind('-', last - 1);
+  const int number = std::stoi(id.substr(middle + 1));
+  const int waits_for = EngineWorkload::BatchSize(number) - 1;
+  if (!EngineWorkload::IsFlow(number) || std::stoi(id.substr(last + 1)) != waits_for) {
+    return job.dependency_count == 0 ? "" : "job " + id + " waits for others";
+  }
+  if (std::ssize(job.dependencies) != waits_for) return "job " + id + " has other dependencies";
+  for (int k = 0; k < waits_for; ++k) {
+    const DependencyInfo& child = job.dependencies[static_cast<size_t>(k)];
+    const std::string child_id = id.substr(0, last + 1) + std::to_string(k);
+    const bool ended =
+        MustFail(child_id) ? child.state == JobState::kFailed : child.result == ResultOf(child_id);
+    if (child.id != child_id || !child.done || !ended) return "job " + id + " runs too early";
+  }
+  return "";
+}
+
 // Of one store: what the checks of a batch need.
 std::string CheckBatch(Engine& engine, const Told& told, const std::map<std::string, int64_t>& rows,
                        int producer, int number, std::vector<std::string>* found) {
@@ -118,6 +139,10 @@ Status EngineWorkload::Enqueue(Engine& engine, int producer, int number) {
     job.id = BatchName(producer, number) + "-" + std::to_string(k);
     job.data = ResultOf(job.id);
     job.priority = number % 3;
+    if (!IsFlow(number) || k + 1 < BatchSize(number)) continue;
+    for (int child = 0; child < k; ++child) {
+      job.after.push_back({.index = child, .policy = DependencyPolicy::kIgnore});
+    }
   }
   const Status status = InTransaction(number)
                             ? EnqueueWithRow(engine, BatchName(producer, number), std::move(jobs))
@@ -153,13 +178,14 @@ std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& en
       if (!counts.ok()) return "jobs are left: " + counts.status().ToString();
       return "jobs are left that nobody gets: " + std::to_string(counts->ready) + " ready, " +
              std::to_string(counts->active) + " active, " + std::to_string(counts->scheduled) +
-             " scheduled";
+             " scheduled, " + std::to_string(counts->blocked) + " blocked";
     }
     const Result<std::vector<LeasedJob>> jobs = (*session)->Take(8, 5);
     if (!jobs.ok()) return "take: " + jobs.status().ToString();
     for (const LeasedJob& job : *jobs) {
       if (before.finished.contains(job.spec.id))
         return "job " + job.spec.id + " runs again after its end";
+      if (std::string wrong = CheckDependencies(job); !wrong.empty()) return wrong;
       Outcome outcome = MustFail(job.spec.id) ? testing::Failed("ten", false)
                                               : testing::Completed(ResultOf(job.spec.id));
       const Status settled = (*session)->Settle(job.token, std::move(outcome));
@@ -194,7 +220,7 @@ std::string EngineWorkload::Check(Engine& engine, const Told& told, int producer
   }
   std::string wrong = Work(engine, [&] {
     const Result<QueueCounts> counts = engine.Counts(kQueue);
-    return counts.ok() && counts->ready + counts->active + counts->scheduled == 0;
+    return counts.ok() && counts->ready + counts->active + counts->scheduled + counts->blocked == 0;
   });
   if (!wrong.empty()) return wrong;
   for (const std::string& id : found) {

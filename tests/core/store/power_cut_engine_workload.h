@@ -24,10 +24,12 @@ struct Told {
 
 // Thread-safe. Batch "p-i" of producer p has the jobs "p-i-0" to "p-i-k"; each enqueued all or
 // none. Every third batch is a transaction that writes a row "p-i" of a table of the user's too.
+// Every second is a flow: its last job waits for the others, and reads how they ended.
 class EngineWorkload {
  public:
   static constexpr const char* kQueue = "q";
   static int BatchSize(int number) { return 1 + number % 4; }
+  static bool IsFlow(int number) { return number % 2 == 1; }
   static bool InTransaction(int number) { return number % 3 == 1; }
 
   // The store is a file of that VFS; the sidecar is a real file in the folder.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from millrace import Millrace
+from millrace import AsyncResult, Millrace, PreparedJob
 
 app = Millrace("torture", store=os.environ["TORTURE_STORE"], durability="process")
 
@@ -25,6 +27,14 @@ def double(n: int, flaky: bool = False) -> dict[str, int]:
     return {"n": n, "double": 2 * n}
 
 
+def add_flow(jobs: list[PreparedJob[dict[str, int]]]) -> Sequence[AsyncResult[Any]]:
+    """The last job waits for the others, however they end."""
+    flow = app.flow()
+    before = [flow.add(job) for job in jobs[:-1]]
+    flow.add(jobs[-1], after=before, policy="ignore")
+    return flow.enqueue()
+
+
 def produce(first: int) -> None:
     """Enqueues for ever; a job's number is written down only after its enqueue has returned."""
     notes = os.open(os.environ["TORTURE_NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -33,7 +43,7 @@ def produce(first: int) -> None:
     while True:
         numbers = range(n, n + chance.choice((1, 1, 1, 5)))
         jobs = [double.prepare((), {"n": i, "flaky": chance.random() < 0.1}) for i in numbers]
-        results = app.enqueue_many(jobs)
+        results = add_flow(jobs) if len(jobs) > 1 and n % 2 else app.enqueue_many(jobs)
         lines = "".join(f"{i} {r.id}\n" for i, r in zip(numbers, results, strict=True))
         os.write(notes, lines.encode())
         n = numbers.stop
