@@ -55,6 +55,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddReads();
   AddLists();
   AddFlows();
+  AddSchedules();
 }
 
 ScenarioRunner::~ScenarioRunner() = default;

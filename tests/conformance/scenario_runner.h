@@ -49,6 +49,7 @@ class ScenarioRunner {
   void AddReads();
   void AddLists();
   void AddFlows();
+  void AddSchedules();  // scenario_schedules.cc
   // An operation on one job.
   void AddChange(const char* name, Status (Engine::*change)(const JobRef&, const WriteOptions&));
 
@@ -67,6 +68,7 @@ class ScenarioRunner {
   Result<Json> Settle(const Json& step);
   Result<Json> NextSignal(const Json& step);
   Result<Json> Events(const Json& step);
+  Result<Json> ShowSchedule(const Json& step, const Result<ScheduleInfo>& info);
 
   const std::string path_;
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>(kScenarioStartMs);

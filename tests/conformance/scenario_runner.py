@@ -7,6 +7,7 @@ from typing import Any
 
 from millrace import _core
 from model_steps import START_MS, ModelSteps, Step, compact, parsed
+from schedule_steps import ScheduleSteps
 
 PATIENCE_S = 20.0
 
@@ -74,7 +75,7 @@ class SessionNews:
         self.drained = False
 
 
-class ScenarioRunner(ModelSteps):
+class ScenarioRunner(ModelSteps, ScheduleSteps):
     """One store with a clock of its own, and the steps that can be played on it."""
 
     def __init__(self, path: str, options: Step) -> None:

@@ -1,6 +1,7 @@
 // Schedules: the engine's calls into the domain.
 #include "engine/engine_impl.h"
 #include "engine/schedule_timer.h"
+#include "jobs/payloads.h"
 #include "jobs/validate.h"
 #include "schedule/change.h"
 #include "schedule/read.h"
@@ -16,10 +17,14 @@ constexpr int64_t kListMax = 10'000;
 Result<ScheduleInfo> EngineImpl::PutSchedule(const ScheduleSpec& schedule,
                                              const WriteOptions& options) {
   RETURN_IF_ERROR(schedule::CheckSchedule(schedule, options_.max_payload_bytes));
+  RETURN_IF_ERROR(keyring_->CheckSealing(schedule.job.sealing));
+  ScheduleSpec sealed = schedule;  // as each slot's job will be
+  jobs::SealSpec(*keyring_, &sealed.job);
   ScheduleInfo info;
   RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
-    return schedule::PutSchedule(ledger, schedule, EnqueueScheduled, &info);
+    return schedule::PutSchedule(ledger, sealed, EnqueueScheduled, &info);
   }));
+  info.spec.job.data = schedule.job.data;
   return info;
 }
 
@@ -35,16 +40,20 @@ Status EngineImpl::PauseSchedule(const std::string& id, bool paused, const Write
 
 Result<ScheduleInfo> EngineImpl::GetSchedule(const std::string& id) {
   return WithReader([&](store::Connection& connection) -> Result<ScheduleInfo> {
-    return schedule::GetSchedule(connection, id);
+    ASSIGN_OR_RETURN(ScheduleInfo info, schedule::GetSchedule(connection, id));
+    RETURN_IF_ERROR(jobs::OpenSpec(*keyring_, &info.spec.job));
+    return info;
   });
 }
 
 Result<std::vector<ScheduleInfo>> EngineImpl::ListSchedules(const std::string& after,
                                                             int64_t limit) {
   RETURN_IF_ERROR(jobs::CheckRange(limit, 1, kListMax, "limit"));
-  return WithReader([&](store::Connection& connection) {
-    return schedule::ListSchedules(connection, after, limit);
-  });
+  ASSIGN_OR_RETURN(std::vector<ScheduleInfo> infos, WithReader([&](store::Connection& connection) {
+                     return schedule::ListSchedules(connection, after, limit);
+                   }));
+  for (ScheduleInfo& info : infos) jobs::ShowSpec(*keyring_, &info.spec.job);
+  return infos;
 }
 
 Result<std::vector<int64_t>> EngineImpl::PreviewTiming(const Timing& timing, int64_t after_ms,

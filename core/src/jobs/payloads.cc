@@ -190,6 +190,11 @@ void ShowJob(const Keyring& keyring, JobInfo* job) {
   EachOfJob(job, Shower(keyring, job->spec.queue, job->spec.name));
 }
 
+void ShowSpec(const Keyring& keyring, JobSpec* spec) {
+  ShowText(keyring, {.field = SealField::kData, .queue = spec->queue, .name = spec->name},
+           &spec->data);
+}
+
 void ShowDependency(const Keyring& keyring, DependencyInfo* dependency) {
   EachOfDependency(dependency, Shower(keyring, dependency->queue, {}));
 }

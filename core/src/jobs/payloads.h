@@ -49,6 +49,7 @@ bool NeedsQueue(const std::vector<LogLine>& lines);
 // says, or as {"$sealed":""} if it is not sealed although that is required ---
 
 void ShowJob(const Keyring& keyring, JobInfo* job);
+void ShowSpec(const Keyring& keyring, JobSpec* spec);
 void ShowDependency(const Keyring& keyring, DependencyInfo* dependency);
 std::string ShownLine(const Keyring& keyring, std::string_view queue, std::string line);
 void ShowEvents(const Keyring& keyring, std::vector<Event>* events);

@@ -14,7 +14,8 @@ namespace millrace::schedule {
 // What cannot repeat (id, due time, what it waits for) is left out.
 std::string PackJob(const JobSpec& job);
 
-// kCorrupt for bytes that PackJob does not write, and for a job that CheckJobSpec refuses.
+// kCorrupt for bytes that PackJob does not write, and for a job that CheckJobSpec refuses (its data
+// are whatever was given: sealed, if the store seals).
 Result<JobSpec> UnpackJob(std::string_view bytes);
 
 // The headers of a template with those of one slot: "millrace-schedule" and "millrace-slot". An

@@ -83,6 +83,25 @@ TEST_CASE("a preview names the next slots and reads nothing", "[engine][schedule
   CHECK(engine->PreviewTiming(timing, 0, 10'001).status().code() == Code::kInvalidArgument);
 }
 
+TEST_CASE("the data of a schedule's jobs are sealed", "[engine][schedule]") {
+  TempDir dir;
+  const Security security{.keys = {{.id = "k", .secret = std::string(32, 's')}}};
+  {
+    auto engine = Must(Engine::Open({.path = dir.file(), .security = security}));
+    auto session = Must(engine->OpenSession({.queues = {"q"}}));
+    ScheduleSpec spec = Every(50);
+    spec.job.data = R"("a secret")";
+    CHECK(Must(engine->PutSchedule(spec, {})).spec.job.data == spec.job.data);
+    CHECK(TakeOne(*session).spec.data == spec.job.data);
+    CHECK(Must(engine->GetSchedule("s")).spec.job.data == spec.job.data);
+    CHECK(Must(engine->ListSchedules("", 1))[0].spec.job.data == spec.job.data);
+    Must(engine->PauseSchedule("s", true, {}));
+  }
+  auto without = Must(Engine::Open({.path = dir.file()}));
+  CHECK(without->GetSchedule("s").status().code() == Code::kPermissionDenied);
+  CHECK(Must(without->ListSchedules("", 1))[0].spec.job.data == R"({"$sealed":"k"})");
+}
+
 TEST_CASE("a schedule that is refused changes nothing", "[engine][schedule]") {
   auto engine = Must(Engine::Open({.path = ":memory:"}));
   ScheduleSpec spec = Every(0);

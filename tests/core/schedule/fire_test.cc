@@ -111,6 +111,29 @@ TEST_CASE("with overlap skip a slot is passed by while a job is unfinished", "[s
   f.CheckSound();
 }
 
+TEST_CASE("with overlap queue one a single job waits for the running one", "[schedule][fire]") {
+  ScheduleFixture f;
+  ScheduleSpec spec = EveryMinute();
+  spec.overlap = Overlap::kQueueOne;
+  f.Put(spec);
+  f.FireAt(kStartMs + kMinuteMs);
+  const std::string first = f.Get().last_job_id;
+  const auto lease = f.ClaimOne();
+  CHECK(f.FireAt(kStartMs + 2 * kMinuteMs).jobs == 1);
+  const std::string second = f.Get().last_job_id;
+  CHECK(f.StateOf(second) == JobState::kBlocked);
+  CHECK(f.FireAt(kStartMs + 3 * kMinuteMs).jobs == 0);  // one waits already
+  CHECK(f.Get().skipped == 1);
+  f.Settle(lease, Kind::kFailed, R"({"type":"E","message":"m","stack":""})");
+  CHECK(f.StateOf(second) == JobState::kReady);         // whatever became of the first
+  CHECK(f.FireAt(kStartMs + 4 * kMinuteMs).jobs == 0);  // it still waits for a worker
+  const auto next = f.ClaimOne();
+  CHECK(f.FireAt(kStartMs + 5 * kMinuteMs).jobs == 1);
+  CHECK(f.StateOf(f.Get().last_job_id) == JobState::kBlocked);
+  CHECK(f.Get().fired == 3);
+  f.CheckSound();
+}
+
 TEST_CASE("a slot whose job is refused is passed by", "[schedule][fire]") {
   ScheduleFixture f;
   f.Put(EveryMinute());
