@@ -136,6 +136,8 @@ class Flow:
         return [self._link(f"after[{i}]", each, policy) for i, each in enumerate(given)]
 
     def _link(self, name: str, value: object, policy: Policy) -> _core.Dependency:
+        if isinstance(value, Node) and value._flow is self:
+            return _core.Dependency(value.index, policy=policy, name=value.name)
         link = value if isinstance(value, After) else After(value, policy=policy)
         if not isinstance(link.job, Node):
             return after_of([link])[0]
@@ -251,7 +253,10 @@ def group(*parts: Part) -> Flow:
 def chord(header: Iterable[Part], body: Part, *, policy: Policy = "fail") -> Flow:
     """The parts of `header` side by side, and `body` after all of them."""
     parts = tuple(header)
-    return chain(group(*parts), body, policy=policy) if parts else chain(body)
+    flow = _flow_for((*parts, body))
+    before = [node for part in parts for node in _put(flow, part, (), "fail")]
+    _put(flow, body, before, policy)
+    return flow
 
 
 def tree(job: PreparedJob[Any], children: Iterable[Part], *, policy: Policy = "fail") -> Flow:
