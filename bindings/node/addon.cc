@@ -5,6 +5,7 @@
 #include "millrace/engine.h"
 #include "session.h"
 #include "subscription.h"
+#include "transaction.h"
 
 namespace millrace::node {
 
@@ -20,6 +21,7 @@ void Environment::Install(Napi::Env env, Napi::Object exports) {
   environment->engine_class = Napi::Persistent(EngineObject::Define(env));
   environment->session_class = Napi::Persistent(SessionObject::Define(env));
   environment->subscription_class = Napi::Persistent(SubscriptionObject::Define(env));
+  environment->transaction_class = Napi::Persistent(TransactionObject::Define(env));
   exports.Set("Hub", HubObject::Define(env));
   exports.Set("version", Napi::String::New(env, Version()));
   exports.Set("sqliteVersion", Napi::String::New(env, SqliteVersion()));

@@ -80,7 +80,9 @@ Napi::Function EngineObject::Define(Napi::Env env) {
                       InstanceMethod<&E::ChangeSchedule>("changeSchedule"),
                       InstanceMethod<&E::GetSchedule>("getSchedule"),
                       InstanceMethod<&E::ListSchedules>("listSchedules"),
-                      InstanceMethod<&E::PreviewTiming>("previewTiming")});
+                      InstanceMethod<&E::PreviewTiming>("previewTiming"),
+                      InstanceMethod<&E::Begin>("begin"),
+                      InstanceMethod<&E::NewId>("newId")});
 }
 
 Napi::Value EngineObject::Create(Napi::Env env, std::shared_ptr<EngineShare> share,

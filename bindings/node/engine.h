@@ -79,6 +79,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   Napi::Value GetSchedule(Info info);
   Napi::Value ListSchedules(Info info);
   Napi::Value PreviewTiming(Info info);
+  // transaction.cc
+  Napi::Value Begin(Info info);
+  Napi::Value NewId(Info info);
 
   void EndWithEnvironment() override { share_.reset(); }
 

@@ -36,6 +36,7 @@ class Environment {
   Napi::FunctionReference engine_class;
   Napi::FunctionReference session_class;
   Napi::FunctionReference subscription_class;
+  Napi::FunctionReference transaction_class;
 
  private:
   friend class Ending;

@@ -3,6 +3,7 @@ import { type ErrorBody, JobCancelledError, MillraceError, TimeLimitError } from
 import { show } from "./check.js";
 import type { FlowBatch } from "./flow.js";
 import type { Job } from "./job.js";
+import type { Effects } from "./job-transaction.js";
 import type { OutcomeKind } from "./settler.js";
 import { type Signal, SignalKind } from "./wire-reports.js";
 
@@ -20,6 +21,8 @@ export class ActiveJob {
   /** The job will end as these do, or wait for them. */
   replacement: FlowBatch | undefined = undefined;
   children: FlowBatch | undefined = undefined;
+  /** What goes with its completion. */
+  effects: Effects | undefined = undefined;
   /** The jobs that the processor was handed together; undefined: this one alone. */
   batch: ActiveJob[] | undefined = undefined;
   #controller: AbortController | undefined;

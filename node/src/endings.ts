@@ -1,5 +1,6 @@
 // What a processor's result or error says to the core.
 import type { ActiveJob } from "./active-job.js";
+import { effectsOfNoEnd } from "./job-transaction.js";
 import { show } from "./check.js";
 import {
   type RateLimitError,
@@ -35,12 +36,14 @@ export function released(active: ActiveJob): Outcome {
 
 /** Throws if the result has no JSON form. */
 export function endOfResult(active: ActiveJob, result: unknown): Outcome {
+  active.effects?.checkClosed(active);
   if (active.replacement !== undefined) {
+    if (active.effects !== undefined) throw effectsOfNoEnd();
     return outcome(active, OutcomeKind.replaced, "", BY_THE_JOB, active.replacement);
   }
   const body = encodeJson(() => `the result of job ${show(active.job.id)}`, result, "null");
   active.result = result === undefined ? null : result;
-  return outcome(active, OutcomeKind.completed, body, BY_THE_JOB);
+  return outcome(active, OutcomeKind.completed, body, BY_THE_JOB, active.effects?.take());
 }
 
 /** Errors that say what is to become of a job that has not failed. */
@@ -64,6 +67,9 @@ export function endOfError(
   report: (error: unknown) => void,
 ): Outcome | Promise<Outcome> {
   const cancelled = active.aborted === "cancelled";
+  if (!cancelled && active.effects !== undefined && isError(thrown, "WaitingChildrenError")) {
+    thrown = effectsOfNoEnd();
+  }
   const further = cancelled ? undefined : goesOn(active, thrown);
   if (further !== undefined) return further;
   const body = encodeError(thrown);

@@ -42,6 +42,11 @@ function isWriterFull(reason: unknown): boolean {
   return hasCode(reason, "queue_full") && !(reason as Error).message.startsWith("group ");
 }
 
+/** The reverse, for acknowledgements that came otherwise. */
+export function ackFlag(state: number, existing: boolean, replaced: boolean, durability: number) {
+  return 0x20 + state + 8 * ((existing ? 1 : replaced ? 2 : 0) + 3 * durability);
+}
+
 // Enough for one commit to be worth it; the rest of a long tick is then serialised while the core writes.
 const CROSS_AT_JOBS = 256;
 // The core's queue holds 8,192 operations of all environments of the process. Beyond these bounds adds wait here.

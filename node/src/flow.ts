@@ -5,6 +5,7 @@ import { MillraceError, invalidArgument } from "./errors.js";
 import { type OptionSet, checkDurability, durabilityNumber, packOptions } from "./job-options.js";
 import { type Edge, parentPolicy, policyNumber, upstreamEdges } from "./job-model.js";
 import type { JobHost } from "./job-runner.js";
+import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Job } from "./job.js";
 import { encodeData } from "./serializer.js";
 import type { DependencyPolicy, Durability, FlowJob, FlowJobOptions, JobNode } from "./types.js";
@@ -154,10 +155,17 @@ export class Flow {
   }
 
   /** Adds all jobs in one commit, or none. Answers them in the order in which they were added here. */
-  async enqueue(options: { durability?: Durability } = {}): Promise<Job[]> {
+  async enqueue(options: { durability?: Durability; tx?: JobSink } = {}): Promise<Job[]> {
     checkObject("flow.enqueue: options", options);
-    checkKnownOptions("flow.enqueue", options, new Set(["durability"]));
+    checkKnownOptions("flow.enqueue", options, new Set(["durability", "tx"]));
+    if (options.tx !== undefined) {
+      checkSink("flow.enqueue: option tx", options.tx);
+      const own = this.take("flow.enqueue");
+      if (own.jobs.length > 0) await options.tx.addBatch(this.#host.connection, own, true);
+      return own.jobs;
+    }
     checkDurability("flow.enqueue: durability", options.durability);
+    refuseInside(this.#host.connection);
     const batch = this.take("flow.enqueue");
     if (batch.jobs.length === 0) return [];
     const own = options.durability;

@@ -24,6 +24,14 @@ export type {
   JobDependencies,
 } from "./job-dependencies.js";
 export type { LimitInfo, LimitOptions, LimitScope, Limits } from "./limits.js";
+export {
+  Outbox,
+  type OutboxDatabase,
+  type OutboxJob,
+  type OutboxOptions,
+  type PostgresClient,
+  type SqliteHandle,
+} from "./outbox.js";
 export { Queue, type QueueListener } from "./queue.js";
 export { QueueEvents, type QueueEventsListener } from "./queue-events.js";
 export type {
@@ -73,6 +81,9 @@ export type {
 } from "./types.js";
 export type { GroupInfo, TaskCounters } from "./wire-model.js";
 export type { QueueCounts, WorkerInfo } from "./wire-reports.js";
+export type { JobSink } from "./job-sink.js";
+export type { JobTransaction } from "./job-transaction.js";
+export type { SqlResult, SqlValue, Transaction, TransactionOptions } from "./transaction.js";
 export { Worker, type WorkerListener } from "./worker.js";
 
 /** The version of Millrace, and of the SQLite inside it. */

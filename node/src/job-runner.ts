@@ -5,6 +5,7 @@ import type { Connection } from "./connection.js";
 import { MillraceError, hasCode, toMillraceError } from "./errors.js";
 import { Flow, checkFlow } from "./flow.js";
 import type { Job } from "./job.js";
+import { type JobTransaction, collectEffects } from "./job-transaction.js";
 import type { NativeSession } from "./native.cjs";
 import type { JobProgress } from "./types.js";
 
@@ -29,6 +30,8 @@ export interface JobRunner {
   waitFor(job: Job, flow: Flow): void;
   /** The jobs that were handed to the processor together with this one. */
   batch(job: Job): Job[];
+  /** What is to go with the job's completion. */
+  transaction<T>(job: Job, work: (tx: JobTransaction) => Promise<T> | T): Promise<T>;
   /** Ends one job of a batch. */
   settle(job: Job, end: { result: unknown } | { error: Error }): void;
 }
@@ -85,6 +88,10 @@ export class LeaseRunner implements JobRunner {
   waitFor(job: Job, flow: Flow): void {
     checkFlow("job.moveToWaitingChildren: children", flow);
     this.#active(job).children = flow.take("job.moveToWaitingChildren");
+  }
+
+  transaction<T>(job: Job, work: (tx: JobTransaction) => Promise<T> | T): Promise<T> {
+    return collectEffects(this.#active(job), this.#worker.host(), work);
   }
 
   batch(job: Job): Job[] {

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 
 import { checkDuration, checkOneOf, checkString, show } from "./check.js";
 import { readAck } from "./enqueuer.js";
+import type { JobTransaction } from "./job-transaction.js";
 import { type ErrorBody, MillraceError, decodeError, hasCode, invalidArgument } from "./errors.js";
 import type { Flow } from "./flow.js";
 import {
@@ -391,6 +392,14 @@ export class Job<Data = any, Result = any, Name extends string = string> {
    */
   replaceBy(flow: Flow): void {
     this.#running().replace(this as Job, flow);
+  }
+
+  /**
+   * In a processor: what is added with `{ tx }` goes with the job's completion, in one commit, or never if the block
+   * throws or the job fails. Nothing is written in the block; ids are known at once.
+   */
+  transaction<T>(work: (tx: JobTransaction) => Promise<T> | T): Promise<T> {
+    return this.#running().transaction(this as Job, work);
   }
 
   /** In the processor of a worker with the option `batch`: all jobs that it was handed, this one the first. */

@@ -136,6 +136,26 @@ export interface NativeEngine {
   getSchedule(id: string): Promise<Packed>;
   listSchedules(after: string, limit: number): Promise<Packed>;
   previewTiming(numbers: Float64Array, text: string, after: number, count: number): Promise<Packed>;
+
+  begin(timeoutMs: number, durability: number): NativeTransaction;
+  newId(): string;
+}
+
+export type SqlValue = string | number | bigint | boolean | Uint8Array | null;
+
+export interface NativeTransaction {
+  execute(
+    sql: string,
+    parameters: unknown[],
+  ): Promise<{
+    columns: string[];
+    rows: (string | number | bigint | Buffer | null)[][];
+    changes: number;
+    lastInsertRowid: number;
+  }>;
+  enqueue(numbers: Float64Array, text: string): Promise<Packed>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
 }
 
 export interface NativeSession {

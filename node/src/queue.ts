@@ -13,6 +13,7 @@ import {
 import { type Connection, closedError, connect } from "./connection.js";
 import type { Batch } from "./enqueuer.js";
 import { hasCode, invalidArgument } from "./errors.js";
+import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Flow } from "./flow.js";
 import { checkGroup } from "./job-model.js";
 import { Job } from "./job.js";
@@ -129,6 +130,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
    * tick are sent together.
    */
   add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
+    if (opts?.tx !== undefined) return this.#addIn(opts.tx, name, data, opts);
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       const batch = this.#newBatch([], reject);
@@ -141,6 +143,26 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
       const durability = job.opts.durability;
       this.#send(batch, durability === undefined ? this.durability : durabilityNumber(durability));
     });
+  }
+
+  async #addIn(
+    sink: JobSink,
+    name: Name,
+    data: Data,
+    opts: JobsOptions,
+  ): Promise<Job<Data, Result, Name>> {
+    this.#checkOpen();
+    checkSink("queue.add: option tx", sink);
+    if (opts.durability !== undefined) {
+      throw invalidArgument("queue.add: options must not have both tx and durability");
+    }
+    const rest = { ...opts };
+    delete rest.tx;
+    const jobId = rest.jobId ?? sink.newJobId();
+    const batch = this.#newBatch([], () => undefined);
+    const job = this.#addTo(batch, -1, name, data, jobId === undefined ? rest : { ...rest, jobId });
+    await sink.addBatch(this.connection, batch);
+    return job;
   }
 
   /** Adds all jobs or, if one is refused, none. */
@@ -212,6 +234,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   }
 
   #send(batch: Batch, durability: number): void {
+    refuseInside(this.connection);
     this.#addsUnderWay++;
     this.connection.enqueuer.push(batch, durability);
   }

@@ -16,6 +16,7 @@ import { Limits } from "./limits.js";
 import type { NativeStoreOptions } from "./native.cjs";
 import { Schedules } from "./schedules.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
+import { type Transaction, type TransactionOptions, runTransaction } from "./transaction.js";
 import type { CancelResult, KeepJobs } from "./types.js";
 import { type TaskCounters, readCounters } from "./wire-model.js";
 import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
@@ -183,6 +184,18 @@ export class Store {
   flow(): Flow {
     this.#open();
     return new Flow(this);
+  }
+
+  /**
+   * Jobs and tables of your own (`app_...`) in the store's file in one commit. From its first call nobody else writes
+   * until `work` has ended, or until `timeout` (milliseconds, 5,000 by default, at most 60,000) has passed and it is
+   * rolled back: await nothing slow in it. An exception rolls back.
+   */
+  transaction<T>(
+    work: (tx: Transaction) => Promise<T> | T,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return runTransaction(this.#open(), work, options);
   }
 
   /** Figures of this process's engine. */

@@ -1,4 +1,5 @@
 // The types that users name: options, states and shapes of answers.
+import type { JobSink } from "./job-sink.js";
 import type { Job } from "./job.js";
 import type { Store } from "./store.js";
 
@@ -142,9 +143,11 @@ export interface JobsOptions {
   headers?: Record<string, string>;
   /** Ours: instead of the queue's. */
   durability?: Durability;
+  /** Ours: the transaction that it is part of, from store.transaction() or job.transaction(). */
+  tx?: JobSink;
 }
 /** Options of one job in a flow: all jobs of a flow share one durability. */
-export type FlowJobOptions = Omit<JobsOptions, "durability">;
+export type FlowJobOptions = Omit<JobsOptions, "durability" | "tx">;
 
 /** A job of a tree: it waits for its children. */
 export interface FlowJob {
@@ -163,7 +166,7 @@ export interface JobNode {
 }
 
 /** Options of one job in a bulk: all jobs of a bulk share the queue's durability. */
-export type BulkJobOptions = Omit<JobsOptions, "durability">;
+export type BulkJobOptions = Omit<JobsOptions, "durability" | "tx">;
 export type DefaultJobOptions = Omit<JobsOptions, "jobId">;
 
 /** Where a queue, worker or reader finds its jobs. */

@@ -165,7 +165,7 @@ function readError(reader: Reader): MillraceError {
   return new MillraceError(code, reader.text());
 }
 
-function readAdded(reader: Reader): Added {
+export function readAdded(reader: Reader): Added {
   return {
     id: reader.text(),
     replacedId: reader.text(),
