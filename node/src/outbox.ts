@@ -230,7 +230,7 @@ export class Outbox {
     this.#step("delete");
     if (done.length > 0) await this.#delete(db, sql, done);
     this.#step("end");
-    return { count: moved.length, more: rows.length === this.#batch };
+    return { count: moved.length, more: Math.max(rows.length, sent.length) === this.#batch };
   }
 
   async #delete(db: OutboxDatabase, sql: Statements, done: Row[]): Promise<void> {

@@ -212,7 +212,7 @@ class Outbox:
             self._step("commit delete")
             statements.finish(connection, cursor)
         self._step("end")
-        return len(moved), len(rows) == self._batch
+        return len(moved), max(len(rows), len(sent)) == self._batch
 
     def _enqueue(
         self, rows: list[tuple[str, str]]

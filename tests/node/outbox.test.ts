@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join, dirname } from "node:path";
 import { type TestContext, describe, it } from "node:test";
 
-import { Outbox, Queue, type Store, openStore } from "millrace";
+import { type JobsOptions, Outbox, Queue, type Store, openStore } from "millrace";
 
 import { PipedSqlite } from "./sqlite-handle.js";
 import { Bench } from "./support.js";
@@ -107,16 +107,23 @@ describe("Outbox", () => {
     const shop = await Shop.open(t);
     const db = shop.db as PipedSqlite;
     const expires = new Date("2100-01-01T00:00:00Z");
-    const opts = {
+    const opts: JobsOptions = {
       ...{ jobId: "mine", priority: 7, attempts: 4, backoff: { type: "exponential", delay: 9 } },
-      ...{ headers: { a: "b" }, group: "g", timeLimit: 900, removeOnFail: 5, lifo: true, expires },
-    } as const;
+      ...{
+        headers: { a: "b" },
+        group: { id: "g" },
+        timeLimit: 900,
+        removeOnFail: 5,
+        lifo: true,
+        expires,
+      },
+    };
     new Outbox(shop.store).add(db, "q", "ship", { item: "ü" }, opts);
     new Outbox(shop.store).add(db, "q", "ship", {}, { delay: 60_000, jobId: "later" });
     await new Outbox(shop.store).relay(shop.connect);
     const job = await shop.queue.getJob("mine");
     assert.deepEqual(job?.data, { item: "ü" });
-    const { deduplication: _, delay: __, ...kept } = job?.opts as Record<string, unknown>;
+    const kept = job?.opts as Record<string, unknown>;
     for (const [name, value] of Object.entries(opts)) assert.deepEqual(kept[name], value, name);
     assert.equal(await (await shop.queue.getJob("later"))?.getState(), "delayed");
   });
@@ -145,9 +152,9 @@ describe("Outbox", () => {
     const db = shop.db as PipedSqlite;
     const outbox = new Outbox(shop.store);
     const invalid = { code: "invalid_argument" };
-    assert.throws(() => outbox.add(db, "q", "n", {}, { after: "some-id" }), invalid);
+    assert.throws(() => outbox.add(db, "q", "n", {}, { after: [{ job: { id: "x" } }] }), invalid);
     assert.throws(() => outbox.add(db, "q", "n", {}, { deduplication: { id: "k" } }), invalid);
-    assert.throws(() => outbox.add({} as PipedSqlite, "q", "n"), invalid);
+    assert.throws(() => outbox.add(5 as unknown as PipedSqlite, "q", "n"), invalid);
     assert.throws(() => new Outbox(shop.store, { source: "a/b" }), invalid);
     assert.throws(() => new Outbox(shop.store, { table: "a; b" }), invalid);
     assert.throws(() => new Outbox(shop.store, { batch: 0 }), invalid);

@@ -13,7 +13,8 @@ db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
 db.row_factory = sqlite3.Row
 answers = open(sys.argv[3], "w")
 for line in open(sys.argv[2]):
-    sql, parameters = json.loads(line)
+    sql, given = json.loads(line)
+    parameters = [int(each["int"]) if isinstance(each, dict) else each for each in given]
     try:
         rows = [dict(row) for row in db.execute(sql, parameters).fetchall()]
         answers.write(json.dumps({"rows": rows}) + "\\n")
@@ -56,7 +57,7 @@ export class PipedSqlite implements SqliteHandle {
   }
 
   #ask(sql: string, parameters: (string | number | bigint)[]): unknown[] {
-    const plain = parameters.map((each) => (typeof each === "bigint" ? Number(each) : each));
+    const plain = parameters.map((each) => (typeof each === "bigint" ? { int: `${each}` } : each));
     writeSync(this.#questions, `${JSON.stringify([sql, plain])}\n`);
     let text = "";
     const chunk = Buffer.alloc(65_536);

@@ -134,7 +134,7 @@ describe("store.transaction", () => {
     await assert.rejects(store.transaction(1 as unknown as (tx: Transaction) => void), {
       code: "invalid_argument",
     });
-    await assert.rejects(queue.add("x", {}, { tx: {} as Transaction }), {
+    await assert.rejects(queue.add("x", {}, { tx: 5 as unknown as Transaction }), {
       code: "invalid_argument",
     });
     await store.transaction(async (tx) => {
@@ -149,6 +149,35 @@ describe("store.transaction", () => {
 });
 
 describe("job.transaction", () => {
+  it("adds jobs with the completion, or not at all", async (t) => {
+    const { queue, bench } = await shop(t);
+    const other = bench.queue("other");
+    const ids: string[] = [];
+    const worker = bench.worker(async (job) => {
+      await job.transaction(async (tx) => {
+        ids.push((await other.add("invoice", {}, { tx })).id);
+        ids.push((await other.add("mail", {}, { tx, priority: 2 })).id);
+        assert.equal(await other.count(), 0);
+      });
+      await job
+        .transaction(async (tx) => {
+          await other.add("never", {}, { tx });
+          throw new RangeError("no");
+        })
+        .catch(() => undefined);
+      if (job.name === "bad") throw new Error("bad");
+      return "done";
+    });
+    await queue.add("bad", {});
+    await new Promise((resolve) => worker.once("failed", resolve));
+    assert.equal(await other.count(), 0);
+    await queue.add("good", {});
+    await new Promise((resolve) => worker.once("completed", resolve));
+    assert.equal(await other.count(), 2);
+    for (const id of ids.slice(2)) assert.equal((await other.getJob(id))?.id, id);
+    assert.equal(await other.getJob(ids[0] as string), undefined);
+  });
+
   it("refuses nested ones, flows, and what comes too late", async (t) => {
     const { queue, bench, store } = await shop(t);
     const seen: unknown[] = [];
