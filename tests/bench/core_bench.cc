@@ -1,6 +1,6 @@
 // What the core does by itself: the whole life of a job (enqueue, claim, finish) in batches,
 // through the public API. One line of JSON a row. Usage: millrace_core_bench [--dir DIR] [--jobs N]
-// [--backlog N]
+// [--backlog N] [--groups N]
 #include <unistd.h>
 
 #include <algorithm>
@@ -139,6 +139,47 @@ void WithKeys(const std::string& dir, int64_t jobs, Durability durability) {
   Row("enqueue with a key, one at a time", durability, 2'000 / Seconds(start), 2'000);
 }
 
+void SetLimits(Engine& engine) {
+  using millrace::Limit;
+  using millrace::LimitScope;
+  const millrace::Rate rate{.count = 10'000'000, .period_ms = 1'000};
+  for (const Limit& limit :
+       {Limit{.scope = LimitScope::kQueue, .queue = "bench", .concurrency = 10'000, .rate = rate},
+        Limit{.scope = LimitScope::kTask, .task = "noop", .concurrency = 10'000, .rate = rate},
+        Limit{.scope = LimitScope::kGroup, .queue = "bench", .concurrency = 2}}) {
+    if (auto status = engine.SetLimit(limit, {}); !status.ok()) Die(status);
+  }
+}
+
+// The rate of claims and finishes of `jobs` jobs: plain, then spread over `groups` groups of which
+// each has a limit, under limits of the queue and of the task too.
+void Limits(const std::string& dir, int64_t jobs, int64_t groups) {
+  double plain = 0;
+  for (const bool limited : {false, true}) {
+    auto engine = Open(dir, "limits.db");
+    if (limited) SetLimits(*engine);
+    for (int64_t done = 0; done < jobs; done += 1'000) {
+      std::vector<JobSpec> batch = Batch(1'000, 0);
+      for (int64_t i = 0; limited && i < 1'000; ++i) {
+        batch[static_cast<size_t>(i)].group = "tenant-" + std::to_string((done + i) % groups);
+      }
+      auto acks = engine->Enqueue(std::move(batch), {.durability = Durability::kProcess});
+      if (!acks.ok()) Die(acks.status());
+    }
+    auto session = engine->OpenSession(
+        {.queues = {"bench"}, .slots = kBatch, .durability = Durability::kProcess});
+    if (!session.ok()) Die(session.status());
+    const auto start = Clock::now();
+    Work(**session, jobs);
+    const double rate = static_cast<double>(jobs) / Seconds(start);
+    Row(limited ? "claim and finish, with limits, 100,000 groups" : "claim and finish, no limits",
+        Durability::kProcess, rate, jobs);
+    if (limited)
+      std::printf("{\"work\":\"of the rate without limits\",\"share\":%.2f}\n", rate / plain);
+    plain = rate;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -146,10 +187,12 @@ int main(int argc, char** argv) {
       std::filesystem::temp_directory_path() / ("millrace-bench-" + std::to_string(getpid()));
   int64_t jobs = 200'000;
   int64_t backlog = 1'000'000;
+  int64_t groups = 100'000;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--dir") == 0) dir = argv[i + 1];
     if (std::strcmp(argv[i], "--jobs") == 0) jobs = std::atoll(argv[i + 1]);
     if (std::strcmp(argv[i], "--backlog") == 0) backlog = std::atoll(argv[i + 1]);
+    if (std::strcmp(argv[i], "--groups") == 0) groups = std::atoll(argv[i + 1]);
   }
   std::filesystem::create_directories(dir);
   for (const Durability durability : {Durability::kProcess, Durability::kPower}) {
@@ -157,6 +200,7 @@ int main(int argc, char** argv) {
     WithKeys(dir, jobs, durability);
     Life(*Open(dir, "life.db"), "whole life, batches of 100", jobs, durability);
   }
+  if (groups > 0) Limits(dir, std::max(jobs, groups), groups);
   if (backlog > 0) {
     auto engine = Open(dir, "backlog.db");
     Enqueue(*engine, backlog, 0, Durability::kProcess, 1'000);
