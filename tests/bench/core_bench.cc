@@ -159,7 +159,7 @@ void Limits(const std::string& dir, int64_t jobs, int64_t groups) {
     auto engine = Open(dir, "limits.db");
     if (limited) SetLimits(*engine);
     for (int64_t done = 0; done < jobs; done += 1'000) {
-      std::vector<JobSpec> batch = Batch(1'000, 0);
+      std::vector<JobSpec> batch = Batch(1'000, 0, false);
       for (int64_t i = 0; limited && i < 1'000; ++i) {
         batch[static_cast<size_t>(i)].group = "tenant-" + std::to_string((done + i) % groups);
       }

@@ -10,6 +10,7 @@ import { readCounts, readNotices, readPage } from "../../node/dist/esm/wire-repo
 import { Reader, readInfo, readLeased, readOutcome } from "../../node/dist/esm/wire.js";
 import { flowOperations, shownDependency } from "./flows.mjs";
 import { keep, packJobs } from "./jobs.mjs";
+import { limitSteps } from "./limits.mjs";
 import { scheduleOperations } from "./schedules.mjs";
 import { since, START_MS, STATES, moment, parsed } from "./values.mjs";
 
@@ -303,6 +304,7 @@ const changeMany = (action, usual) =>
   };
 
 const operations = {
+  ...limitSteps,
   ...flowOperations,
   ...scheduleOperations,
   enqueue: ScenarioRunner.prototype.enqueue,

@@ -52,6 +52,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddSession();
   AddChanges();
   AddBulkChanges();
+  AddLimits();
   AddReads();
   AddLists();
   AddFlows();
@@ -275,6 +276,34 @@ void ScenarioRunner::AddChanges() {
     return Nothing(engine_->SetRetention(QueueOf(step),
                                          ReadKeep(step.value("completed", Json::object())),
                                          ReadKeep(step.value("failed", Json::object())), {}));
+  };
+}
+
+void ScenarioRunner::AddLimits() {
+  operations_["set_limit"] = [this](const Json& step) {
+    return Nothing(engine_->SetLimit(ReadLimit(step), {}));
+  };
+  operations_["throttle"] = [this](const Json& step) {
+    return Nothing(engine_->Throttle(ReadLimit(step), step.at("ms").get<int64_t>(), {}));
+  };
+  operations_["limits"] = [this](const Json&) -> Result<Json> {
+    const auto limits = engine_->ListLimits();
+    if (!limits.ok()) return limits.status();
+    Json answer = Json::array();
+    for (const LimitInfo& info : *limits) answer.push_back(ShowLimit(info));
+    return answer;
+  };
+  operations_["groups"] = [this](const Json& step) -> Result<Json> {
+    const auto groups = engine_->ListGroups(QueueOf(step), step.value("after", std::string()),
+                                            step.value("limit", int64_t{1000}));
+    if (!groups.ok()) return groups.status();
+    Json answer = Json::array();
+    for (const GroupInfo& info : *groups) answer.push_back(ShowGroup(info));
+    return answer;
+  };
+  operations_["pause_group"] = [this](const Json& step) {
+    const auto group = step.at("group").get<std::string>();
+    return Nothing(engine_->PauseGroup(QueueOf(step), group, step.value("paused", true), {}));
   };
 }
 

@@ -46,6 +46,7 @@ class ScenarioRunner {
   void AddSession();
   void AddChanges();
   void AddBulkChanges();
+  void AddLimits();
   void AddReads();
   void AddLists();
   void AddFlows();

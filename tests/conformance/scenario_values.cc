@@ -18,6 +18,7 @@ int IndexOf(const std::array<const char*, kCount>& words, const std::string& wor
 constexpr std::array kBackoffs = {"none", "fixed", "exponential", "custom"};
 constexpr std::array kOutcomes = {"completed", "failed",  "retry",   "released",
                                   "cancelled", "waiting", "replaced"};
+constexpr std::array kScopes = {"", "store", "queue", "task", "group"};
 
 int64_t Moment(const Json& job, const char* name) {
   return job.contains(name) ? job.at(name).get<int64_t>() + kScenarioStartMs : 0;
@@ -131,6 +132,7 @@ JobSpec ReadSpec(const Json& job) {
   spec.keep_logs = job.value("keep_logs", spec.keep_logs);
   if (job.contains("keep_completed")) spec.keep_completed = ReadKeep(job.at("keep_completed"));
   if (job.contains("keep_failed")) spec.keep_failed = ReadKeep(job.at("keep_failed"));
+  spec.group = job.value("group", spec.group);
   return spec;
 }
 
@@ -142,7 +144,25 @@ Outcome ReadOutcome(const Json& step) {
     outcome.body = step.value("body", Json()).dump();
   outcome.retryable = step.value("retryable", true);
   if (step.contains("delay_ms")) outcome.delay_ms = step.at("delay_ms").get<int64_t>();
+  if (step.contains("throttle")) {
+    outcome.throttle = Throttle{.scope = ReadLimit(step.at("throttle")).scope,
+                                .ms = step.at("throttle").at("ms").get<int64_t>()};
+  }
   return outcome;
+}
+
+Limit ReadLimit(const Json& step) {
+  Limit limit;
+  limit.scope = static_cast<LimitScope>(IndexOf(kScopes, step.at("scope").get<std::string>()));
+  const bool of_queue = limit.scope == LimitScope::kQueue || limit.scope == LimitScope::kGroup;
+  limit.queue = step.value("queue", std::string(of_queue ? "q" : ""));
+  limit.task = step.value("task", std::string());
+  limit.group = step.value("group", std::string());
+  limit.concurrency = step.value("concurrency", int64_t{0});
+  limit.rate = {.count = step.value("rate_count", int64_t{0}),
+                .period_ms = step.value("rate_period_ms", int64_t{0})};
+  limit.max_size = step.value("max_size", int64_t{0});
+  return limit;
 }
 
 BulkQuery ReadBulkQuery(const Json& step, JobState state) {
@@ -199,6 +219,27 @@ Json ShowDependency(const DependencyInfo& dependency) {
           {"done", dependency.done},
           {"result", Parsed(dependency.result.value_or(""))},
           {"error", Parsed(dependency.error)}};
+}
+
+Json ShowLimit(const LimitInfo& info) {
+  const Limit& limit = info.limit;
+  return {{"scope", kScopes.at(static_cast<size_t>(limit.scope))},
+          {"queue", limit.queue},
+          {"task", limit.task},
+          {"group", limit.group},
+          {"concurrency", limit.concurrency},
+          {"rate_count", limit.rate.count},
+          {"rate_period_ms", limit.rate.period_ms},
+          {"max_size", limit.max_size},
+          {"active", info.active},
+          {"limited_until_at_ms", SinceStart(info.limited_until_ms)}};
+}
+
+Json ShowGroup(const GroupInfo& info) {
+  return {{"group", info.group},
+          {"paused", info.paused},
+          {"ready", info.ready},
+          {"active", info.active}};
 }
 
 Json ShowLeased(const LeasedJob& job) {

@@ -26,12 +26,15 @@ Security ReadSecurity(const Json& security);
 JobSpec ReadSpec(const Json& job);
 Keep ReadKeep(const Json& rule);
 Outcome ReadOutcome(const Json& step);
+Limit ReadLimit(const Json& step);
 BulkQuery ReadBulkQuery(const Json& step, JobState state);
 
 Json SinceStart(int64_t at_ms);
 Json Parsed(const std::string& text);
 Json ShowJob(const JobInfo& job);
 Json ShowDependency(const DependencyInfo& dependency);
+Json ShowLimit(const LimitInfo& info);
+Json ShowGroup(const GroupInfo& info);
 Json ShowLeased(const LeasedJob& job);
 Json ShowOutcome(const JobOutcome& outcome);
 Json ShowCounts(const QueueCounts& counts);

@@ -161,6 +161,7 @@ Result<bool> Groups::PutReady(const Place& place) {
   }
   ASSIGN_OR_RETURN(const bool gives, MayGive(*group));
   group->rung = group->rung || gives;
+  if (gives) RETURN_IF_ERROR(SettleTurn(*group));  // its place in the line is that of this job
   return gives;
 }
 
