@@ -10,6 +10,7 @@ import { readCounts, readNotices, readPage } from "../../node/dist/esm/wire-repo
 import { Reader, readInfo, readLeased, readOutcome } from "../../node/dist/esm/wire.js";
 import { flowOperations, shownDependency } from "./flows.mjs";
 import { keep, packJobs } from "./jobs.mjs";
+import { keyOperations } from "./keys.mjs";
 import { limitSteps } from "./limits.mjs";
 import { scheduleOperations } from "./schedules.mjs";
 import { since, START_MS, STATES, moment, parsed } from "./values.mjs";
@@ -203,9 +204,10 @@ export class ScenarioRunner {
     return acks.map((ack, i) => this.#acknowledged(jobs[i], ack));
   }
 
-  #acknowledged(job, { id, existing, state }) {
+  #acknowledged(job, { id, existing, state, replacedId }) {
     if (job.as !== undefined) this.remember(job.as, id);
-    return { id: this.nameOf(id), existing, state: STATES[state] };
+    const replaced = this.nameOf(replacedId);
+    return { id: this.nameOf(id), existing, state: STATES[state], replaced };
   }
 
   async take(step) {
@@ -306,6 +308,7 @@ const changeMany = (action, usual) =>
 const operations = {
   ...limitSteps,
   ...flowOperations,
+  ...keyOperations,
   ...scheduleOperations,
   enqueue: ScenarioRunner.prototype.enqueue,
   take: ScenarioRunner.prototype.take,

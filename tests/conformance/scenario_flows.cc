@@ -57,6 +57,7 @@ Json ScenarioRunner::ShowAdded(const Json& jobs, const std::vector<EnqueueAck>& 
     }
     answer.push_back(
         {{"id", NameOf(ack.id)}, {"existing", ack.existing}, {"state", JobStateName(ack.state)}});
+    answer.back()["replaced"] = NameOf(ack.replaced_id);
   }
   return answer;
 }

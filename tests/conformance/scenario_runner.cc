@@ -51,6 +51,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddWork();
   AddSession();
   AddChanges();
+  AddKeys();
   AddBulkChanges();
   AddLimits();
   AddReads();

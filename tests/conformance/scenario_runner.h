@@ -45,6 +45,7 @@ class ScenarioRunner {
   void AddWork();
   void AddSession();
   void AddChanges();
+  void AddKeys();
   void AddBulkChanges();
   void AddLimits();
   void AddReads();

@@ -133,6 +133,7 @@ JobSpec ReadSpec(const Json& job) {
   if (job.contains("keep_completed")) spec.keep_completed = ReadKeep(job.at("keep_completed"));
   if (job.contains("keep_failed")) spec.keep_failed = ReadKeep(job.at("keep_failed"));
   spec.group = job.value("group", spec.group);
+  ReadKeys(job, &spec);
   return spec;
 }
 
@@ -203,6 +204,7 @@ Json ShowJob(const JobInfo& job) {
           {"crashes", job.crashes},
           {"cancel_requested", job.cancel_requested},
           {"progress", Parsed(job.progress)},
+          {"checkpoint", Parsed(job.checkpoint)},
           {"result", Parsed(job.result.value_or(""))},
           {"error", Parsed(job.error)},
           {"attempt_errors", errors},
@@ -250,6 +252,7 @@ Json ShowLeased(const LeasedJob& job) {
           {"data", Parsed(job.spec.data)},
           {"headers", job.spec.headers.empty() ? Json::object() : Parsed(job.spec.headers)},
           {"progress", Parsed(job.progress)},
+          {"checkpoint", Parsed(job.checkpoint)},
           {"crashes", job.crashes},
           {"dependencies", dependencies},
           {"dependency_count", job.dependency_count}};

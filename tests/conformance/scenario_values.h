@@ -24,6 +24,7 @@ std::string Difference(const Json& expected, const Json& actual,
 // Throws std::invalid_argument for a word that no scenario may use.
 Security ReadSecurity(const Json& security);
 JobSpec ReadSpec(const Json& job);
+void ReadKeys(const Json& job, JobSpec* spec);  // scenario_keys.cc
 Keep ReadKeep(const Json& rule);
 Outcome ReadOutcome(const Json& step);
 Limit ReadLimit(const Json& step);

@@ -1,11 +1,13 @@
 // Random operations on a store and on a simple model of it; after each, both must agree, and what
 // must always hold does.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 
 #include "jobs/bulk.h"
 #include "jobs/change.h"
+#include "jobs/dedup.h"
 #include "jobs/finish.h"
 #include "jobs/jobs_test_util.h"
 
@@ -13,6 +15,7 @@ namespace millrace::jobs {
 namespace {
 
 using Kind = Outcome::Kind;
+using Mode = Deduplication::Mode;
 
 struct ModelJob {
   JobState state = JobState::kReady;
@@ -24,6 +27,17 @@ struct ModelJob {
   int32_t crashes = 0;
   bool cancel_requested = false;
   Lease lease = {};
+  Delivery delivery = Delivery::kAtLeastOnce;
+  Deduplication dedup = {};
+  int64_t created_at_ms = 0;
+  int64_t ended_at_ms = 0;
+};
+
+// Who was added last under a key, and until when the key is held whatever becomes of that one.
+struct ModelKey {
+  std::string holder;
+  int64_t number = 0;  // of the holder: its id may be given again
+  std::optional<int64_t> until_ms = {};
 };
 
 class Machine {
@@ -65,6 +79,7 @@ class Machine {
       expected.failed += job.state == JobState::kFailed;
       expected.cancelled += job.state == JobState::kCancelled;
     }
+    for (const auto& [key, row] : keys_) REQUIRE(StoredHolder(key) == ModelHolder(row));
     const QueueCounts counts = f_.Counts();
     REQUIRE(counts.ready == expected.ready);
     REQUIRE(counts.prioritized == expected.prioritized);
@@ -103,18 +118,29 @@ class Machine {
                   .backoff = {.kind = Backoff::Kind::kFixed, .delay_ms = Random(2) * 10}};
     spec.max_crashes = 1;
     spec.keep_logs = Random(3) - 1;
+    spec.delivery = Random(4) == 0 ? Delivery::kAtMostOnce : Delivery::kAtLeastOnce;
+    spec.dedup = RandomKey();
+    const std::string dropped_for = DroppedFor(spec);
     const EnqueueAck ack = f_.Add(spec);
-    REQUIRE(ack.existing == (jobs_.count(ack.id) == 1));
+    REQUIRE(ack.existing == !dropped_for.empty());
     if (ack.existing) {
-      REQUIRE(ack.state == jobs_[ack.id].state);
+      REQUIRE(ack.id == dropped_for);
+      const auto found = jobs_.find(ack.id);
+      REQUIRE(ack.state == (found == jobs_.end() ? JobState::kCompleted : found->second.state));
       return;
     }
+    REQUIRE(ack.replaced_id == ReplacedBy(spec));
+    if (!ack.replaced_id.empty()) Forget(ack.replaced_id);
     ++enqueued_;
+    TakeKey(ack.id, spec.dedup);
     jobs_[ack.id] = {.state = spec.delay_ms > 0 ? JobState::kScheduled : JobState::kReady,
                      .number = spec.lifo ? -enqueued_ : enqueued_,
                      .priority = spec.priority,
                      .due_at_ms = spec.delay_ms > 0 ? f_.clock.WallMs() + spec.delay_ms : 0,
-                     .max_attempts = spec.retry.max_attempts};
+                     .max_attempts = spec.retry.max_attempts,
+                     .delivery = spec.delivery,
+                     .dedup = spec.dedup,
+                     .created_at_ms = f_.clock.WallMs()};
   }
 
   void Claim() {
@@ -172,6 +198,7 @@ class Machine {
       if (outcome.delay_ms) REQUIRE((settled.due_at_ms == 0) == (*outcome.delay_ms == 0));
     }
     REQUIRE(settled.state == job.state);
+    job.ended_at_ms = f_.clock.WallMs();
   }
 
   void Cancel() {
@@ -186,6 +213,7 @@ class Machine {
     } else if (job.state < JobState::kActive) {
       REQUIRE(result == CancelResult::kCancelled);
       job.state = JobState::kCancelled;
+      job.ended_at_ms = f_.clock.WallMs();
     } else {
       REQUIRE(result == CancelResult::kFinished);
     }
@@ -204,7 +232,12 @@ class Machine {
     if (!entry) return;
     ModelJob& job = entry->second;
     if (!Try(RedriveJob, entry->first, job.state >= JobState::kCompleted)) return;
-    Reset(&job);
+    Redriven(*entry);
+  }
+
+  void Redriven(Entry& entry) {
+    Retake(entry);
+    Reset(&entry.second);
   }
 
   static void Reset(ModelJob* job) {
@@ -223,8 +256,8 @@ class Machine {
   void Remove() {
     Entry* entry = Pick();
     if (!entry) return;
-    if (Try(RemoveJob, entry->first, entry->second.state != JobState::kActive))
-      jobs_.erase(entry->first);
+    const std::string id = entry->first;
+    if (Try(RemoveJob, id, entry->second.state != JobState::kActive)) Forget(id);
   }
 
   void Report() {
@@ -245,9 +278,11 @@ class Machine {
         [&](Ledger& ledger) { return RescueJob(ledger, job.lease, "its worker died", &lost); });
     REQUIRE_FALSE(lost);
     ++job.crashes;
+    const bool lost_for_good = job.crashes > 1 || job.delivery == Delivery::kAtMostOnce;
     job.state = job.cancel_requested ? JobState::kCancelled
-                : job.crashes > 1    ? JobState::kFailed
+                : lost_for_good      ? JobState::kFailed
                                      : JobState::kReady;
+    job.ended_at_ms = f_.clock.WallMs();
   }
 
   // A holder that was declared dead comes back.
@@ -274,14 +309,111 @@ class Machine {
       });
       changed += result.changed;
     }
-    int64_t expected = 0;
-    for (auto it = jobs_.begin(); it != jobs_.end();) {
-      const bool hit = it->second.state == state;
-      expected += hit;
-      if (hit && redrive) Reset(&it->second);
-      it = hit && !redrive ? jobs_.erase(it) : std::next(it);
+    std::vector<Entry*> hits;
+    for (Entry& entry : jobs_) {
+      if (entry.second.state == state) hits.push_back(&entry);
     }
-    REQUIRE(changed == expected);
+    REQUIRE(changed == std::ssize(hits));
+    // As they ended: of several with one key the first takes it.
+    std::sort(hits.begin(), hits.end(), [](const Entry* a, const Entry* b) {
+      return std::pair(a->second.ended_at_ms, std::abs(a->second.number)) <
+             std::pair(b->second.ended_at_ms, std::abs(b->second.number));
+    });
+    for (Entry* const entry : hits) {
+      if (redrive) {
+        Redriven(*entry);
+      } else {
+        Forget(std::string(entry->first));
+      }
+    }
+  }
+
+  // --- Deduplication ---
+
+  Deduplication RandomKey() {
+    if (Random(2) == 0) return {};
+    Deduplication dedup{.key = "key-" + std::to_string(Random(4))};
+    dedup.mode = std::array{Mode::kUnfinished, Mode::kThrottle, Mode::kDebounce,
+                            Mode::kStates}[static_cast<size_t>(Random(4))];
+    if (dedup.mode == Mode::kThrottle) dedup.ttl_ms = 1 + Random(60);
+    if (dedup.mode != Mode::kStates) return dedup;
+    dedup.states = 1U << (1 + Random(7)) | 1U << (1 + Random(7));
+    dedup.ttl_ms = Random(2) * 50;
+    return dedup;
+  }
+
+  const ModelJob* Holder(const ModelKey& row) const {
+    const auto found = jobs_.find(row.holder);
+    const bool same = found != jobs_.end() && std::abs(found->second.number) == row.number;
+    return same ? &found->second : nullptr;
+  }
+
+  // What a dropped job is told of the one that counts.
+  JobState StateFor(const JobSpec& spec) {
+    if (jobs_.count(spec.id) == 1) return jobs_[spec.id].state;
+    const ModelJob* const holder = Holder(keys_.at(spec.dedup.key));
+    return holder ? holder->state : JobState::kCompleted;
+  }
+
+  bool Held(const ModelKey& row, const Deduplication& by) {
+    const int64_t now_ms = f_.clock.WallMs();
+    if (row.until_ms) return *row.until_ms > now_ms;
+    if (!Holder(row)) return false;
+    const ModelJob& holder = *Holder(row);
+    const int64_t age_ms = now_ms - holder.created_at_ms;
+    if (by.mode == Mode::kThrottle) return age_ms < by.ttl_ms;
+    if (by.mode != Mode::kStates) return holder.state < JobState::kCompleted;
+    return (by.states & 1U << static_cast<uint32_t>(holder.state)) != 0 &&
+           (by.ttl_ms == 0 || age_ms < by.ttl_ms);
+  }
+
+  // The scheduled job that a debounced one takes the place of.
+  std::string ReplacedBy(const JobSpec& spec) {
+    const auto row = keys_.find(spec.dedup.key);
+    if (spec.dedup.mode != Mode::kDebounce || row == keys_.end() || row->second.until_ms) return "";
+    const ModelJob* const holder = Holder(row->second);
+    return holder && holder->state == JobState::kScheduled ? row->second.holder : "";
+  }
+
+  std::string DroppedFor(const JobSpec& spec) {
+    if (jobs_.count(spec.id) == 1) return spec.id;
+    const auto row = keys_.find(spec.dedup.key);
+    if (spec.dedup.key.empty() || row == keys_.end() || !Held(row->second, spec.dedup)) return "";
+    return ReplacedBy(spec).empty() ? row->second.holder : "";
+  }
+
+  void TakeKey(const std::string& id, const Deduplication& dedup) {
+    if (dedup.key.empty()) return;
+    ModelKey row{.holder = id, .number = enqueued_};
+    if (dedup.mode == Mode::kThrottle) row.until_ms = f_.clock.WallMs() + dedup.ttl_ms;
+    keys_[dedup.key] = row;
+  }
+
+  void Retake(const Entry& entry) {
+    const Deduplication& dedup = entry.second.dedup;
+    if (dedup.key.empty() || dedup.mode == Mode::kThrottle) return;
+    const auto row = keys_.find(dedup.key);
+    const bool own = row != keys_.end() && row->second.holder == entry.first;
+    if (row != keys_.end() && Held(row->second, dedup) && (!own || row->second.until_ms)) return;
+    keys_[dedup.key] = {.holder = entry.first, .number = std::abs(entry.second.number)};
+  }
+
+  void Forget(const std::string& id) {
+    for (auto it = keys_.begin(); it != keys_.end();) {
+      const bool held = it->second.holder == id && !it->second.until_ms;
+      it = held ? keys_.erase(it) : std::next(it);
+    }
+    jobs_.erase(id);
+  }
+
+  std::string StoredHolder(const std::string& key) {
+    return RequireOk(ReadHolder(f_.connection(), "q", key, f_.clock.WallMs()));
+  }
+
+  std::string ModelHolder(const ModelKey& row) {
+    const ModelJob* const holder = Holder(row);
+    const Deduplication own = holder ? holder->dedup : Deduplication{};
+    return Held(row, own) ? row.holder : "";
   }
 
   void TogglePause() {
@@ -294,6 +426,7 @@ class Machine {
   std::mt19937_64 random_;
   JobsFixture f_{{.keep_completed = {}, .keep_failed = {}, .keep_events = 200}};
   std::map<std::string, ModelJob> jobs_;
+  std::map<std::string, ModelKey> keys_;
   int64_t enqueued_ = 0;
   bool paused_ = false;
 };
