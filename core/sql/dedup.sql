@@ -12,6 +12,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (queue_id, key) DO UPDATE SET job = ?3, made_at_ms = ?4, salt = ?5, custom_id = ?6, mode = ?7, until_ms = ?8,
   follow_up = NULL;
 
+-- name: take_free_dedup_key
+-- The same if nobody has it; no row changes otherwise. in: as above; changes: dedup_keys
+INSERT INTO dedup_keys (queue_id, key, job, made_at_ms, salt, custom_id, mode, until_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT (queue_id, key) DO NOTHING;
+
 -- name: set_follow_up
 -- in: queue_id, key, the job that follows the holder; changes: dedup_keys; index: primary key
 UPDATE dedup_keys SET follow_up = ?3 WHERE queue_id = ?1 AND key = ?2;

@@ -131,6 +131,16 @@ SELECT iif(EXISTS (SELECT 1 FROM job_runs WHERE job = ?1), 1, 0)
 -- How many jobs hold one back. in: job; out: count; index: primary key
 SELECT count(*) FROM dependencies WHERE job = ?1 AND done = 0;
 
+-- name: set_pending
+-- in: job, how many; changes: blocked; index: rowid
+UPDATE blocked SET pending = ?2 WHERE job = ?1;
+
+-- name: lost_dependencies
+-- What a job waits for that has ended or is not there. in: job; out: depends_on, how it ended (NULL: not there); index: primary keys
+SELECT d.depends_on, f.state FROM dependencies d LEFT JOIN finished f ON f.job = d.depends_on
+WHERE d.job = ?1 AND d.done = 0
+  AND (f.job IS NOT NULL OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = d.depends_on));
+
 -- name: insert_lost_key
 -- The id of a job that is not found under it, unless another job has it. in: job; changes: job_keys
 INSERT OR IGNORE INTO job_keys (custom_id, queue_id, job)

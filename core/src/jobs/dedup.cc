@@ -118,8 +118,8 @@ void LogDuplicate(Ledger& ledger, int64_t queue_id, const JobKey& job, JobState 
 }
 
 Status PutKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
-              std::optional<int64_t> until_ms) {
-  Query q(ledger.connection(), sql::dedup::kPutDedupKey);
+              std::optional<int64_t> until_ms, const char* sql = sql::dedup::kPutDedupKey) {
+  Query q(ledger.connection(), sql);
   q.Bind(queue_id, dedup.key, job.row, job.created_at_ms, static_cast<int64_t>(job.salt),
          TextOrNull(job.custom_id), static_cast<int>(dedup.mode), until_ms);
   return q.Run();
@@ -134,6 +134,12 @@ Status CheckStates(const Deduplication& dedup) {
       "dedup.states is " + std::to_string(dedup.states) +
           (dedup.mode == Mode::kStates ? "; a set of 1 << JobState, not empty, is accepted"
                                        : "; 0 is accepted for this mode"));
+}
+
+// Until when a key that is taken now is held whatever becomes of its holder.
+std::optional<int64_t> EndOf(Ledger& ledger, const Deduplication& dedup) {
+  if (dedup.mode != Mode::kThrottle) return std::nullopt;
+  return dedup.ttl_ms < 0 ? kForEver : ledger.now_ms() + dedup.ttl_ms;
 }
 
 }  // namespace
@@ -178,12 +184,17 @@ Status RemoveReplaced(Ledger& ledger, const Location& replaced, std::string_view
 }
 
 Status TakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job) {
-  std::optional<int64_t> until_ms;
-  if (dedup.mode == Mode::kThrottle) {
-    until_ms = dedup.ttl_ms < 0 ? kForEver : ledger.now_ms() + dedup.ttl_ms;
-    ledger.NoteKeyMade();
-  }
-  return PutKey(ledger, queue_id, dedup, job, until_ms);
+  if (dedup.mode == Mode::kThrottle) ledger.NoteKeyMade();
+  return PutKey(ledger, queue_id, dedup, job, EndOf(ledger, dedup));
+}
+
+Status TryTakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
+                  bool* taken) {
+  RETURN_IF_ERROR(
+      PutKey(ledger, queue_id, dedup, job, EndOf(ledger, dedup), sql::dedup::kTakeFreeDedupKey));
+  *taken = ledger.connection().changes() == 1;
+  if (*taken && dedup.mode == Mode::kThrottle) ledger.NoteKeyMade();
+  return Status::Ok();
 }
 
 Status TakeFollowUp(Ledger& ledger, int64_t queue_id, const Deduplication& dedup,

@@ -25,6 +25,11 @@ namespace millrace::jobs {
 // kInvalidArgument.
 Status CheckDeduplication(const Deduplication& dedup);
 
+// Takes a key that has no row, which is by far the most frequent case; *taken is false, and nothing
+// is written, if it has one.
+Status TryTakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
+                  bool* taken);
+
 // What the key of a newcomer says.
 struct DedupVerdict {
   enum class Kind : uint8_t {

@@ -28,9 +28,14 @@ int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
   return due_at_ms > now_ms ? due_at_ms : 0;
 }
 
-// What a deduplication key says of the job, before anything of it is written.
+// What a deduplication key that has a holder says of the job, before anything of it is written.
 Status JudgeNew(Ledger& ledger, int64_t queue_id, const JobSpec& spec, NewJob* job,
                 EnqueueAck* ack) {
+  bool taken = false;
+  // One of a group may still be refused, and nothing must be written before.
+  if (spec.group.empty())
+    RETURN_IF_ERROR(TryTakeKey(ledger, queue_id, spec.dedup, job->key, &taken));
+  if (taken) return Status::Ok();
   job->dedup.emplace();
   RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &*job->dedup));
   job->added = job->dedup->kind != DedupVerdict::Kind::kDrop;
@@ -68,15 +73,15 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
     job->key = found.key;
     if (exists) return AckExisting(ledger, found, spec, ack);
   }
+  const JobKey& key = job->key = {.row = ledger.NextNumber(),
+                                  .created_at_ms = ledger.now_ms(),
+                                  .salt = RandomBits34(),
+                                  .custom_id = spec.id};
   if (!spec.dedup.key.empty()) RETURN_IF_ERROR(JudgeNew(ledger, queue_id, spec, job, ack));
   if (!job->added) return Status::Ok();
   if (!spec.group.empty()) {
     RETURN_IF_ERROR(ledger.groups().CheckRoom(queue_id, spec.queue, spec.group));
   }
-  const JobKey& key = job->key = {.row = ledger.NextNumber(),
-                                  .created_at_ms = ledger.now_ms(),
-                                  .salt = RandomBits34(),
-                                  .custom_id = spec.id};
   const int64_t due_at_ms = DueAt(spec, ledger.now_ms());
   const int64_t expires_at_ms =
       spec.expires_in_ms != 0 ? ledger.now_ms() + spec.expires_in_ms : spec.expires_at_ms;
@@ -86,9 +91,7 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
     q.Bind(spec.id, queue_id, key.row);
     RETURN_IF_ERROR(q.Run());
   }
-  if (!spec.dedup.key.empty()) {
-    RETURN_IF_ERROR(SettleKey(ledger, queue_id, spec, *job, ack));
-  }
+  if (job->dedup) RETURN_IF_ERROR(SettleKey(ledger, queue_id, spec, *job, ack));
   job->place = {.queue_id = queue_id,
                 .row = key.row,
                 .due_at_ms = due_at_ms,

@@ -23,7 +23,7 @@ struct NewJob {
   bool added = false;                      // false: another one counts, and the ack says which
   JobKey key;                              // if it was not added, of the one that counts
   Place place;                             // with its due time
-  std::optional<DedupVerdict> dedup = {};  // with a key; kFollow: it is to wait for the holder
+  std::optional<DedupVerdict> dedup = {};  // of a key that is not simply its own
 };
 // The first half of it: everything but a place, and the ack but for its state. The caller puts the
 // job somewhere and calls LogAdded.

@@ -196,6 +196,48 @@ Status MendFlags(Ledger& ledger, RepairCursor* cursor, bool* more) {
   return MendFlagsOf(ledger, sql::doctor::kUnmarkedRuns, cursor, more);
 }
 
+Status MendMarks(Ledger& ledger, RepairCursor* cursor, bool* more) {
+  return MendFlagsOf(ledger, sql::doctor::kUnmarkedDependencies, cursor, more);
+}
+
+using FlowNote = Ledger::FlowNote;
+
+// Blocked jobs count what holds them back; one that nothing holds back moves on (flows::Resolve).
+Status MendPending(Ledger& ledger, RepairCursor* cursor, bool* more) {
+  std::vector<int64_t> rows;
+  RETURN_IF_ERROR(FindFaults(ledger, sql::doctor::kWrongPending, cursor, &rows, more));
+  for (const int64_t row : rows) {
+    ASSIGN_OR_RETURN(const int64_t pending, ReadNumber(ledger, sql::repair::kPendingOf, row));
+    Query q(ledger.connection(), sql::repair::kSetPending);
+    q.Bind(row, std::max<int64_t>(pending, 1));
+    RETURN_IF_ERROR(q.Run());
+    if (pending == 0) ledger.NoteFlow({.kind = FlowNote::Kind::kCountDown, .row = row});
+    ++cursor->mended;
+  }
+  return Status::Ok();
+}
+
+// What they wait for has ended, or is not there, and nobody has told them.
+Status MendAwaited(Ledger& ledger, RepairCursor* cursor, bool* more) {
+  std::vector<int64_t> rows;
+  RETURN_IF_ERROR(FindFaults(ledger, sql::doctor::kForgottenDependencies, cursor, &rows, more));
+  for (const int64_t row : rows) {
+    Query q(ledger.connection(), sql::repair::kLostDependencies);
+    q.Bind(row);
+    for (bool found = true;;) {
+      RETURN_IF_ERROR(q.Step(&found));
+      if (!found) break;
+      const bool gone = q.IsNull(1);
+      ledger.NoteFlow({.kind = gone ? FlowNote::Kind::kGone : FlowNote::Kind::kEnded,
+                       .row = q.Int(0),
+                       .state = gone ? JobState::kCancelled : static_cast<JobState>(q.Int(1)),
+                       .id = gone ? "number " + std::to_string(q.Int(0)) : std::string()});
+    }
+    ++cursor->mended;
+  }
+  return Status::Ok();
+}
+
 Status MendIds(Ledger& ledger, RepairCursor* cursor, bool* more) {
   std::vector<int64_t> rows;
   RETURN_IF_ERROR(FindFaults(ledger, sql::doctor::kWrongKeys, cursor, &rows, more));
@@ -297,6 +339,9 @@ constexpr RepairStep kSteps[] = {
     {"references", "rows without a job were deleted", DeleteOrphanRows},
     {"one_place", "jobs were put in one place", MendPlaces},
     {"gathered", "jobs were marked", MendFlags},
+    {"marked", "jobs of flows were marked", MendMarks},
+    {"pending", "blocked jobs were counted again", MendPending},
+    {"awaited", "blocked jobs were told what had ended", MendAwaited},
     {"ids", "jobs are found under their ids again", MendIds},
     {"leases", "jobs of unknown processes were taken back", RescueFromStrangers},
     {"groups", "groups were counted and put in line again", MendGroups},

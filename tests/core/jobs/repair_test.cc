@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "flows/enqueue.h"
 #include "jobs/change.h"
 #include "jobs/jobs_test_util.h"
 
@@ -107,6 +108,44 @@ TEST_CASE("groups are counted and put in line again", "[jobs][repair]") {
   Broken broken({"UPDATE groups SET ready = 5, active = 2", "DELETE FROM turns"});
   CHECK(broken.mended["groups"] == 1);
   CHECK(broken.f.Claim(10).size() == 4);
+}
+
+TEST_CASE("blocked jobs wait for what is there", "[jobs][repair]") {
+  JobsFixture f;
+  const auto wait_for = [&](const char* id, const char* other) {
+    JobSpec spec = Spec(id);
+    spec.after = {{.job = {.id = other}, .policy = DependencyPolicy::kIgnore}};
+    std::vector<EnqueueAck> acks;
+    f.MustDo([&](Ledger& ledger) { return flows::EnqueueJobs(ledger, {spec}, &acks); });
+    REQUIRE(acks[0].state == JobState::kBlocked);
+  };
+  for (const char* id : {"a", "b", "c"}) f.AddId(id);
+  wait_for("miscounted", "a");
+  wait_for("unmarked", "a");
+  wait_for("told nothing", "b");
+  wait_for("lost", "c");
+  f.CheckInvariants();
+  for (const char* sql :
+       {"UPDATE blocked SET pending = 7 WHERE job = (SELECT job FROM jobs WHERE custom_id = "
+        "'miscounted')",
+        "UPDATE blocked SET flags = 0 WHERE job = (SELECT job FROM jobs WHERE custom_id = "
+        "'unmarked')",
+        "DELETE FROM ready WHERE seq = (SELECT job FROM jobs WHERE custom_id IN ('b'))",
+        "INSERT INTO finished SELECT job, queue_id, 5, 0, 0, 1, 0, 2, 0, x'' FROM jobs "
+        "WHERE custom_id = 'b'",
+        "DELETE FROM ready WHERE seq = (SELECT job FROM jobs WHERE custom_id = 'c')",
+        "DELETE FROM jobs WHERE custom_id = 'c'"}) {
+    RequireOk(f.connection().Exec(sql));
+  }
+  std::map<std::string, int64_t> mended = Repair(f);
+  CHECK(mended["pending"] == 1);
+  CHECK(mended["marked"] == 1);
+  CHECK(mended["awaited"] == 2);
+  f.CheckInvariants();
+  CHECK(f.StateOf("miscounted") == JobState::kBlocked);
+  CHECK(f.StateOf("told nothing") == JobState::kReady);
+  CHECK(f.StateOf("lost") == JobState::kReady);
+  CHECK(f.Claim(10).size() == 3);
 }
 
 TEST_CASE("leases of a process that nobody knows go back", "[jobs][repair]") {
