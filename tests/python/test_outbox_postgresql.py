@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,17 +31,15 @@ def _programs() -> Path | None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     programs = _programs()
     if programs is None or shutil.which("runuser") is None:
         pytest.skip("no PostgreSQL server is installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("postgresql")
-    for parent in (folder, *folder.parents):  # root's folders are closed to the server's user
-        if str(parent).count("/") > 1:
-            parent.chmod(0o755)
+    # Not below pytest's own folder, which is closed to the server's user.
+    folder = Path(tempfile.mkdtemp(prefix="millrace-postgresql-"))
     shutil.chown(folder, "postgres")
     as_server = ["runuser", "-u", "postgres", "--"]
     data = folder / "data"
@@ -55,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True, cwd=folder)
     yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
     subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
