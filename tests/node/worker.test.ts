@@ -18,7 +18,6 @@ describe("Worker", () => {
       await job.updateProgress(50);
       return { got: job.data.x };
     });
-    const { id } = await queue.add("n", { x: 1 });
     worker.on("active", (job, prev) => events.push(["active", job.id, prev]));
     worker.on("progress", (job, progress) => events.push(["progress", job.id, progress]));
     worker.on("completed", (job, result, prev) => events.push(["completed", job.id, result, prev]));
@@ -27,6 +26,7 @@ describe("Worker", () => {
       events.push(["drained"]);
       drained.resolve();
     });
+    const { id } = await queue.add("n", { x: 1 }); // after the listeners: it may be over when this resumes
     await drained.promise;
     assert.deepEqual(events, [
       ["active", id, "waiting"],
