@@ -140,7 +140,8 @@ def check_flows(app: Millrace, noted: dict[int, str]) -> int:
         page = app.engine.dependencies(job_id)
         assert page.pending == 0, job_id
         for each in page.dependencies:
-            assert each.done and each.state in ("completed", "failed"), (job_id, each.id, each.state)
+            assert each.done, (job_id, each.id)
+            assert each.state in ("completed", "failed"), (job_id, each.id, each.state)
             ended = app.engine.get_job(each.id).finished_at_ms
             assert job.state == "failed" or ended <= job.started_at_ms, (job_id, each.id)
     return flows
@@ -193,5 +194,6 @@ def test_nothing_is_lost_and_nothing_finishes_twice(tmp_path: Path) -> None:
     app.close()
     print(
         f"\nkill torture: seed {seed}, {SECONDS:.0f} s, {sum(team.kills.values())} kills {dict(team.kills)}, "
-        f"{len(noted)} acknowledged, {flows} flows, {finished} finished ({counts.failed} WorkerLost), {ended} ends in the kept log"
+        f"{len(noted)} acknowledged, {flows} flows, {finished} finished ({counts.failed} WorkerLost), "
+        f"{ended} ends in the kept log"
     )

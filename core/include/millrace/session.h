@@ -50,7 +50,8 @@ struct Outcome {
   // the error's JSON.
   // kWaiting    the job waits for the children that it has added (JobSpec::parent) and for `jobs`,
   // and is called again when they are done: blocked meanwhile, the attempt is not counted. If
-  // nothing is left to wait for it is ready at once.
+  // nothing is left to wait for it is ready at once. It waits for those of `jobs` that no other of
+  // them waits for, with the policy of their JobSpec::parent if that names it, else with kFail.
   // kReplaced   the job ends as `jobs` do: it completes with the result of the one among them that
   // nobody else waits for (several: the array of their results), or fails with its error.
   enum class Kind : uint8_t {
@@ -83,7 +84,9 @@ struct Settled {
   int64_t due_at_ms = 0;     // kScheduled only
   std::vector<EnqueueAck> added = {};  // of Outcome::jobs
   // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not
-  // written, the job stays active and the session tries again with the next commit.
+  // written, the job stays active and the session tries again with the next commit; kNotFound,
+  // kWrongState, kInvalidArgument: Outcome::jobs cannot be added as the store is, and the attempt
+  // has failed for good (error type FlowRefused).
   Status status = {};
 };
 

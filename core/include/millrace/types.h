@@ -157,7 +157,9 @@ struct EnqueueAck {
 
 // Everything about one job at one moment.
 struct JobInfo {
-  JobSpec spec = {};  // as enqueued, with the id filled in; priority as it is now
+  // As enqueued, with the id filled in; priority as it is now. `after` and `parent` are not read
+  // back: Engine::Dependencies() has what became of them.
+  JobSpec spec = {};
   JobState state = JobState::kReady;
   int64_t created_at_ms = 0;
   int64_t due_at_ms = 0;       // scheduled only, else 0
