@@ -1,6 +1,7 @@
 #include "flows/enqueue.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/macros.h"
@@ -76,8 +77,22 @@ Status Enqueue::CheckOnce(size_t index) {
   return Status::Ok();
 }
 
+// Whether groups have room for those of the jobs that do not wait.
+Status Enqueue::CheckRoom() {
+  std::map<std::pair<std::string_view, std::string_view>, int64_t> counts;
+  for (const JobSpec& spec : specs_) {
+    if (spec.group.empty() || !spec.after.empty()) continue;
+    ASSIGN_OR_RETURN(const int64_t queue_id, ledger_.FindQueueId(spec.queue));
+    if (queue_id == 0) continue;
+    RETURN_IF_ERROR(ledger_.groups().CheckRoom(queue_id, spec.queue, spec.group,
+                                               counts[{spec.queue, spec.group}]++));
+  }
+  return Status::Ok();
+}
+
 Status Enqueue::Prepare() {
   RETURN_IF_ERROR(Arrange(specs_, &graph_));
+  RETURN_IF_ERROR(CheckRoom());
   parents_.assign(specs_.size(), 0);
   bool parents = false;
   for (size_t i = 0; i < specs_.size(); ++i) {

@@ -71,6 +71,7 @@ class Enqueue {
   Status Find(size_t index, const std::string& argument, const JobRef& job, int64_t* row);
   Status FindParent(size_t index);
   Status CheckOnce(size_t index);
+  Status CheckRoom();
   Status Follow(const jobs::DedupVerdict& verdict, Waits* waits);
   Status Put(const jobs::Place& place, int64_t pending, JobState* state);
   Status AddSpec(size_t index, EnqueueAck* ack);

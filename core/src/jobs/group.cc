@@ -133,11 +133,12 @@ Result<bool> Groups::MayGive(Group& group) {
   return limits::Tokens(bounds.rate, group.bucket) > 0;
 }
 
-Status Groups::CheckRoom(int64_t queue_id, const std::string& queue, const std::string& name) {
+Status Groups::CheckRoom(int64_t queue_id, const std::string& queue, const std::string& name,
+                         int64_t others) {
   ASSIGN_OR_RETURN(Group* const group, Find(queue_id, name));
   if (!group) return Status::Ok();
   ASSIGN_OR_RETURN(const GroupBounds bounds, BoundsOf(*group));
-  if (bounds.max_size == 0 || group->ready < bounds.max_size) return Status::Ok();
+  if (bounds.max_size == 0 || group->ready + others < bounds.max_size) return Status::Ok();
   return Status(Code::kQueueFull, "group " + Quoted(name) + " of queue " + Quoted(queue) + " has " +
                                       std::to_string(group->ready) + " jobs waiting; at most " +
                                       std::to_string(bounds.max_size) + " are accepted");

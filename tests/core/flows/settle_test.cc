@@ -3,6 +3,7 @@
 #include "flows/flows_test_util.h"
 #include "jobs/change.h"
 #include "jobs/finish.h"
+#include "jobs/limit_rules.h"
 
 namespace millrace::flows {
 namespace {
@@ -132,6 +133,24 @@ TEST_CASE("jobs that cannot be added fail the attempt for good and say why", "[f
   const Settled circle =
       f.Finish(f.ClaimOne(), With(Kind::kWaiting, {AfterJob(Spec("c"), "self")}));
   RequireError(circle.status, Code::kInvalidArgument, "would wait for a job that waits for it");
+  f.CheckInvariants();
+}
+
+TEST_CASE("jobs for which their group has no room are refused as a whole", "[flows]") {
+  FlowsFixture f;
+  f.MustDo([](jobs::Ledger& ledger) {
+    return jobs::SetLimit(ledger,
+                          {.scope = LimitScope::kGroup, .queue = "q", .group = "g", .max_size = 2});
+  });
+  f.AddId("a");
+  JobSpec grouped = Spec("", "q");
+  grouped.group = "g";
+  const Lease lease = f.ClaimOne();
+  f.AddAll({grouped});
+  const Settled settled = f.Finish(lease, With(Kind::kCompleted, {Spec("b"), grouped, grouped}));
+  RequireError(settled.status, Code::kQueueFull, "group \"g\" of queue \"q\"");
+  CHECK(settled.state == JobState::kFailed);
+  CHECK_FALSE(f.Exists("b"));
   f.CheckInvariants();
 }
 
