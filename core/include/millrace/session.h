@@ -85,8 +85,8 @@ struct Settled {
   std::vector<EnqueueAck> added = {};  // of Outcome::jobs
   // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not
   // written, the job stays active and the session tries again with the next commit; kNotFound,
-  // kWrongState, kInvalidArgument, kQueueFull: Outcome::jobs cannot be added as the store is, and the attempt
-  // has failed for good (error type FlowRefused).
+  // kWrongState, kInvalidArgument, kQueueFull: Outcome::jobs cannot be added as the store is, and
+  // the attempt has failed for good (error type FlowRefused).
   Status status = {};
 };
 
