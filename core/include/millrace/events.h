@@ -31,7 +31,7 @@ enum class EventType : uint8_t {
   kResumed = 13,    // of the queue
   kDrained = 14,    // the queue has no ready job left
   kCleaned = 15,    // jobs were removed in bulk by a caller; `count`, and in `prev` their state
-  kBlocked = 16,     // a running or ended job waits for other jobs; `prev`, `count` = how many
+  kBlocked = 16,    // a running or ended job waits for other jobs; `prev`, `count` = how many
 };
 // "added", "ready", ... Static storage.
 const char* EventTypeName(EventType type);

@@ -9,8 +9,8 @@
 #include "jobs/job_row.h"
 #include "jobs/locate.h"
 #include "jobs/parking.h"
-#include "jobs/turn_line.h"
 #include "jobs/quarantine.h"
+#include "jobs/turn_line.h"
 #include "sql_statements.h"
 
 namespace millrace::jobs {

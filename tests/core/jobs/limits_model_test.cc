@@ -344,9 +344,8 @@ class Machine {
     ModelJob* const job = PickWaiting();
     if (!job) return;
     CancelResult result = CancelResult::kFinished;
-    f_.MustDo([&](Ledger& ledger) -> Status {
-      return CancelJob(ledger, {job->id, ""}, "", &result);
-    });
+    f_.MustDo(
+        [&](Ledger& ledger) -> Status { return CancelJob(ledger, {job->id, ""}, "", &result); });
     REQUIRE(result == CancelResult::kCancelled);
     jobs_.erase(jobs_.begin() + (job - jobs_.data()));
   }
