@@ -49,8 +49,9 @@ Status CountSlice(Connection& connection, int64_t* row, KeyCounts* counts) {
 Status CheckKeys(Connection& connection, const Keyring& keyring, bool* unknown) {
   *unknown = false;
   for (const Keyring::KeyCheck& check : keyring.Checks()) {
+    const std::string name = Setting(check.id);
     Query q(connection, sql::payloads::kSelectSetting);
-    q.Bind(Setting(check.id));
+    q.Bind(name);
     bool found = false;
     RETURN_IF_ERROR(q.Step(&found));
     if (!found) {
@@ -69,8 +70,9 @@ Status RememberKeys(Ledger& ledger, const Keyring& keyring) {
   bool unknown = false;
   RETURN_IF_ERROR(CheckKeys(ledger.connection(), keyring, &unknown));
   for (const Keyring::KeyCheck& check : keyring.Checks()) {
+    const std::string name = Setting(check.id);
     Query q(ledger.connection(), sql::payloads::kInsertSetting);
-    q.Bind(Setting(check.id), Blob{check.value});
+    q.Bind(name, Blob{check.value});
     RETURN_IF_ERROR(q.Run());
   }
   return Status::Ok();

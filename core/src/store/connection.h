@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 #include "millrace/status.h"
@@ -88,7 +89,8 @@ class Query {
   // std::string_view/std::string/const char*, Blob, std::nullptr_t, and std::optional of these.
   // Text is not copied: it must live until Reset().
   template <typename... Args>
-  void Bind(const Args&... args) {
+  void Bind(Args&&... args) {
+    static_assert(!(std::is_same_v<Args, std::string> || ...), "this text would be gone by Step()");
     int index = 0;
     (BindOne(++index, args), ...);
   }
