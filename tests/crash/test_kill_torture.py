@@ -28,6 +28,17 @@ NUMBERS_PER_PROCESS = 10_000_000  # each producer process counts in a range of i
 WORKER = ("-m", "millrace.cli", "worker", "tasks:app", "-Q", "torture", "--pool")
 
 
+def await_handler(process: subprocess.Popen[bytes]) -> None:
+    """Waits until a process catches SIGTERM: one that has just been started does not yet."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.01)
+
+
 @dataclass
 class Team:
     """The processes under torture; one that is killed is replaced by another of its kind."""
@@ -66,6 +77,7 @@ class Team:
 
     def stop_workers(self) -> None:
         for kind, process in self.running.items():
+            await_handler(process)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=60) == 0, f"{kind}: {self.logs()}"
 
