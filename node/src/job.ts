@@ -354,6 +354,7 @@ export class Job<Data = any, Result = any, Name extends string = string> {
   }
 
   /** The results of what it has waited for: by the name (`as`) that was given, else by "queue:id". */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- results are typed by who reads them, as in BullMQ
   async getChildrenValues<Value = any>(): Promise<Record<string, Value>> {
     return childrenValues(await this.#dependencies(["completed"])) as Record<string, Value>;
   }
