@@ -227,7 +227,9 @@ def test_retries_show_in_the_state(app):
 def test_ctrl_c_ends_a_wait(app, tasks):
     result = tasks.add.delay(1)
     code = (
-        "import sys; from millrace import Millrace\n"
+        "import signal, sys; from millrace import Millrace\n"
+        # Ignored where the tests run in the background of a shell.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"app = Millrace('x', store={app.store!r})\n"
         f"result = app.AsyncResult({result.id!r})\n"
         "assert result.state == 'PENDING'\n"
