@@ -12,3 +12,4 @@ const worker = new Worker(
 );
 worker.on("error", (error) => console.error("worker:", error));
 process.once("SIGTERM", () => worker.close());
+console.log("ready");
