@@ -159,8 +159,9 @@ describe("a worker with batches", () => {
       assert.deepEqual(job.getBatch(), [job]);
       job.setAsFailed(new Error("no"));
     });
+    const failed = once(worker, "failed");
     await queue.add("n", {});
-    const [, error] = (await once(worker, "failed")) as [unknown, MillraceError];
+    const [, error] = (await failed) as [unknown, MillraceError];
     assert.match(error.message, /is not one of a batch: return or throw$/);
   });
 });

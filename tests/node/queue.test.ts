@@ -323,8 +323,9 @@ describe("Queue's changes", () => {
     const worker = bench.worker(() => {
       if (broken) throw new Error("broken");
     });
+    const failed = once(worker, "failed");
     await queue.add("n", {});
-    await once(worker, "failed");
+    await failed;
     broken = false;
     const completed = once(worker, "completed");
     await queue.retryJobs();
@@ -363,8 +364,9 @@ describe("Queue's changes", () => {
     const queue = bench.queue();
     await queue.setRetention({ removeOnComplete: true, removeOnFail: 1 });
     const worker = bench.worker(() => 1);
+    const completed = once(worker, "completed");
     await queue.add("n", {});
-    await once(worker, "drained");
+    await completed;
     assert.equal(await queue.getCompletedCount(), 0);
   });
 });

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 
 import { Queue, openStore, sqliteVersion, version } from "millrace";
 
-import { Bench, newStore } from "./support.js";
+import { Bench, newStore, until } from "./support.js";
 
 describe("Store", () => {
   it("answers reports about itself", async (t) => {
@@ -52,7 +52,7 @@ describe("Store", () => {
       throw new Error("dead");
     });
     await queue.addBulk([1, 2, 3].map((data) => ({ name: data === 3 ? "y" : "x", data })));
-    await once(worker, "drained");
+    await until(async () => (await queue.getFailedCount()) === 3);
     await worker.close();
     assert.equal(await store.retryDead("q", "x"), 2);
     assert.equal(await store.removeDead("q"), 1);
