@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from millrace._core import VERSION as __version__  # noqa: N811
-from millrace.app import Millrace
+from millrace.app import Celery, Millrace
 from millrace.errors import (
     DependencyFailed,
     Ignore,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "After",
     "AsyncResult",
+    "Celery",
     "Dedup",
     "DependencyFailed",
     "Flow",

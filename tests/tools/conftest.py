@@ -21,7 +21,7 @@ GOOD = {
     "core/sql/jobs.sql": "-- name: a\n-- Counts. in: none; out: n\nSELECT count(*) FROM jobs;\n",
     "bindings/python/convert.h": '#include <pybind11/pybind11.h>\n\n#include "millrace/engine.h"\n',
     "bindings/python/module.cc": '#include "convert.h"\n',
-    "python/millrace/app.py": "from millrace.errors import Error\n\nimport json\n",
+    "python/millrace/app/base.py": "from millrace.errors import Error\n\nimport json\n",
     "python/millrace/errors.py": "class Error(Exception):\n    pass\n",
     "python/millrace/contrib/fastapi.py": "import fastapi\n",
     "node/src/queue.ts": 'import { Job } from "./job.js";\n',

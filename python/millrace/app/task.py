@@ -1,0 +1,10 @@
+"""`Task`, and `Context`: what `self.request` is. Here because Celery's users import them from here."""
+
+from __future__ import annotations
+
+from millrace.request import Request
+from millrace.task import Task
+
+__all__ = ["Context", "Task"]
+
+Context = Request
