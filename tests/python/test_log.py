@@ -33,3 +33,13 @@ def test_a_task_logger_outside_a_task_is_a_logger(caplog):
     assert sum(isinstance(h, log.JobLogHandler) for h in logger.handlers) == 1
     logger.warning("plain")
     assert "plain" in caplog.text
+
+
+def test_the_loggers_of_celerys_users(caplog):
+    from millrace.utils import log as utils_log
+
+    assert utils_log.get_task_logger is log.get_task_logger
+    assert utils_log.get_logger("own_log").parent is utils_log.base_logger
+    assert utils_log.task_logger.name == "millrace.task"
+    assert utils_log.worker_logger.name == "millrace.worker"
+    assert utils_log.current_task_id() is None
