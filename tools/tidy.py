@@ -2,9 +2,9 @@
 """Checks the rules of the house that no compiler checks; `make tidy` runs it.
 
 Each rule is a function from the tree to findings, in tools/tidy_rules: the direction of includes
-and imports, the size of files and functions, where SQL may stand, what must not be in a text, and
-that every source of the core has its test. A finding is an error or, for sizes worth a look, a
-warning; errors make the exit status 1.
+and imports, the size of files and functions, where SQL may stand, what must not be in a text, that
+every source of the core has its test, and every name of the peers that we claim to have. A finding
+is an error or, for sizes worth a look, a warning; errors make the exit status 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tidy_rules import cycles, layers, mirror, sizes, sql, texts
+from tidy_rules import cycles, layers, mirror, names, sizes, sql, texts
 from tidy_rules.tree import Finding, Tree
 
 RULES = (
@@ -29,6 +29,7 @@ RULES = (
     texts.check_all,
     texts.check_lock_files,
     mirror.check,
+    names.check,
 )
 
 
