@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyRegistered",
     "Busy",
+    "ChordError",
     "Closed",
     "Corrupt",
     "DependencyFailed",
@@ -44,8 +45,11 @@ __all__ = [
     "FlowRefused",
     "ForkedChild",
     "Ignore",
+    "ImproperlyConfigured",
+    "IncompleteStream",
     "InternalError",
     "InvalidArgument",
+    "InvalidTaskError",
     "IoError",
     "JobLost",
     "LeaseLost",
@@ -55,18 +59,22 @@ __all__ = [
     "NotAStore",
     "NotFound",
     "NotRegistered",
+    "OperationalError",
     "PayloadUnreadable",
     "PermissionDenied",
     "QueueFull",
+    "QueueNotFound",
     "RateLimited",
     "Reject",
     "RemoteError",
     "ReplaceJob",
     "Retry",
+    "SecurityError",
     "SoftTimeLimitExceeded",
     "TaskError",
     "TaskPredicate",
     "TaskRevokedError",
+    "Terminated",
     "TimeLimitExceeded",
     "Timeout",
     "TooLarge",
@@ -77,6 +85,30 @@ __all__ = [
 ]
 
 
+class OperationalError(MillraceError):
+    """The store cannot be used at the moment, or not at all: base of `IoError`, `Busy`, `DiskFull` and their like."""
+
+    code = "operational"
+
+
+# Their classes are made by the core, which has no word for what they have in common.
+for _kind in (Busy, Closed, Corrupt, DiskFull, IoError, NewerSchema, NotAStore, PermissionDenied):
+    _kind.__bases__ = (OperationalError, *_kind.__bases__[1:])
+UnsupportedFilesystem.__bases__ = (OperationalError, *UnsupportedFilesystem.__bases__[1:])
+
+
+class ImproperlyConfigured(InvalidArgument):
+    """A setting cannot be used; the message says what to write instead."""
+
+    code = "improperly_configured"
+
+
+class SecurityError(MillraceError):
+    """Base of what is refused because it cannot be trusted."""
+
+    code = "security"
+
+
 class TaskPredicate(MillraceError):
     """Base of what a task raises to say what shall become of its job."""
 
@@ -84,26 +116,62 @@ class TaskPredicate(MillraceError):
 
 
 class Retry(TaskPredicate):
-    """The job is to be run again; raised by `self.retry()`.
+    """The job is to be run again; raised by `self.retry()`, or by the task itself.
 
     Attributes:
+        message: What to say about it.
         exc: The error that made the task ask for it, or None.
-        delay_ms: Time until the next attempt; None leaves it to the task's policy.
+        excs: The same as text.
+        when: When: seconds from now, a timedelta or a datetime; None leaves it to the task's policy.
+        is_eager: Whether it was raised by a task that was called eagerly.
+        sig: The signature that is to run, if it is another one.
+        delay_ms: `when` in milliseconds from now, or None.
         max_retries: Bound for this job instead of the task's own; None keeps the task's.
     """
 
     def __init__(
         self,
-        message: str = "",
-        exc: BaseException | None = None,
+        message: str | None = None,
+        exc: BaseException | str | None = None,
+        when: float | dt.timedelta | dt.datetime | None = None,
+        is_eager: bool = False,
+        sig: Any = None,
         *,
         delay_ms: int | None = None,
         max_retries: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.exc = exc
-        self.delay_ms = delay_ms
+        super().__init__(message or "")
+        self.message = message
+        self.exc = exc if isinstance(exc, BaseException) else None
+        self.excs = exc if isinstance(exc, str) else None if exc is None else repr(exc)
+        self.when = when
+        self.is_eager = is_eager
+        self.sig = sig
+        self.delay_ms = _from_now_ms(when) if delay_ms is None else delay_ms
         self.max_retries = max_retries
+
+    def humanize(self) -> str:
+        """When, in words."""
+        if self.when is None:
+            return "by the task's policy"
+        return f"in {self.when}s" if isinstance(self.when, int | float) else f"at {self.when}"
+
+    def __str__(self) -> str:
+        if self.message:
+            return self.message
+        return f"Retry {self.humanize()}" + (f": {self.excs}" if self.excs else "")
+
+
+def _from_now_ms(when: float | dt.timedelta | dt.datetime | None) -> int | None:
+    if when is None:
+        return None
+    from millrace import options
+
+    if not isinstance(when, dt.datetime):
+        return options.to_ms("when", when)
+    import time
+
+    return max(0, options.to_epoch_ms("when", when) - round(time.time() * 1000))
 
 
 class Ignore(TaskPredicate):
@@ -179,8 +247,30 @@ class TaskError(MillraceError):
     code = "task_error"
 
 
-class NotRegistered(TaskError, LookupError):
-    """The worker knows no task of this name."""
+class NotRegistered(TaskError, KeyError):
+    """No task of this name is known here."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+class QueueNotFound(TaskError, KeyError):
+    """A job was routed to a queue that the settings do not name, and `task_create_missing_queues` is off."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+class InvalidTaskError(TaskError):
+    """A job's payload is not what the task can be called with."""
+
+
+class IncompleteStream(TaskError):
+    """A stream of data ended too early. Nothing here raises it; it is for tasks that do."""
+
+
+class ChordError(TaskError):
+    """A job that others waited for has failed."""
 
 
 class AlreadyRegistered(TaskError):
@@ -188,7 +278,17 @@ class AlreadyRegistered(TaskError):
 
 
 class MaxRetriesExceededError(TaskError):
-    """`self.retry()` was called, and all retries had been used."""
+    """`self.retry()` was called, and all retries had been used.
+
+    Attributes:
+        task_args: The positional arguments of the task.
+        task_kwargs: Its keyword arguments.
+    """
+
+    def __init__(self, *args: Any, task_args: Any = (), task_kwargs: Any = None) -> None:
+        super().__init__(*args)
+        self.task_args = task_args
+        self.task_kwargs = {} if task_kwargs is None else task_kwargs
 
 
 class SoftTimeLimitExceeded(TaskError):
@@ -203,15 +303,19 @@ class WorkerLostError(TaskError):
     """The worker process died under the job more often than the job allows."""
 
 
+class Terminated(TaskError):
+    """The process that ran the job was ended because somebody revoked it with `terminate`."""
+
+
 class JobLost(WorkerLostError):
     """The worker died under a job of delivery "at_most_once", which is never started again."""
 
 
-class PayloadUnreadable(TaskError):
+class PayloadUnreadable(TaskError, SecurityError):
     """A payload cannot be opened: its key is missing, it was changed in the file, or it is not sealed and must be."""
 
 
-class DependencyFailed(TaskError):
+class DependencyFailed(ChordError):
     """A job that this one waited for failed or was cancelled, so that this one was not run. Its error is the cause.
 
     Attributes:

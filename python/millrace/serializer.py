@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from millrace import _core
 from millrace.errors import (
+    ChordError,
     DependencyFailed,
     FlowRefused,
+    InvalidTaskError,
     JobLost,
     MaxRetriesExceededError,
     NotRegistered,
@@ -28,6 +30,7 @@ from millrace.errors import (
     Retry,
     SoftTimeLimitExceeded,
     TaskRevokedError,
+    Terminated,
     TimeLimitExceeded,
     WorkerLostError,
 )
@@ -190,8 +193,10 @@ class RemoteTraceback(Exception):
 
 
 _KNOWN: Final[Mapping[str, type[Exception]]] = {
+    "ChordError": ChordError,
     "DependencyFailed": DependencyFailed,
     "FlowRefused": FlowRefused,
+    "InvalidTaskError": InvalidTaskError,
     "JobExpired": TaskRevokedError,
     "JobLost": JobLost,
     "MaxRetriesExceededError": MaxRetriesExceededError,
@@ -201,6 +206,7 @@ _KNOWN: Final[Mapping[str, type[Exception]]] = {
     "Retry": Retry,
     "SoftTimeLimitExceeded": SoftTimeLimitExceeded,
     "TaskRevokedError": TaskRevokedError,
+    "Terminated": Terminated,
     "TimeLimitExceeded": TimeLimitExceeded,
     "WorkerLost": WorkerLostError,
     "WorkerLostError": WorkerLostError,

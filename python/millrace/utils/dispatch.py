@@ -252,6 +252,6 @@ def _takes_keywords(receiver: Any) -> bool:
         if inner is None:
             break
         function = inner
-    called: Any = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
+    called: Any = type(function).__call__ if callable(function) else None
     code = getattr(function, "__code__", None) or getattr(called, "__code__", None)
     return code is None or bool(code.co_flags & _VARKEYWORDS)
