@@ -25,6 +25,8 @@ export class ActiveJob {
   effects: Effects | undefined = undefined;
   /** The jobs that the processor was handed together; undefined: this one alone. */
   batch: ActiveJob[] | undefined = undefined;
+  /** Told each time, also when the signal has fired already: its sandbox may have to be killed. */
+  onAbort: ((why: NonNullable<ActiveJob["aborted"]>, reason: Error) => void) | undefined;
   #controller: AbortController | undefined;
 
   constructor(
@@ -43,6 +45,7 @@ export class ActiveJob {
     if (this.aborted === undefined || why === "hard" || why === "lost") this.aborted = why;
     this.#controller ??= new AbortController();
     this.#controller.abort(reason);
+    this.onAbort?.(why, reason);
   }
 
   /** What the core says of the job: fires its signal. */

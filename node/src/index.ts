@@ -81,6 +81,8 @@ export type {
 } from "./types.js";
 export type { GroupInfo, TaskCounters } from "./wire-model.js";
 export type { QueueCounts, WorkerInfo } from "./wire-reports.js";
+export type { SandboxedJob } from "./sandbox-job.js";
+export type { SandboxOptions } from "./sandbox-process.js";
 export type { JobSink } from "./job-sink.js";
 export type { JobTransaction } from "./job-transaction.js";
 export type { SqlResult, SqlValue, Transaction, TransactionOptions } from "./transaction.js";

@@ -1,6 +1,7 @@
 // The types that users name: options, states and shapes of answers.
 import type { JobSink } from "./job-sink.js";
 import type { Job } from "./job.js";
+import type { SandboxOptions } from "./sandbox-process.js";
 import type { Store } from "./store.js";
 
 /** BullMQ's names of the states of a job, and one of our own: `cancelled`. */
@@ -198,7 +199,7 @@ export interface BatchOptions {
   timeout?: number;
 }
 
-export interface WorkerOptions extends StoreOption {
+export interface WorkerOptions extends StoreOption, SandboxOptions {
   /** Jobs that run at once. Default 1. */
   concurrency?: number;
   /** Default true: starts by itself. */

@@ -37,6 +37,7 @@ export interface WorkerListener<Data = any, Result = any, Name extends string = 
 
 const KNOWN = new Set([
   ...["store", "concurrency", "autorun", "name", "durability", "settings", "batch"],
+  ...["useWorkerThreads", "workerForkOptions", "workerThreadsOptions"],
   // Accepted for BullMQ's sake, without effect.
   ...["lockDuration", "lockRenewTime", "stalledInterval", "maxStalledCount", "skipStalledCheck"],
   ...["skipLockRenewal", "drainDelay", "runRetryDelay"],
@@ -45,7 +46,6 @@ const NOT_HERE = {
   connection: 'is BullMQ\'s; Millrace needs no server: pass { store: "jobs.db" }',
   prefix: "is BullMQ's; queues of one name in two stores do not meet",
   limiter: "belongs to the queue: use store.limits.set({ queue, max, duration })",
-  useWorkerThreads: "is not supported: start the Worker inside a worker_thread of your own",
   removeOnComplete: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
   removeOnFail: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
 };
@@ -60,6 +60,10 @@ export function checkWorkerOptions(opts: unknown): asserts opts is WorkerOptions
   if (opts["autorun"] !== undefined) checkBoolean("new Worker: autorun", opts["autorun"]);
   if (opts["name"] !== undefined) checkName("new Worker: name option", opts["name"]);
   checkDurability("new Worker: durability", opts["durability"]);
+  if (opts["useWorkerThreads"] !== undefined)
+    checkBoolean("new Worker: useWorkerThreads", opts["useWorkerThreads"]);
+  for (const name of ["workerForkOptions", "workerThreadsOptions"])
+    if (opts[name] !== undefined) checkObject(`new Worker: ${name}`, opts[name]);
   if (opts["batch"] !== undefined) checkBatch("new Worker: batch", opts["batch"]);
   if (opts["settings"] === undefined) return;
   checkObject("new Worker: settings", opts["settings"]);

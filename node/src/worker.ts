@@ -21,6 +21,7 @@ import { Job } from "./job.js";
 import { durabilityNumber } from "./job-options.js";
 import { throttle } from "./limits.js";
 import type { NativeSession } from "./native.cjs";
+import { type Sandbox, checkProcessor, newSandbox } from "./sandbox.js";
 import { type Outcome, OutcomeKind, Settler } from "./settler.js";
 import type { Processor, WorkerOptions } from "./types.js";
 import { type Settled, type Signal, SignalKind, readNotices } from "./wire-reports.js";
@@ -39,8 +40,9 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 > {
   readonly name: string;
   readonly opts: WorkerOptions;
-  readonly #processor: Processor<Data, Result, Name>;
+  readonly #process: (active: ActiveJob, signal: AbortSignal | undefined) => unknown;
   readonly #wantsSignal: boolean;
+  readonly #sandbox: Sandbox | undefined;
   readonly #connection: Connection;
   readonly #host: JobHost;
   readonly #source = newId();
@@ -56,18 +58,29 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   #closing: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
 
-  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions = {}) {
+  /** `processor`: a function, or the file of a sandboxed one (a path or a file: URL) that exports it. */
+  constructor(
+    name: string,
+    processor: Processor<Data, Result, Name> | string | URL,
+    opts: WorkerOptions = {},
+  ) {
     super();
     checkName("new Worker: name", name);
-    if (typeof processor !== "function") {
-      throw invalidArgument(`new Worker: processor must be a function, not ${show(processor)}`);
-    }
+    checkProcessor(processor);
     checkWorkerOptions(opts);
     this.name = name;
     this.opts = opts;
-    this.#processor = processor;
-    // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
-    this.#wantsSignal = processor.length >= 3;
+    if (typeof processor === "function") {
+      this.#process = ({ job }, signal) =>
+        processor(job as Job<Data, Result, Name>, job.token as string, signal as AbortSignal);
+      // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
+      this.#wantsSignal = processor.length >= 3;
+    } else {
+      const sandbox = newSandbox(processor, opts);
+      this.#sandbox = sandbox;
+      this.#process = (active) => sandbox.run(active);
+      this.#wantsSignal = false;
+    }
     this.#concurrency = opts.concurrency ?? 1;
     if (opts.batch !== undefined) {
       this.#batches = new Batches(opts.batch, this.#concurrency, (jobs) => this.#startBatch(jobs));
@@ -276,21 +289,20 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   }
 
   #run(
-    { job }: ActiveJob,
+    active: ActiveJob,
     signal: AbortSignal | undefined,
     onValue: (value: unknown) => void,
     onError: (error: unknown) => void,
   ): void {
-    let result: Promise<Result> | Result;
+    let result: unknown;
     try {
-      const own = job as Job<Data, Result, Name>;
-      result = this.#processor(own, job.token as string, signal as AbortSignal);
+      result = this.#process(active, signal);
     } catch (error) {
       onError(error);
       return;
     }
-    if (typeof (result as Promise<Result> | undefined)?.then === "function") {
-      (result as Promise<Result>).then(onValue, onError);
+    if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
+      (result as Promise<unknown>).then(onValue, onError);
     } else {
       onValue(result);
     }
@@ -458,6 +470,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       unlisten(this.#source);
       letGo();
     }
+    await this.#sandbox?.close(force);
     await this.#connection.release();
     this.#stopped?.();
     this.emit("closed");

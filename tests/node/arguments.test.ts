@@ -296,8 +296,8 @@ const CASES: Case[] = [
   ],
   [
     "Worker processor",
-    () => new Worker("q", any("./file.js"), { store: ":memory:" }),
-    'new Worker: processor must be a function, not "./file.js"',
+    () => new Worker("q", any(7), { store: ":memory:" }),
+    'new Worker: processor must be a function, or the path or URL of a file, not 7',
   ],
   [
     "Worker concurrency",
