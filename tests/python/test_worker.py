@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import socket
 import threading
 import time
 
@@ -422,9 +423,10 @@ def test_several_queues(app, pool):
 
 
 def test_the_worker_is_listed(app):
-    with running(app, name="listed", concurrency=3):
-        until(lambda: any(w.name == "listed" for w in app.engine.list_workers()))
-        (worker,) = [w for w in app.engine.list_workers() if w.name == "listed"]
+    with running(app, name="listed@%h", concurrency=3):
+        name = f"listed@{socket.gethostname()}"
+        until(lambda: any(w.name == name for w in app.engine.list_workers()))
+        (worker,) = [w for w in app.engine.list_workers() if w.name == name]
         assert (worker.language, worker.slots, worker.queues, worker.alive) == (
             "python",
             3,
@@ -437,6 +439,8 @@ def test_the_worker_is_listed(app):
     ("options", "error"),
     [
         ({"pool": "eventlet"}, InvalidArgument),
+        ({"pool": "gevent"}, InvalidArgument),
+        ({"pool": "fibers"}, InvalidArgument),
         ({"pool": 5}, TypeError),
         ({"concurrency": 0}, InvalidArgument),
         ({"concurrency": 1_001}, InvalidArgument),
@@ -450,10 +454,20 @@ def test_the_worker_is_listed(app):
         ({"prefetch": -2}, InvalidArgument),
         ({"loglevel": "loud"}, InvalidArgument),
         ({"grace": -1}, InvalidArgument),
+        ({"autoscale": 3}, TypeError),
+        ({"autoscale": (0, 0)}, InvalidArgument),
+        ({"autoscale": (2_000, 1)}, InvalidArgument),
+        ({"max_tasks_per_child": 0}, InvalidArgument),
+        ({"max_memory_per_child": "1G"}, TypeError),
+        ({"time_limit": -1}, InvalidArgument),
+        ({"soft_time_limit": "1"}, TypeError),
+        ({"include": "tasks"}, TypeError),
+        ({"remote_control": 1}, TypeError),
     ],
 )
 def test_options_are_checked(options, error):
-    with pytest.raises(error, match=next(iter(options))):
+    named = "concurrency" if options.get("autoscale") == (2_000, 1) else next(iter(options))
+    with pytest.raises(error, match=named):
         WorkerOptions(**options)
 
 

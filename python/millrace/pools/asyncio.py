@@ -20,6 +20,8 @@ from millrace.worker.outcomes import WorkerAbort
 from millrace.worker.runner import INFO, Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from millrace import _core
     from millrace.app import Millrace
     from millrace.task import Task
@@ -43,6 +45,7 @@ class AsyncioPool:
         # Tokens of plain functions that run, also of jobs that have ended.
         self._threads: set[int] = set()
         self._closed = False
+        self.on_ready: Callable[[], None] | None = None
 
     def run(self) -> int:
         """Works until it is stopped; answers the exit status."""
@@ -78,6 +81,8 @@ class AsyncioPool:
         self._done: asyncio.Future[int] = loop.create_future()
         loop.add_reader(self._mailbox.fileno(), self._mail)
         self._news()
+        if self.on_ready is not None:
+            self.on_ready()
         try:
             status = await self._done
         finally:

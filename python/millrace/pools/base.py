@@ -52,6 +52,7 @@ class ThreadedPool:
         self.app = app
         self.options = options
         self.mailbox = mailbox
+        self.on_ready: Callable[[], None] | None = None
         self.session = open_session(app, options, slots)
         self.runner = Runner(app, self.session, slots=slots)
         self.monitor = Monitor(
@@ -59,6 +60,11 @@ class ThreadedPool:
             terminate=terminate,
             hard_limit_exit_code=hard_limit_exit_code,
         )
+
+    def announce(self) -> None:
+        """Says that jobs are taken from now on."""
+        if self.on_ready is not None:
+            self.on_ready()
 
     def abandon(self) -> None:
         """Ends this process and so the jobs that would not end; the store gives them to others."""

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from millrace.log import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from millrace.app import Millrace
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
@@ -39,6 +41,7 @@ class Child:
 
     def __init__(self, index: int, config: dict[str, Any]) -> None:
         self.index = index
+        self.ready = False
         self.started = time.monotonic()
         self.socket, theirs = socket.socketpair()
         with theirs:
@@ -96,6 +99,7 @@ class ProcessesPool:
         self._restarts: dict[int, float] = {}  # index -> monotonic time at which to start it again
         self._failures: dict[int, int] = {}
         self._status = 0
+        self.on_ready: Callable[[], None] | None = None
 
     def run(self) -> int:
         """Works until it is stopped; answers the exit status."""
@@ -142,10 +146,17 @@ class ProcessesPool:
         except OSError:
             alive = b""
         if alive:
+            self._hear_ready(child)
             return
         self._selector.unregister(child.socket)
         del self._children[child.index]
         self._ended(child, child.reap())
+
+    def _hear_ready(self, child: Child) -> None:
+        child.ready = True
+        if self.on_ready is not None and all(each.ready for each in self._children.values()):
+            on_ready, self.on_ready = self.on_ready, None
+            on_ready()
 
     def _ended(self, child: Child, status: int) -> None:
         if status == EXIT_CANNOT_START:

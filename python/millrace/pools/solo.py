@@ -45,6 +45,7 @@ class SoloPool(ThreadedPool):
         watcher = threading.Thread(target=self._watch, name="millrace-mailbox", daemon=True)
         self.monitor.start()
         watcher.start()
+        self.announce()
         run, take = self.runner.run, self.session.take
         try:
             while True:

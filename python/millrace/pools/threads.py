@@ -34,6 +34,7 @@ class ThreadsPool(ThreadedPool):
         self.monitor.start()
         for thread in threads:
             thread.start()
+        self.announce()
         try:
             ended = self.watch_mailbox()
         finally:

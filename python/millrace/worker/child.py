@@ -65,6 +65,7 @@ class Child:
     def run(self) -> int:
         """Works until it is stopped."""
         threading.Thread(target=self._listen, name="millrace-supervisor", daemon=True).start()
+        self._pool.on_ready = lambda: self._supervisor.sendall(b"r")
         try:
             return self._pool.run()
         finally:

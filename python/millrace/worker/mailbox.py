@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from contextlib import suppress
 from types import FrameType
@@ -14,8 +15,10 @@ from typing import Any, Final
 STOP: Final = 200  # finish what runs, then end: as the first signal
 ABORT: Final = 201  # cancel what runs: as the second signal
 DONE: Final = 202  # a thread of the pool has ended
+WORK: Final = 203  # another thread has something for the pool to do
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_WARM: Final = (signal.SIGTERM, signal.SIGINT)
+COLD_STAGE: Final = 2
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
@@ -23,16 +26,29 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 
 
 class Mailbox:
-    """Where a worker learns that it shall stop. `post` is thread-safe and safe in signal handlers."""
+    """Where a worker learns that it shall stop. `post` is thread-safe and safe in signal handlers.
 
-    def __init__(self) -> None:
+    Args:
+        soft_s: Seconds that running jobs have before what would cancel them does so.
+
+    Attributes:
+        stage: 0: works, 1: finishes what runs, 2: cancels what runs, 3: leaves.
+        restart: Whether the program is to be started again when the worker has ended.
+        signal: The first signal that asked it to end; None if it was none.
+    """
+
+    def __init__(self, soft_s: float = 0) -> None:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._handlers: dict[int, Any] = {}
         self._wakeup: int | None = None
+        self._soft_s = soft_s
+        self._soft: threading.Timer | None = None
+        self._remap = False
         self.stage = 0
-        """0: works, 1: finishes what runs, 2: cancels what runs, 3: leaves."""
+        self.restart = False
+        self.signal: signal.Signals | None = None
 
     def fileno(self) -> int:
         """Readable when there is something to read."""
@@ -59,30 +75,62 @@ class Mailbox:
     def advance(self, message: int) -> bool:
         """Goes to the stage of shutdown that a message asks for; true if that is a new one."""
         before = self.stage
-        if message in _SIGNALS:
-            self.stage += 1
+        if message == signal.SIGTERM and self._remap:
+            message = signal.SIGQUIT
+        if message < STOP and self.signal is None:
+            self.signal = signal.Signals(message)
+        if message in _WARM:
+            self._to(self.stage + 1)
         elif message == STOP:
-            self.stage = max(self.stage, 1)
+            self._to(max(self.stage, 1))
+        elif message == signal.SIGQUIT:
+            self._to(max(self.stage + 1, COLD_STAGE))
+        elif message == signal.SIGHUP:
+            self.restart = True
+            self._to(max(self.stage, 1))
         elif message == ABORT:
-            self.stage = max(self.stage, 2)
+            self.stage = max(self.stage, COLD_STAGE)
         return self.stage != before
 
+    def _to(self, stage: int) -> None:
+        """Enters a stage. What runs may first have some more time before it is cancelled, once."""
+        if stage != COLD_STAGE or self.stage >= COLD_STAGE or not self._soft_s or self._soft:
+            self.stage = stage
+            return
+        self.stage = max(self.stage, 1)
+        self._soft = threading.Timer(self._soft_s, self.post, (ABORT,))
+        self._soft.daemon = True
+        self._soft.start()
+
     def install_signals(self, *, terminal: bool = True) -> None:
-        """SIGTERM and SIGINT become messages. Possible in the main thread only; elsewhere this does nothing.
+        """Signals become messages. Possible in the main thread only; elsewhere this does nothing.
+
+        SIGTERM and SIGINT stop in stages, SIGQUIT cancels at once, SIGHUP restarts unless a terminal sends it. With
+        REMAP_SIGTERM=SIGQUIT in the environment SIGTERM is SIGQUIT.
 
         Args:
             terminal: If false, SIGINT is ignored: Ctrl-C reaches the whole process group, and the parent decides.
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, _ignore)
-        self._handlers[signal.SIGINT] = signal.signal(
-            signal.SIGINT, _ignore if terminal else signal.SIG_IGN
-        )
+        self._handle(signal.SIGTERM, _ignore)
+        self._handle(signal.SIGINT, _ignore if terminal else signal.SIG_IGN)
+        self._handle(signal.SIGQUIT, _ignore if terminal else signal.SIG_IGN)
+        if not terminal:
+            self._handle(signal.SIGHUP, signal.SIG_IGN)
+        elif not _has_terminal():
+            self._handle(signal.SIGHUP, _ignore)
+        self._remap = terminal and os.environ.get("REMAP_SIGTERM") == "SIGQUIT"
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+
+    def _handle(self, number: signal.Signals, handler: Any) -> None:
+        former = signal.signal(number, handler)
+        self._handlers.setdefault(number, former)
 
     def close(self) -> None:
         """Gives the signals back to their former handlers."""
+        if self._soft is not None:
+            self._soft.cancel()
         if self._wakeup is not None:
             signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
@@ -91,3 +139,10 @@ class Mailbox:
         os.close(self._read)
         os.close(self._write)
         self._read = self._write = -1
+
+
+def _has_terminal() -> bool:
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
