@@ -82,9 +82,15 @@ export class Flow {
     return this.addTreeOf("flow.addTree", root, queue);
   }
 
-  /** @internal For Queue.addFlow(). */
-  addTreeOf(what: string, root: FlowJob, queue: QueueReference): JobNode {
+  /** @internal For Queue.addFlow() and FlowProducer. `defaultsOf`: the options of a queue's jobs. */
+  addTreeOf(
+    what: string,
+    root: FlowJob,
+    queue: QueueReference,
+    defaultsOf?: (queueName: string) => object,
+  ): JobNode {
     const own = typeof queue === "string" ? { name: queue, defaultJobOptions: {} } : queue;
+    defaultsOf ??= (queueName) => (queueName === own.name ? own.defaultJobOptions : {});
     const onPath = new Set<FlowJob>();
     const stack: Frame[] = [];
     const enter = (label: string, node: FlowJob, queueName: string): void => {
@@ -104,8 +110,12 @@ export class Flow {
         enter(`${label}: children[${frame.next++}]`, child, queueName);
         continue;
       }
-      const defaults = queueName === own.name ? own.defaultJobOptions : {};
-      const { after, ...opts } = { ...defaults, ...node.opts };
+      const { after, ...opts }: FlowJobOptions = { ...defaultsOf(queueName), ...node.opts };
+      if (children.length > 0 && opts.deduplication !== undefined) {
+        throw invalidArgument(
+          `${label}: Deduplication options cannot be used on flow nodes with children`,
+        );
+      }
       const edges = children.map(({ job }) => this.#edgeTo(job));
       edges.push(
         ...upstreamEdges(`${label}: option after`, after, (job) => this.#members.get(job)),

@@ -15,6 +15,14 @@ export {
 } from "./errors.js";
 export type { EncryptionKey, EncryptionOptions } from "./encryption.js";
 export { Flow, type QueueReference } from "./flow.js";
+export {
+  type FlowOptions,
+  FlowProducer,
+  type FlowProducerListener,
+  type FlowProducerOptions,
+  type FlowQuery,
+  type FlowRoot,
+} from "./flow-producer.js";
 export { Job } from "./job.js";
 export type {
   Dependency,
