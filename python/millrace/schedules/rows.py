@@ -1,10 +1,4 @@
-"""Jobs that are enqueued again and again: by cron text, by an interval, or by the sun.
-
-    app.schedules.put("report", report.s(), cron="0 7 * * mon-fri", tz="Europe/Berlin")
-
-A schedule is a row of the store. Any process that works or waits fires it: one job for each slot, whatever the number
-of processes, and none is lost by a restart.
-"""
+"""`app.schedules`: the schedules of a store, put and read."""
 
 from __future__ import annotations
 
