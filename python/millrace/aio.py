@@ -33,10 +33,10 @@ async def _enqueue(
     if durability is not None:
         options.check_durability(durability)
     if not specs:
-        return ResultSet(app, [])
+        return ResultSet((), app)
     refuse_inside(app)
     acks = await bridge(app).enqueue(specs, durability)
-    return ResultSet(app, acks, [spec.queue for spec in specs])
+    return ResultSet.of_acks(app, acks, [spec.queue for spec in specs])
 
 
 class TaskCalls(Generic[P, R]):
@@ -54,7 +54,7 @@ class TaskCalls(Generic[P, R]):
         refuse_inside(task.app)
         spec = task.encode(task.signature.bind(*args, **kwargs))
         ack = (await bridge(task.app).enqueue([spec], None))[0]
-        return AsyncResult(ack[0], task.app, task.queue, ack)
+        return AsyncResult(ack[0], task.app, queue=task.queue, ack=ack)
 
     async def apply_async(
         self,

@@ -107,7 +107,7 @@ class JobTransaction:
         named = [spec if spec.id else spec.replace(id=new_id()) for spec in specs]
         self._jobs.extend(named)
         acks = [(spec.id, False, "", "", "") for spec in named]
-        return ResultSet(self.app, acks, [spec.queue for spec in named])
+        return ResultSet.of_acks(self.app, acks, [spec.queue for spec in named])
 
     def _check_open(self) -> None:
         if self._state != "open":

@@ -227,7 +227,7 @@ class FlowResults(Sequence[AsyncResult[Any]]):
         """Waits for the last job and answers its result; a list of them if several are the last."""
         if len(self.last) == 1:
             return self.last[0].get(timeout, propagate=propagate)
-        return ResultSet.of(self.last).get(timeout, propagate=propagate)
+        return ResultSet(self.last).get(timeout, propagate=propagate)
 
 
 # --- Shapes ---------------------------------------------------------------------------------------

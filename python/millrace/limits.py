@@ -254,7 +254,7 @@ class DedupKeys:
         """The job that holds the key in a queue; None if it is free."""
         where = self._queue(queue)
         job_id = self._app.engine.dedup_holder(where, options.check_text("key", key))
-        return None if job_id is None else AsyncResult(job_id, self._app, where)
+        return None if job_id is None else AsyncResult(job_id, self._app, queue=where)
 
     def release(self, key: str, *, queue: str | None = None) -> bool:
         """Frees the key: the next job under it is added. False if it was free."""

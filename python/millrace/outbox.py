@@ -131,7 +131,7 @@ class Outbox:
         job_id = spec.id or self.app.engine.new_id()
         row = (job_id, self._next_ns(), _encode(spec, self.app.engine.now_ms()))
         self._run(connection.cursor(), self._statements(connection).insert, row)
-        return AsyncResult(job_id, self.app, spec.queue)
+        return AsyncResult(job_id, self.app, queue=spec.queue)
 
     # --- The relay --------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from millrace import _core, serializer
 from millrace.errors import TaskRevokedError
+from millrace.headers import Place, read_own, read_place
 
 if TYPE_CHECKING:
     from millrace.dependencies import Dependencies
@@ -99,8 +99,12 @@ class Request:
     @property
     def headers(self) -> dict[str, str]:
         """What the producer gave as headers."""
-        text = self._job.headers if self._job is not None else ""
-        return dict(json.loads(text)) if text else {}
+        return read_own(self._job.headers) if self._job is not None else {}
+
+    @property
+    def place(self) -> Place:
+        """Where the job stands in its canvas; see `millrace.headers`."""
+        return read_place(self._job.headers if self._job is not None else "")
 
     @property
     def eta(self) -> dt.datetime | None:

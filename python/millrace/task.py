@@ -164,7 +164,7 @@ class Task(OwnJob, Generic[P, R]):
             ack = app.reopened().enqueue_value(self.spec, payload)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return AsyncResult(ack[0], app, self.queue, ack)
+        return AsyncResult(ack[0], app, queue=self.queue, ack=ack)
 
     def _send(self, spec: _core.JobSpec, durability: Any, tx: object) -> AsyncResult[R]:
         if tx is None:
@@ -282,14 +282,14 @@ class Task(OwnJob, Generic[P, R]):
         if durability is not None:
             options.check_durability(durability)
         if not payloads:
-            return ResultSet(self.app, [])
+            return ResultSet((), self.app)
         try:
             acks = self.app.engine.enqueue_values(self.spec, payloads, durability=durability)
         except ForkedChild:
             acks = self.app.reopened().enqueue_values(self.spec, payloads, durability=durability)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return ResultSet(self.app, acks, self.queue)
+        return ResultSet.of_acks(self.app, acks, self.queue)
 
     @property
     def aio(self) -> TaskCalls[P, R]:
@@ -302,7 +302,7 @@ class Task(OwnJob, Generic[P, R]):
 
     def AsyncResult(self, task_id: str) -> AsyncResult[R]:  # noqa: N802 - Celery's name
         """The result of a job of this task by its id."""
-        return AsyncResult(options.check_text("task_id", task_id), self.app, self.queue)
+        return AsyncResult(options.check_text("task_id", task_id), self.app, queue=self.queue)
 
     def payload(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Payload:
         """The payload of a call; raises TypeError if the arguments do not fit the function."""

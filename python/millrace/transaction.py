@@ -166,8 +166,8 @@ class Transaction(_Base):
     def _add(self, specs: list[_core.JobSpec]) -> ResultSet[Any]:
         native = self._open()
         if not specs:
-            return ResultSet(self.app, [])
-        return ResultSet(self.app, native.enqueue(specs), [spec.queue for spec in specs])
+            return ResultSet((), self.app)
+        return ResultSet.of_acks(self.app, native.enqueue(specs), [spec.queue for spec in specs])
 
     def rollback(self) -> None:
         """Ends the transaction without a trace, before the end of the block."""
@@ -240,9 +240,9 @@ class AsyncTransaction(_Base):
     async def _add(self, specs: list[_core.JobSpec]) -> ResultSet[Any]:
         native = self._open()
         if not specs:
-            return ResultSet(self.app, [])
+            return ResultSet((), self.app)
         acks = await self._call(lambda: native.enqueue(specs))
-        return ResultSet(self.app, acks, [spec.queue for spec in specs])
+        return ResultSet.of_acks(self.app, acks, [spec.queue for spec in specs])
 
     async def rollback(self) -> None:
         """As `Transaction.rollback`."""

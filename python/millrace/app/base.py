@@ -245,12 +245,12 @@ class Millrace(Registry):
         if durability is not None:
             options.check_durability(durability)
         if not specs:
-            return ResultSet(self, [])
+            return ResultSet((), self)
         try:
             acks = self.engine.enqueue(specs, durability=durability)
         except ForkedChild:
             acks = self.reopened().enqueue(specs, durability=durability)
-        return ResultSet(self, acks, [spec.queue for spec in specs])
+        return ResultSet.of_acks(self, acks, [spec.queue for spec in specs])
 
     def transaction(
         self, *, timeout: Seconds = 5, durability: DurabilityName | None = None
@@ -276,7 +276,7 @@ class Millrace(Registry):
 
     def AsyncResult(self, task_id: str, *, queue: str = "") -> AsyncResult[Any]:  # noqa: N802 - Celery's name
         """The result of a job by its id. Name the queue if you use the same ids of your own in several."""
-        return AsyncResult(options.check_text("task_id", task_id), self, queue)
+        return AsyncResult(options.check_text("task_id", task_id), self, queue=queue)
 
     @property
     def aio(self) -> AppCalls:

@@ -14,6 +14,7 @@ from millrace.loop import Watched
 from millrace.pools.asyncio_batches import AsyncioBatches
 from millrace.pools.base import _WRITE_MS, open_session
 from millrace.request import Request, current_request
+from millrace.worker.intake import take
 from millrace.worker.mailbox import DONE
 from millrace.worker.monitor import log_notices
 from millrace.worker.outcomes import WorkerAbort
@@ -145,7 +146,12 @@ class AsyncioPool:
         try:
             if token in self._wanted:
                 raise self._wanted[token]()
-            request.kwargs = payload = serializer.loads(job.data)
+            payload = serializer.loads(job.data)
+            if job.dependency_count == 1:
+                payload = take(request, task, payload)
+            elif job.dependency_count:  # many, which are read from the store
+                payload = await asyncio.to_thread(take, request, task, payload)
+            request.kwargs = payload
             if task.is_async:
                 value = await task.invoke(payload)
             else:

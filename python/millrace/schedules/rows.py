@@ -235,7 +235,7 @@ class Schedules:
             last_run=_moment(info.last_at_ms),
             fired=info.fired,
             skipped=info.skipped,
-            last_job=AsyncResult(info.last_job_id, app, queue) if info.last_job_id else None,
+            last_job=AsyncResult(info.last_job_id, app, queue=queue) if info.last_job_id else None,
         )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from millrace import serializer
 from millrace.errors import Closed, TaskRevokedError
 from millrace.request import Request, current_request
+from millrace.worker.intake import take
 from millrace.worker.outcomes import WorkerAbort
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def batch_requests(batch: Batch, runner: Runner, interrupt: Any) -> list[Request
         request = Request(batch.task, job, runner.session)
         request.interrupt = interrupt_all
         try:
-            request.kwargs = serializer.loads(job.data)
+            payload = serializer.loads(job.data)
+            request.kwargs = take(request, batch.task, payload) if job.dependency_count else payload
         except Exception as error:  # noqa: BLE001
             runner.fail(error, batch.task, request, job.token)
             continue

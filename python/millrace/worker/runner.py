@@ -24,6 +24,7 @@ from millrace.errors import (
 from millrace.log import logger
 from millrace.request import Request, current_request
 from millrace.worker.batches import Batches
+from millrace.worker.intake import take
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class Runner:
                     raise WorkerAbort
                 if self.early and (signal := self.early.pop(token, None)) is not None:
                     self.deliver(signal)
-                request.kwargs = payload = serializer.loads(job.data)
+                payload = serializer.loads(job.data)
+                if job.dependency_count:
+                    payload = take(request, task, payload)
+                request.kwargs = payload
                 value = task.invoke(payload)
                 if task.is_async:
                     value = slot.run_coroutine(value)

@@ -1,16 +1,16 @@
-"""What became of a job."""
+"""One job's state and result."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from millrace import _core, options, serializer, states
-from millrace.errors import NotFound, TaskRevokedError, Timeout
-from millrace.request import current_request
+from millrace.errors import NotFound, Timeout
+from millrace.result.blocking import refuse_inside_task
+from millrace.result.extras import ResultExtras
 
 if TYPE_CHECKING:
     from millrace.aio import ResultCalls
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Ack = tuple[str, bool, str, str, str]
 
+TERMINATE = "terminate"
+"""The reason by which a revoke tells a worker of the process pool to kill the process."""
+
+_INTERVAL_S = 0.5
+
 
 class Acks(Protocol):
     """What an enqueue of many answers."""
@@ -31,31 +36,75 @@ class Acks(Protocol):
     def __getitem__(self, index: int, /) -> Ack: ...
 
 
-class AsyncResult(Generic[R]):
-    """A job's state and result, read from the store whenever they are asked for.
+class ResultBase:
+    """What a result and a set of results have in common.
 
     Attributes:
+        parent: The result before it in a chain; None if it is the first.
+    """
+
+    __slots__ = ("parent",)
+
+    parent: Any
+
+
+class AsyncResult(ResultExtras, ResultBase, Generic[R]):
+    """A job's state and result, read from the store whenever they are asked for.
+
+    Args:
         id: The job's id.
+        backend: The application, if it is not given as `app`.
+        task_name: Not needed: the store knows it.
+        app: The application; default the current one.
+        parent: The result before it in a chain.
         queue: Its queue; empty if not known, then the newest job of this id is meant.
     """
 
-    __slots__ = ("_ack", "_app", "_final", "id", "queue")
+    __slots__ = ("_ack", "_app", "_final", "_ignored", "_queue", "id")
 
-    def __init__(self, id: str, app: Millrace, queue: str = "", ack: Ack | None = None) -> None:  # noqa: A002
+    TimeoutError = Timeout
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        backend: Any = None,
+        task_name: str | None = None,  # noqa: ARG002 - Celery's
+        app: Millrace | None = None,
+        parent: Any = None,
+        *,
+        queue: str = "",
+        ack: Ack | None = None,
+    ) -> None:
         self.id = id
-        self.queue = queue
-        self._app = app
+        self.parent = parent
+        self._queue = queue
+        self._app: Millrace = app if app is not None else app_of(backend)
         self._ack = ack
         self._final: _core.JobOutcome | None = None
+        self._ignored = False
 
     def __repr__(self) -> str:
-        return f"<AsyncResult {self.id}>"
+        return f"<{type(self).__name__}: {self.id}>"
+
+    def __str__(self) -> str:
+        return self.id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AsyncResult) and (self.id, self.queue) == (other.id, other.queue)
+        if isinstance(other, AsyncResult):
+            known = not self._queue or not other._queue or self._queue == other._queue
+            return self.id == other.id and known
+        if isinstance(other, str):
+            return self.id == other
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __copy__(self) -> AsyncResult[R]:
+        return AsyncResult(self.id, self._app, parent=self.parent, queue=self._queue)
+
+    def __reduce__(self) -> Any:
+        return _restored, (self.id, self._queue, self.parent)
 
     @property
     def task_id(self) -> str:
@@ -63,9 +112,24 @@ class AsyncResult(Generic[R]):
         return self.id
 
     @property
+    def queue(self) -> str:
+        """Its queue; empty if the store does not know the job."""
+        if not self._queue:
+            with suppress(NotFound):
+                self._queue = self.details().spec.queue
+        return self._queue
+
+    @property
     def app(self) -> Millrace:
         """The application it belongs to."""
         return self._app
+
+    @property
+    def backend(self) -> Any:
+        """The application's `backend`."""
+        return getattr(self._app, "backend", self._app)
+
+    supports_native_join = True
 
     @property
     def existing(self) -> bool:
@@ -88,7 +152,7 @@ class AsyncResult(Generic[R]):
         if self._final is not None:
             return self._final
         try:
-            outcome = self._app.engine.get_outcome(self.id, self.queue)
+            outcome = self._app.engine.get_outcome(self.id, self._queue)
         except NotFound:
             return None
         if outcome.state in states.FINISHED:
@@ -131,11 +195,9 @@ class AsyncResult(Generic[R]):
         outcome = self._outcome()
         if outcome is None or not outcome.error:
             return None
-        try:
-            stack = json.loads(outcome.error).get("stack")
-        except (ValueError, AttributeError):
-            return None
-        return stack if isinstance(stack, str) else None
+        from millrace.result import failures
+
+        return failures.stack_of(outcome.error)
 
     @property
     def date_done(self) -> dt.datetime | None:
@@ -147,13 +209,13 @@ class AsyncResult(Generic[R]):
 
     def details(self) -> _core.JobInfo:
         """Everything that the store knows about the job. Raises NotFound."""
-        return self._app.engine.get_job(self.id, self.queue)
+        return self._app.engine.get_job(self.id, self._queue)
 
     def logs(self, *, offset: int = 0, limit: int = 1000) -> list[str]:
         """The lines that the task wrote with `self.log`, oldest first."""
         return [
             line.text
-            for line in self._app.engine.get_logs(self.id, self.queue, offset=offset, limit=limit)
+            for line in self._app.engine.get_logs(self.id, self._queue, offset=offset, limit=limit)
         ]
 
     def dependencies(self, *, states: Iterable[StateName] = ()) -> Dependencies:
@@ -165,7 +227,7 @@ class AsyncResult(Generic[R]):
         from millrace.dependencies import read_dependencies
 
         app = self._app
-        return read_dependencies(app.engine, self.id, self.queue, app.registered_errors, states)
+        return read_dependencies(app.engine, self.id, self._queue, app.registered_errors, states)
 
     def flow(self, *, depth: int = 1000, children: int = 100) -> FlowTree:
         """The job and, below it, what it waits or waited for, and so on, with states.
@@ -179,7 +241,7 @@ class AsyncResult(Generic[R]):
         options.check_int("depth", depth, least=1)
         options.check_int("children", children, least=1)
         return parse_tree(
-            self._app.engine.flow_json(self.id, self.queue, depth=depth, children=children)
+            self._app.engine.flow_json(self.id, self._queue, depth=depth, children=children)
         )
 
     # --- Wait -------------------------------------------------------------------------------------
@@ -187,35 +249,62 @@ class AsyncResult(Generic[R]):
     def get(
         self,
         timeout: Seconds | None = None,
-        *,
         propagate: bool = True,
+        interval: float = _INTERVAL_S,
+        no_ack: bool = True,  # noqa: ARG002 - about a broker's messages
+        follow_parents: bool = True,  # noqa: ARG002 - a failure before it is its own already
+        callback: Callable[[str, R], object] | None = None,
+        on_message: Callable[[dict[str, Any]], object] | None = None,
+        on_interval: Callable[[], object] | None = None,
         disable_sync_subtasks: bool = True,
     ) -> R:
-        """Waits for the job's end and answers its result.
+        """Waits for the job's end and answers its result. The store wakes it; nothing is polled.
 
         Args:
             timeout: Seconds (or a timedelta) to wait at most; None waits without end.
             propagate: Raise the job's error. If false it is the answer.
+            interval: Seconds between calls of `on_interval`; without that it means nothing.
+            no_ack: No effect.
+            follow_parents: No effect: if a job before it in a chain failed, so did this one.
+            callback: Called with (id, result) when it has succeeded.
+            on_message: Called once with what is known of the job when it has ended.
+            on_interval: Called every `interval` seconds while waiting.
             disable_sync_subtasks: Refuse to wait inside a task, where it can lock a worker up for ever.
 
         Raises:
             Timeout: The time-out passed (also a TimeoutError).
             NotFound: There is no such job.
             TaskRevokedError: It was revoked, or expired.
+            ChordError: It is the body of a chord, and the header failed; the cause is the header's error.
             Exception: What the task raised: the class itself if it is built in or was registered with
                 `app.register_error`, else a RemoteError. The remote traceback is its cause.
         """
+        if self._ignored:
+            return cast("R", None)
         if disable_sync_subtasks:
             refuse_inside_task()
-        timeout_ms = options.to_wait_ms("timeout", timeout)
         if self._final is None:
-            try:
-                self._final = self._app.engine.wait_finished(self.id, self.queue, timeout_ms)
-            except Timeout:
-                raise Timeout(f"job {self.id} has not ended within {timeout} s") from None
-        return self._answer(self._final, propagate=propagate)  # type: ignore[no-any-return]
+            self._final = self._wait(timeout, interval, on_interval)
+        if on_message is not None:
+            on_message(self._meta(self._final))
+        return cast("R", self.maybe_throw(propagate=propagate, callback=callback))
 
     wait = get
+
+    def _wait(
+        self, timeout: Seconds | None, interval: float, on_interval: Callable[[], object] | None
+    ) -> _core.JobOutcome:
+        left_ms = options.to_wait_ms("timeout", timeout)
+        step_ms = left_ms if on_interval is None else max(1, options.to_ms("interval", interval))
+        while True:
+            now_ms = step_ms if left_ms < 0 else min(left_ms, step_ms)
+            try:
+                return self._app.engine.wait_finished(self.id, self._queue, now_ms)
+            except Timeout:
+                if on_interval is None or left_ms == 0:
+                    raise Timeout(f"job {self.id} has not ended within {timeout} s") from None
+                left_ms = left_ms if left_ms < 0 else max(0, left_ms - now_ms)
+                on_interval()
 
     def __await__(self) -> Generator[Any, None, R]:
         return self.aio.get().__await__()
@@ -233,25 +322,68 @@ class AsyncResult(Generic[R]):
 
     # --- Change -----------------------------------------------------------------------------------
 
-    def revoke(self, *, terminate: bool = False, reason: str = "revoked") -> str:
+    def revoke(
+        self,
+        connection: Any = None,  # noqa: ARG002 - there is none
+        terminate: bool = False,
+        signal: str | int | None = None,
+        wait: bool = False,
+        timeout: Seconds | None = None,
+        *,
+        reason: str = "revoked",
+    ) -> str:
         """Cancels the job, for good: the store remembers it.
 
         A waiting job will not run. A running one is told: an asyncio task is cancelled, others see
         `self.request.cancelled`. With `terminate` a worker of the process pool also kills the process that runs it.
+
+        Args:
+            connection: No effect.
+            terminate: Kill the process that runs it.
+            signal: By which signal ("TERM", "KILL" ...); the worker's control command decides what it can do.
+            wait: Wait until the job has ended.
+            timeout: For so long at most.
+            reason: What the job's error will say.
 
         Returns:
             "cancelled" (it was waiting), "requested" (it runs and was told) or "finished" (too late).
         """
         options.check_flag("terminate", terminate)
         options.check_text("reason", reason)
-        return self._app.engine.cancel(
-            self.id, self.queue, reason=TERMINATE if terminate else reason
+        if terminate and signal is not None and hasattr(self._app, "control"):
+            self._app.control.revoke(self.id, terminate=True, signal=signal)
+        answer = self._app.engine.cancel(
+            self.id, self._queue, reason=TERMINATE if terminate else reason
+        )
+        if wait:
+            with suppress(Timeout):
+                self._wait(timeout, _INTERVAL_S, None)
+        return answer
+
+    def revoke_by_stamped_headers(
+        self,
+        headers: dict[str, Any],
+        connection: Any = None,  # noqa: ARG002 - there is none
+        terminate: bool = False,
+        signal: str | None = None,
+        wait: bool = False,
+        timeout: Seconds | None = None,
+    ) -> Any:
+        """Revokes all jobs with these stamps; as `app.control.revoke_by_stamped_headers`."""
+        control: Any = self._app.control  # type: ignore[attr-defined,unused-ignore]
+        return control.revoke_by_stamped_headers(
+            headers, terminate=terminate, signal=signal, reply=wait, timeout=timeout
         )
 
     def forget(self) -> None:
-        """Removes the job and its result from the store; no error if it is gone. Raises WrongState while it runs."""
+        """Removes the job and its result from the store, and those before it in a chain; no error if they are gone.
+
+        Raises WrongState while it runs.
+        """
+        if self.parent is not None:
+            self.parent.forget()
         with suppress(NotFound):
-            self._app.engine.remove(self.id, self.queue)
+            self._app.engine.remove(self.id, self._queue)
         self._final = None
 
     # --- Shared with the awaitable twin -----------------------------------------------------------
@@ -274,23 +406,19 @@ class AsyncResult(Generic[R]):
         return error
 
     def _error(self, outcome: _core.JobOutcome) -> Exception:
-        error = serializer.decode_error(outcome.error or "{}", self._app.registered_errors)
-        if outcome.state == "cancelled" and not isinstance(error, TaskRevokedError):
-            return TaskRevokedError(str(error))
-        return error
+        from millrace.result import failures
 
+        return failures.error_of(self._app, self.id, self._queue, outcome)
 
-TERMINATE = "terminate"
-"""The reason by which a revoke tells a worker of the process pool to kill the process."""
-
-
-def refuse_inside_task() -> None:
-    """Raises RuntimeError if the current code runs for a job."""
-    if current_request.get() is not None:
-        raise RuntimeError(
-            "get() inside a task: all workers may end up waiting for jobs that no worker is free to run. "
-            "Enqueue the follow-up from the other task, or pass disable_sync_subtasks=False if another queue runs it"
-        )
+    def _meta(self, outcome: _core.JobOutcome) -> dict[str, Any]:
+        return {
+            "task_id": self.id,
+            "status": _state(outcome),
+            "result": self._info(outcome),
+            "traceback": self.traceback,
+            "children": [],
+            "date_done": self.date_done,
+        }
 
 
 def _value(outcome: _core.JobOutcome) -> Any:
@@ -315,62 +443,16 @@ def _state(outcome: _core.JobOutcome | None) -> str:
     return states.from_store(outcome.state, outcome.attempts_made)
 
 
-class ResultSet(Sequence[AsyncResult[R]]):
-    """The results of jobs that were enqueued together, in their order."""
+def app_of(backend: Any) -> Millrace:
+    """The application that is meant by `backend=`; the current one if it is None."""
+    found = getattr(backend, "app", backend)
+    if found is None:
+        import millrace
 
-    def __init__(self, app: Millrace, acks: Acks, queue: str | Sequence[str] = "") -> None:
-        self._app = app
-        self._acks = acks
-        self._queue = queue
+        found = millrace.current_app
+        found = getattr(found, "_get_current_object", lambda: found)()
+    return cast("Millrace", found)
 
-    @classmethod
-    def of(cls, results: Sequence[AsyncResult[R]]) -> ResultSet[R]:
-        """A set of these results."""
-        acks = [each._ack or (each.id, False, "", "", "") for each in results]
-        return cls(results[0].app, acks, [each.queue for each in results])
 
-    def __len__(self) -> int:
-        return len(self._acks)
-
-    @overload
-    def __getitem__(self, index: int) -> AsyncResult[R]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[AsyncResult[R]]: ...
-    def __getitem__(self, index: int | slice) -> AsyncResult[R] | list[AsyncResult[R]]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        ack = self._acks[index]
-        queue = self._queue if isinstance(self._queue, str) else self._queue[index]
-        return AsyncResult(ack[0], self._app, queue, ack)
-
-    def __iter__(self) -> Iterator[AsyncResult[R]]:
-        return (self[i] for i in range(len(self)))
-
-    def __repr__(self) -> str:
-        return f"<ResultSet of {len(self)}>"
-
-    def get(self, timeout: Seconds | None = None, *, propagate: bool = True) -> list[R]:
-        """The results of all, in their order. The time-out is for the whole."""
-        import time
-
-        deadline = (
-            None if timeout is None else time.monotonic() + options.to_ms("timeout", timeout) / 1000
-        )
-        answers: list[R] = []
-        for result in self:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            answers.append(result.get(left, propagate=propagate))
-        return answers
-
-    join = get
-
-    def completed_count(self) -> int:
-        """How many have succeeded."""
-        return sum(result.successful() for result in self)
-
-    def ready(self) -> bool:
-        """Whether all have ended."""
-        return all(result.ready() for result in self)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a ResultSet cannot be pickled; keep the ids")
+def _restored(job_id: str, queue: str, parent: Any) -> AsyncResult[Any]:
+    return AsyncResult(job_id, parent=parent, queue=queue)

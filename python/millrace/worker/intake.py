@@ -1,0 +1,92 @@
+"""The arguments of a job in a canvas: its own, with what it takes from the jobs that it has waited for before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from millrace.errors import DependencyFailed, Ignore
+from millrace.headers import CHORD_CHILD, Place, read_place
+
+if TYPE_CHECKING:
+    from millrace.request import Request
+    from millrace.task import Task
+
+
+def take(request: Request, task: Task[..., Any], payload: Any) -> Any:
+    """The payload with which a job's function is called. Ask for jobs only that have waited for others.
+
+    Raises:
+        Ignore: It is an errback that has nothing to do: the failure was another job's, and told there.
+    """
+    place = request.place
+    if not place.after or place.after == "join":
+        return payload
+    if place.after == "failure":
+        given = _failure(request, task, place)
+    elif place.immutable:
+        return payload
+    elif place.after == "result":
+        given = [request.dependencies[0].result]
+    else:
+        given = [_results(request, place)]
+    return prepended(payload, given)
+
+
+def prepended(payload: Any, given: list[Any]) -> Any:
+    """A payload with values before its positional arguments."""
+    if not given:
+        return payload
+    if not isinstance(payload, dict):
+        return {"$args": given, "$kwargs": payload or {}}
+    if "$args" in payload and payload.keys() <= {"$args", "$kwargs"}:
+        return {"$args": [*given, *payload["$args"]], "$kwargs": payload.get("$kwargs", {})}
+    return {"$args": given, "$kwargs": payload}
+
+
+def _results(request: Request, place: Place) -> list[Any]:
+    """Of the header of a chord: what it was enqueued with, and what was added to it since."""
+    return [
+        each.result
+        for index, each in enumerate(request.dependencies)
+        if index < place.count or each.name == CHORD_CHILD
+    ]
+
+
+def _failure(request: Request, task: Task[..., Any], place: Place) -> list[Any]:
+    """What an errback gets: (request, error, traceback) if it takes that many, else the id of the failed job."""
+    from millrace.job_image import image_of_info
+    from millrace.request import Request as AnyRequest
+    from millrace.result.failures import failure_of
+
+    failed = request.dependencies[0]
+    info = task.app.engine.get_job(failed.id, failed.queue)
+    if read_place(info.spec.headers).after == "result" and isinstance(
+        failed.error, DependencyFailed
+    ):
+        # The job before it in the chain has failed, and has had its own errbacks called.
+        raise Ignore
+    if place.immutable:
+        return []
+    if not takes_error(task):
+        return [failed.id]
+    error, stack = failure_of(task.app, failed.id, failed.queue)
+    image = image_of_info(info)
+    return [AnyRequest(task.app.tasks.get(image.name), image), error, stack]
+
+
+def takes_error(task: Task[..., Any]) -> bool:
+    """Whether an errback is called with (request, error, traceback): it takes more than one positional argument."""
+    import inspect
+
+    try:
+        parameters = list(inspect.signature(task.function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return True
+    positional = [
+        each
+        for each in parameters
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(positional) - (1 if task.bind else 0) > 1
