@@ -52,7 +52,7 @@ class TaskCalls(Generic[P, R]):
             tx: Any = kwargs.pop("tx")
             return await tx.enqueue(task.s(*args, **kwargs))  # type: ignore[no-any-return]
         refuse_inside(task.app)
-        spec = task.encode(task.signature.bind(*args, **kwargs))
+        spec = task.encode(task.parameters.bind(*args, **kwargs))
         ack = (await bridge(task.app).enqueue([spec], None))[0]
         return AsyncResult(ack[0], task.app, queue=task.queue, ack=ack)
 

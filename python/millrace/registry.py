@@ -19,7 +19,7 @@ from typing import (
 
 from millrace import options, serializer
 from millrace.errors import AlreadyRegistered
-from millrace.signature import is_coroutine_function
+from millrace.parameters import is_coroutine_function
 from millrace.task import CoroutineTask, FunctionTask, Task
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from millrace.errors import (
     TimeLimitExceeded,
 )
 from millrace.own_job import OwnJob
+from millrace.parameters import BatchParameters, Parameters, Payload
 from millrace.prepared import PreparedJob
 from millrace.result import AsyncResult, ResultSet
-from millrace.signature import BatchSignature, Payload, Signature
 
 if TYPE_CHECKING:
     from millrace.aio import TaskCalls
@@ -97,14 +97,14 @@ class Task(OwnJob, Generic[P, R]):
         self._unattended = (
             self.policy if self.is_retryable(TimeLimitExceeded()) else _core.RetryPolicy()
         )
-        self.signature = BatchSignature(name) if batch else Signature(function, skip_first=bind)
+        self.parameters = BatchParameters(name) if batch else Parameters(function, skip_first=bind)
         self.spec = self._template()
         self.__name__: str = getattr(function, "__name__", name)
         self.__doc__ = function.__doc__
         self.__module__ = getattr(function, "__module__", __name__)
         self.__wrapped__ = function
         # Read once for every call of delay().
-        self._bind = self.signature.bind
+        self._bind = self.parameters.bind
         self._aio: TaskCalls[P, R] | None = None
 
     def __repr__(self) -> str:
@@ -323,7 +323,7 @@ class Task(OwnJob, Generic[P, R]):
 
     def invoke(self, payload: Any) -> Any:
         """Calls the function with a job's payload."""
-        args, kwargs = self.signature.arguments(payload)
+        args, kwargs = self.parameters.arguments(payload)
         if self.bind:
             return self.function(self, *args, **kwargs)
         return self.function(*args, **kwargs)

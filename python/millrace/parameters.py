@@ -50,7 +50,7 @@ def generic_bind(*args: Any, **kwargs: Any) -> Payload:
     return {"$args": list(args), "$kwargs": kwargs}
 
 
-class Signature:
+class Parameters:
     """The parameters of a task's function, without the task itself that `bind=True` passes first.
 
     Attributes:
@@ -106,7 +106,7 @@ class Signature:
         return [kwargs.pop(name) for name in self.positional_only if name in kwargs], kwargs
 
 
-class BatchSignature(Signature):
+class BatchParameters(Parameters):
     """Of a task that takes its jobs in batches: its function gets the jobs, so that it does not say their arguments."""
 
     __slots__ = ()

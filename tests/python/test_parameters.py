@@ -1,12 +1,12 @@
 import functools
 
 import pytest
-from millrace.signature import Signature, is_coroutine_function
+from millrace.parameters import Parameters, is_coroutine_function
 
 
 def roundtrip(function, *args, **kwargs):
     """What the function is called with at the other end."""
-    signature = Signature(function, skip_first=False)
+    signature = Parameters(function, skip_first=False)
     return signature.arguments(signature.bind(*args, **kwargs))
 
 
@@ -15,7 +15,7 @@ def plain(url, width=5, *, quality=90, fmt):
 
 
 def test_arguments_travel_by_name():
-    signature = Signature(plain, skip_first=False)
+    signature = Parameters(plain, skip_first=False)
     assert signature.bind("a.png", fmt="x") == {"url": "a.png", "fmt": "x"}
     assert signature.bind("a.png", 6, fmt="x", quality=1) == {
         "url": "a.png",
@@ -33,26 +33,26 @@ def test_arguments_that_do_not_fit_are_pythons_own_errors(args, kwargs):
     with pytest.raises(TypeError) as expected:
         plain(*args, **kwargs)
     with pytest.raises(TypeError) as given:
-        Signature(plain, skip_first=False).bind(*args, **kwargs)
+        Parameters(plain, skip_first=False).bind(*args, **kwargs)
     assert str(given.value) == str(expected.value)
 
 
 def test_the_first_parameter_of_a_bound_task_is_not_the_callers():
     def task(self, x): ...
 
-    assert Signature(task, skip_first=True).bind(1) == {"x": 1}
+    assert Parameters(task, skip_first=True).bind(1) == {"x": 1}
 
 
 def test_names_that_the_compiled_function_uses_itself():
     def odd(unset0, payload0=1, payload1=2): ...
 
-    assert Signature(odd, skip_first=False).bind(1, payload1=3) == {"unset0": 1, "payload1": 3}
+    assert Parameters(odd, skip_first=False).bind(1, payload1=3) == {"unset0": 1, "payload1": 3}
 
 
 def test_positional_only_parameters():
     def f(a, b=2, /, c=3): ...
 
-    signature = Signature(f, skip_first=False)
+    signature = Parameters(f, skip_first=False)
     assert signature.bind(1, c=4) == {"a": 1, "c": 4}
     assert signature.arguments({"a": 1, "c": 4}) == ([1], {"c": 4})
     with pytest.raises(TypeError):
@@ -62,12 +62,12 @@ def test_positional_only_parameters():
 def test_keywords_of_any_name_travel_flat():
     def f(a, **extra): ...
 
-    assert Signature(f, skip_first=False).bind(1, b=2) == {"a": 1, "b": 2}
+    assert Parameters(f, skip_first=False).bind(1, b=2) == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize("function", [lambda *a, **k: None, lambda a, *rest: None, print, len])
 def test_what_names_cannot_say_travels_as_args(function):
-    signature = Signature(function, skip_first=False)
+    signature = Parameters(function, skip_first=False)
     payload = signature.bind(1, 2)
     assert payload == {"$args": [1, 2], "$kwargs": {}}
     assert signature.arguments(payload) == ([1, 2], {})
@@ -87,17 +87,17 @@ def test_a_decorated_function_keeps_its_names():
 
         return wrapper
 
-    assert Signature(decorate(plain), skip_first=False).bind("a", fmt=1) == {"url": "a", "fmt": 1}
+    assert Parameters(decorate(plain), skip_first=False).bind("a", fmt=1) == {"url": "a", "fmt": 1}
 
 
 def test_no_payload_means_no_arguments():
-    assert Signature(plain, skip_first=False).arguments(None) == ([], {})
+    assert Parameters(plain, skip_first=False).arguments(None) == ([], {})
 
 
 @pytest.mark.parametrize("payload", [[], "x", 5, True, {"$args": 5}, {"$args": [], "$kwargs": []}])
 def test_payloads_of_another_shape_are_refused(payload):
     with pytest.raises(TypeError):
-        Signature(plain, skip_first=False).arguments(payload)
+        Parameters(plain, skip_first=False).arguments(payload)
 
 
 def test_coroutine_functions_are_known():
