@@ -23,6 +23,13 @@ export {
   type FlowQuery,
   type FlowRoot,
 } from "./flow-producer.js";
+export {
+  JobScheduler,
+  type JobSchedulerJson,
+  type JobSchedulerTemplate,
+  type JobSchedulerTemplateOptions,
+  type RepeatOptions,
+} from "./job-scheduler.js";
 export { Job } from "./job.js";
 export type {
   Dependency,

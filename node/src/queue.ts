@@ -24,7 +24,7 @@ import {
   keepNumbers,
   packOptions,
 } from "./job-options.js";
-import { QueueGetters } from "./queue-getters.js";
+import { QueueSchedulers } from "./queue-schedulers.js";
 import { encodeData, encodeJson } from "./serializer.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
 import type {
@@ -77,7 +77,7 @@ function addLabel(index: number): string {
 
 /** Does not keep the process alive, except while an add is not acknowledged. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
-export class Queue<Data = any, Result = any, Name extends string = string> extends QueueGetters<
+export class Queue<Data = any, Result = any, Name extends string = string> extends QueueSchedulers<
   QueueListener<Data, Result, Name>,
   Data,
   Result,

@@ -1,0 +1,270 @@
+// Job schedulers: the store's schedules under BullMQ's names, those of one queue.
+import { checkInteger, checkKnownOptions, checkName, checkObject } from "./check.js";
+import type { Connection } from "./connection.js";
+import { hasCode, invalidArgument } from "./errors.js";
+import { type Schedule, type ScheduleTemplate, Schedules } from "./schedules.js";
+import type { JobsOptions } from "./types.js";
+
+/** When: one of `pattern` and `every`. Times are milliseconds UTC, Dates, or what `new Date()` reads. */
+export interface RepeatOptions {
+  /** Cron text of five fields (minute hour day month weekday) or six (second first), or @daily and the like. */
+  pattern?: string;
+  /** Milliseconds between two jobs. The first is added at once, or at `startDate`. */
+  every?: number;
+  /** How many jobs it makes in all. Default: no bound. */
+  limit?: number;
+  /** How many of them count as made already. Default 0. */
+  count?: number;
+  startDate?: Date | string | number;
+  endDate?: Date | string | number;
+  /** Name of the time zone of `pattern`, such as "Europe/Paris". Default: UTC. */
+  tz?: string;
+  /** Milliseconds by which the times of `every` are moved from its multiples since 1970; less than `every`. */
+  offset?: number;
+  /** With `pattern`: one job now besides, when the scheduler is new. */
+  immediately?: boolean;
+}
+
+/** The job of each slot. */
+export interface JobSchedulerTemplate<Data = unknown, Name extends string = string> {
+  /** Default: the scheduler's id. */
+  name?: Name;
+  data?: Data;
+  opts?: JobSchedulerTemplateOptions;
+}
+export type JobSchedulerTemplateOptions = Omit<
+  JobsOptions,
+  "jobId" | "durability" | "delay" | "parent" | "after" | "join" | "tx" | "deduplication"
+>;
+
+/** A scheduler as it stands. */
+export interface JobSchedulerJson<Data = unknown> {
+  /** Its id. */
+  key: string;
+  /** Of its jobs. */
+  name: string;
+  iterationCount: number;
+  /** Milliseconds UTC of the next job; undefined: it has ended. */
+  next: number | undefined;
+  limit?: number;
+  startDate?: number;
+  endDate?: number;
+  tz?: string;
+  pattern?: string;
+  every?: number;
+  offset?: number;
+  template: { data?: Data; opts?: JobSchedulerTemplateOptions };
+}
+
+/** What an upsert did: `jobId` of the job that was added at once, if one was. */
+export interface Upserted {
+  schedule: Schedule;
+  jobId: string | undefined;
+}
+
+const KNOWN = new Set([
+  ...["pattern", "every", "limit", "count", "startDate", "endDate", "tz", "offset", "immediately"],
+]);
+const NOT_HERE = {
+  key: "is the first argument: the scheduler's id",
+  jobId: "is BullMQ's of old: each job gets an id of its own",
+  prevMillis: "is BullMQ's own",
+  utc: "is the default: give tz for another zone",
+};
+const TEMPLATE = new Set(["name", "data", "opts"]);
+const COUNT_MAX = 1_000_000_000;
+const PAGE = 1000;
+
+/** The header of a job that tells which schedule made it. */
+const SCHEDULE_HEADER = "millrace-schedule";
+
+/** The scheduler that made a job of a queue, by the job's headers. */
+export function schedulerOf(
+  queue: string,
+  headers: Record<string, string> | undefined,
+): string | undefined {
+  const id = headers?.[SCHEDULE_HEADER];
+  if (id === undefined) return undefined;
+  return id.startsWith(`${queue}:`) ? id.slice(queue.length + 1) : id;
+}
+
+function dateOf(what: string, value: Date | string | number | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = new Date(value).getTime();
+  if (Number.isNaN(ms)) throw invalidArgument(`${what} is no date: ${String(value)}`);
+  return ms;
+}
+
+/** The schedulers of one queue. Their ids are the queue's own: as schedules of the store they are "queue:id". */
+export class JobScheduler {
+  readonly #connection: Connection;
+  readonly #queue: string;
+  readonly #schedules: Schedules;
+
+  /** @internal */
+  constructor(queue: string, connection: Connection) {
+    this.#queue = queue;
+    this.#connection = connection;
+    this.#schedules = new Schedules(() => connection);
+  }
+
+  #key(what: string, id: unknown): string {
+    checkName(`${what}: jobSchedulerId`, id);
+    return `${this.#queue}:${id}`;
+  }
+
+  /** Answers undefined if it would make no job: `endDate` has passed, or `count` has reached `limit`. */
+  async upsert(
+    id: string,
+    repeat: RepeatOptions,
+    template: JobSchedulerTemplate,
+  ): Promise<Upserted | undefined> {
+    const what = "queue.upsertJobScheduler";
+    const key = this.#key(what, id);
+    checkRepeat(what, repeat);
+    checkObject(`${what}: jobTemplate`, template);
+    checkKnownOptions(`${what}: jobTemplate`, template, TEMPLATE);
+    const now = (await this.#connection.ready).now();
+    const startDate = dateOf(`${what}: startDate`, repeat.startDate);
+    const endDate = dateOf(`${what}: endDate`, repeat.endDate);
+    const { count = 0, limit } = repeat;
+    if (endDate !== undefined && now > endDate) return undefined;
+    if (limit !== undefined && count + 1 > limit) return undefined;
+    const known = await this.#find(key);
+    const schedule = await this.#schedules.put(
+      key,
+      {
+        ...(repeat.pattern === undefined ? {} : { pattern: repeat.pattern }),
+        ...(repeat.tz === undefined ? {} : { tz: repeat.tz }),
+        ...(limit === undefined ? {} : { limit: limit - count }),
+        ...(startDate === undefined ? {} : { startDate }),
+        ...(endDate === undefined ? {} : { endDate }),
+        ...everyOf(repeat, known, startDate ?? now),
+        // As in BullMQ: the first job of an interval comes at once.
+        immediately:
+          repeat.every === undefined ? (repeat.immediately ?? false) : startDate === undefined,
+      },
+      templateOf(id, this.#queue, template),
+    );
+    const atOnce = schedule.lastJobId !== known?.lastJobId ? schedule.lastJobId : undefined;
+    return { schedule, jobId: atOnce };
+  }
+
+  async #find(key: string): Promise<Schedule | undefined> {
+    try {
+      const found = await this.#schedules.get(key);
+      return found.template.queue === this.#queue ? found : undefined;
+    } catch (error) {
+      if (hasCode(error, "not_found")) return undefined;
+      throw error;
+    }
+  }
+
+  async get(id: string): Promise<JobSchedulerJson | undefined> {
+    const found = await this.#find(this.#key("queue.getJobScheduler", id));
+    return found === undefined ? undefined : this.#json(found);
+  }
+
+  /** By the time of the next job, the latest first unless `asc`; `end` is included, -1 means to the last. */
+  async list(start = 0, end = -1, asc = false): Promise<JobSchedulerJson[]> {
+    checkInteger("queue.getJobSchedulers: start", start, -COUNT_MAX, COUNT_MAX);
+    checkInteger("queue.getJobSchedulers: end", end, -COUNT_MAX, COUNT_MAX);
+    const all = await this.#all();
+    const at = ({ next }: Schedule): number => next ?? Number.MAX_SAFE_INTEGER;
+    all.sort((one, other) => (asc ? at(one) - at(other) : at(other) - at(one)));
+    return all.slice(start, end === -1 ? undefined : end + 1).map((each) => this.#json(each));
+  }
+
+  async count(): Promise<number> {
+    return (await this.#all()).length;
+  }
+
+  async #all(): Promise<Schedule[]> {
+    const prefix = `${this.#queue}:`;
+    const found: Schedule[] = [];
+    // Ids are listed in their order: those of this queue stand together.
+    for (let after = prefix; ;) {
+      const page = await this.#schedules.list({ after, limit: PAGE });
+      const own = page.filter(({ id }) => id.startsWith(prefix));
+      found.push(...own.filter(({ template }) => template.queue === this.#queue));
+      if (own.length < PAGE) return found;
+      after = (page.at(-1) as Schedule).id;
+    }
+  }
+
+  /** Whether there was one. Jobs that it made stay. */
+  async remove(id: string): Promise<boolean> {
+    const key = this.#key("queue.removeJobScheduler", id);
+    if ((await this.#find(key)) === undefined) return false;
+    try {
+      await this.#schedules.remove(key);
+      return true;
+    } catch (error) {
+      if (hasCode(error, "not_found")) return false; // somebody else has
+      throw error;
+    }
+  }
+
+  #json(schedule: Schedule): JobSchedulerJson {
+    const { template, iterationCount, next, limit, startDate, endDate, tz, pattern } = schedule;
+    const { every, offset } = schedule;
+    const json: JobSchedulerJson = {
+      key: schedule.id.slice(this.#queue.length + 1),
+      name: template.name,
+      iterationCount,
+      next,
+      template: {},
+    };
+    const more = { limit, startDate: Number(startDate), endDate: Number(endDate) };
+    if (limit !== undefined) json.limit = more.limit as number;
+    if (startDate !== undefined) json.startDate = more.startDate;
+    if (endDate !== undefined) json.endDate = more.endDate;
+    if (tz !== undefined) json.tz = tz;
+    if (pattern !== undefined) json.pattern = pattern;
+    if (every !== undefined) json.every = every;
+    if (offset !== undefined) json.offset = offset;
+    if (template.data !== undefined) json.template.data = template.data;
+    if (template.opts !== undefined) json.template.opts = template.opts;
+    return json;
+  }
+}
+
+/** An interval counts from its start, and goes on as it did when it is put again. */
+function everyOf(
+  { every, offset }: RepeatOptions,
+  known: Schedule | undefined,
+  start: number,
+): { every?: number; offset?: number } {
+  if (every === undefined) return {};
+  if (offset !== undefined) return { every, offset };
+  return { every, offset: known?.every === every ? (known.offset ?? 0) : start % every };
+}
+
+function templateOf(id: string, queue: string, template: JobSchedulerTemplate): ScheduleTemplate {
+  const { name = id, data, opts } = template;
+  const made: ScheduleTemplate = { name, queue };
+  if (data !== undefined) made.data = data;
+  if (opts !== undefined) made.opts = opts;
+  return made;
+}
+
+function checkRepeat(what: string, repeat: unknown): asserts repeat is RepeatOptions {
+  checkObject(`${what}: repeatOpts`, repeat);
+  checkKnownOptions(what, repeat, KNOWN, NOT_HERE);
+  const { pattern, every, immediately, startDate, limit, count } = repeat as RepeatOptions;
+  const refuse = (text: string): never => {
+    throw invalidArgument(`${what}: ${text}`);
+  };
+  if (pattern !== undefined && every !== undefined) {
+    refuse("Both .pattern and .every options are defined for this repeatable job");
+  }
+  if (pattern === undefined && every === undefined) {
+    refuse("Either .pattern or .every options must be defined for this repeatable job");
+  }
+  if (immediately === true && startDate !== undefined) {
+    refuse("Both .immediately and .startDate options are defined for this repeatable job");
+  }
+  if (every !== undefined) checkInteger(`${what}: every (milliseconds)`, every, 1, 1e14);
+  if (limit !== undefined) checkInteger(`${what}: limit`, limit, 1, COUNT_MAX);
+  if (count !== undefined) checkInteger(`${what}: count`, count, 0, COUNT_MAX);
+}
