@@ -92,6 +92,29 @@ def router(
         except CALLERS as error:
             raise refused(error) from None
 
+    _add_events_route(routes, app, keep_alive)
+
+    @routes.post(
+        "/{job_id}/cancel", summary="Cancel a job", response_model=Cancelled, responses=REFUSALS
+    )
+    async def cancel(
+        job_id: str,
+        queue: Queue = "",
+        reason: str = "",
+    ) -> JSONResponse:
+        try:
+            job = await read_job(app, job_id, queue)
+            outcome = await bridge(app).call(
+                lambda engine: engine.cancel(job["id"], job["queue"], reason=reason)
+            )
+        except CALLERS as error:
+            raise refused(error) from None
+        return JSONResponse({"id": job["id"], "queue": job["queue"], "outcome": outcome})
+
+    return routes
+
+
+def _add_events_route(routes: APIRouter, app: Millrace, keep_alive: float) -> None:
     @routes.get(
         "/{job_id}/events",
         status_code=200,
@@ -115,22 +138,3 @@ def router(
             raise refused(error) from None
         # 204 tells an EventSource not to come back: it has had the end.
         return Response(status_code=204) if stream is None else _EventResponse(stream, keep_alive)
-
-    @routes.post(
-        "/{job_id}/cancel", summary="Cancel a job", response_model=Cancelled, responses=REFUSALS
-    )
-    async def cancel(
-        job_id: str,
-        queue: Queue = "",
-        reason: str = "",
-    ) -> JSONResponse:
-        try:
-            job = await read_job(app, job_id, queue)
-            outcome = await bridge(app).call(
-                lambda engine: engine.cancel(job["id"], job["queue"], reason=reason)
-            )
-        except CALLERS as error:
-            raise refused(error) from None
-        return JSONResponse({"id": job["id"], "queue": job["queue"], "outcome": outcome})
-
-    return routes
