@@ -94,7 +94,7 @@ CREATE INDEX active_by_deadline ON active (deadline_ms) WHERE deadline_ms IS NOT
 CREATE TABLE new_finished (
   job            INTEGER PRIMARY KEY REFERENCES jobs (job),
   queue_id       INTEGER NOT NULL REFERENCES queues (queue_id),
-  state          INTEGER NOT NULL CHECK (state IN (5, 6, 7)),
+  state          INTEGER NOT NULL CHECK (state BETWEEN 5 AND 7),
   finished_at_ms INTEGER NOT NULL,
   started_at_ms  INTEGER NOT NULL,
   attempts       INTEGER NOT NULL,
@@ -135,7 +135,7 @@ CREATE TABLE dependencies (
   policy       INTEGER NOT NULL CHECK (policy BETWEEN 0 AND 6),
   done         INTEGER NOT NULL CHECK (done IN (0, 1)),
   member       INTEGER NOT NULL CHECK (member IN (0, 1)),
-  state        INTEGER CHECK (state IN (5, 6, 7)),
+  state        INTEGER CHECK (state BETWEEN 5 AND 7),
   name         TEXT,
   id           TEXT,
   content_type INTEGER,
