@@ -58,6 +58,9 @@ Result<std::unique_ptr<Connection>> Connection::Open(const Options& options) {
   sqlite3_busy_timeout(db, static_cast<int>(options.busy_timeout_ms));
   sqlite3_wal_autocheckpoint(db, 0);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  // Plans that do not depend on what is bound. Without it a statement with LIMIT ?1 is compiled
+  // anew each time it is used: some 50 us, several times in each claim.
+  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, nullptr);
   RETURN_IF_ERROR(connection->Exec(SetupText(options).c_str()));
   return connection;
 }
