@@ -100,8 +100,44 @@ export function checkKnownOptions(
     const hint = notHere[key];
     throw invalidArgument(
       hint === undefined
-        ? `${what}: unknown option ${show(key)}; known are ${[...known].join(", ")}`
+        ? `${what}: unknown option ${show(key)}${didYouMean(key, known)}; known are ${[...known].join(", ")}`
         : `${what}: option ${show(key)} ${hint}`,
     );
   }
+}
+
+/** The known name that was probably meant: as few slips away as make a misspelling. */
+function didYouMean(name: string, known: ReadonlySet<string>): string {
+  let nearest: string | undefined;
+  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const each of known) {
+    const slips = distance(name.toLowerCase(), each.toLowerCase());
+    if (slips >= least) continue;
+    least = slips;
+    nearest = each;
+  }
+  return nearest === undefined ? "" : ` (did you mean ${show(nearest)}?)`;
+}
+
+/** Characters to insert, remove, replace or swap with their neighbour to get from one word to the other. */
+function distance(from: string, to: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const same = from[i - 1] === to[j - 1] ? 0 : 1;
+      let cost = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + same);
+      const swapped = from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      if (i > 1 && j > 1 && swapped) cost = Math.min(cost, at(before, j - 2) + 1);
+      row.push(cost);
+    }
+    before = last;
+    last = row;
+  }
+  return at(last, to.length);
+}
+
+function at(row: number[], index: number): number {
+  return row[index] as number;
 }

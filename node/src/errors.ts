@@ -1,8 +1,10 @@
 // What goes wrong, as classes. Every error that comes from Millrace itself has a stable `code`.
 import { inspect } from "node:util";
 
+import type { ErrorCode } from "./enums.js";
+
 /** The stable names of the core's codes. */
-export type ErrorCode =
+export type MillraceErrorCode =
   | "invalid_argument"
   | "not_found"
   | "wrong_state"
@@ -22,16 +24,24 @@ export type ErrorCode =
   | "permission_denied"
   | "internal";
 
-/** An operation was refused or failed; `code` says why, and nothing was changed. */
+/**
+ * An operation was refused or failed; `code` says why, and nothing was changed. A JobError has one of BullMQ's numbers
+ * as its code.
+ */
 export class MillraceError extends Error {
   override readonly name: string = "MillraceError";
 
   constructor(
-    readonly code: ErrorCode,
+    readonly code: MillraceErrorCode | ErrorCode,
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+
+  /** The code in words, also where `code` is a number. */
+  get reason(): MillraceErrorCode {
+    return this.code as MillraceErrorCode;
   }
 }
 
@@ -48,6 +58,30 @@ export class WaitingChildrenError extends Error {
   override readonly name: string = "WaitingChildrenError";
 
   constructor(message = "the job waits for its children") {
+    super(message);
+  }
+}
+
+/**
+ * Throw it in a processor after `await job.moveToDelayed(timestamp, token)`: the job is delayed until then, and the
+ * attempt is not counted.
+ */
+export class DelayedError extends Error {
+  override readonly name: string = "DelayedError";
+
+  constructor(message = "the job was moved to delayed") {
+    super(message);
+  }
+}
+
+/**
+ * Throw it in a processor after `await job.moveToWait(token)`: the job goes back to its place, and the attempt is not
+ * counted.
+ */
+export class WaitingError extends Error {
+  override readonly name: string = "WaitingError";
+
+  constructor(message = "the job was moved to wait") {
     super(message);
   }
 }
@@ -123,7 +157,7 @@ export function invalidArgument(message: string): MillraceError {
 /** An error of the addon as one of ours; anything else as it is. */
 export function toMillraceError(error: unknown): unknown {
   if (error instanceof Error && !(error instanceof MillraceError) && "code" in error) {
-    return new MillraceError(error.code as ErrorCode, error.message);
+    return new MillraceError(error.code as MillraceErrorCode, error.message);
   }
   return error;
 }
@@ -146,8 +180,8 @@ export function isError(error: unknown, name: string): boolean {
   }
 }
 
-export function hasCode(error: unknown, code: ErrorCode): boolean {
-  return error instanceof MillraceError && error.code === code;
+export function hasCode(error: unknown, code: MillraceErrorCode): boolean {
+  return error instanceof MillraceError && error.reason === code;
 }
 
 function typeOf(error: Error): string {

@@ -2,17 +2,20 @@
 import { native } from "./native.cjs";
 
 export {
+  DelayedError,
   type ErrorBody,
-  type ErrorCode,
   JobCancelledError,
   MillraceError,
+  type MillraceErrorCode,
   RateLimitError,
   type RateLimitScope,
   RemoteError,
   TimeLimitError,
   UnrecoverableError,
   WaitingChildrenError,
+  WaitingError,
 } from "./errors.js";
+export { ErrorCode, MetricNames, MetricsTime, SpanKind, TelemetryAttributes } from "./enums.js";
 export type { EncryptionKey, EncryptionOptions } from "./encryption.js";
 export { Flow, type QueueReference } from "./flow.js";
 export {
@@ -31,6 +34,8 @@ export {
   type RepeatOptions,
 } from "./job-scheduler.js";
 export { Job } from "./job.js";
+export { JobError } from "./job-errors.js";
+export type { ParentKeys } from "./job-extras.js";
 export type {
   Dependency,
   DependencyPage,
@@ -47,7 +52,9 @@ export {
   type PostgresClient,
   type SqliteHandle,
 } from "./outbox.js";
-export { Queue, type QueueListener } from "./queue.js";
+export { Queue } from "./queue.js";
+export type { QueueListener } from "./queue-base.js";
+export type { Metrics, QueueMeta } from "./queue-state.js";
 export { QueueEvents, type QueueEventsListener } from "./queue-events.js";
 export type {
   Schedule,
@@ -100,6 +107,18 @@ export type { SandboxedJob } from "./sandbox-job.js";
 export type { SandboxOptions } from "./sandbox-process.js";
 export type { JobSink } from "./job-sink.js";
 export type { JobTransaction } from "./job-transaction.js";
+export type {
+  AttributeValue,
+  Attributes,
+  ContextManager,
+  Counter,
+  Meter,
+  MetricOptions,
+  Recorder,
+  Span,
+  Telemetry,
+  Tracer,
+} from "./telemetry.js";
 export type { SqlResult, SqlValue, Transaction, TransactionOptions } from "./transaction.js";
 export { Worker, type WorkerListener } from "./worker.js";
 

@@ -3,11 +3,13 @@ import { checkInteger, checkKnownOptions, checkObject, checkString } from "./che
 import type { Connection } from "./connection.js";
 import { type ErrorBody, decodeError } from "./errors.js";
 import { POLICIES, statesBits } from "./job-model.js";
+import { readJob } from "./job-read.js";
+import type { JobJson } from "./job-record.js";
 import { decodeJson } from "./serializer.js";
 import { stateName } from "./states.js";
 import type { DependencyPolicy, JobState } from "./types.js";
 import { readDependencies } from "./wire-model.js";
-import { type NativeDependency, Reader } from "./wire.js";
+import { type JobInfo, type NativeDependency, Reader } from "./wire.js";
 
 /** One thing that a job waits or has waited for. */
 export interface Dependency {
@@ -44,12 +46,33 @@ export interface DependencyQuery {
 }
 
 /** BullMQ's view: by `queue:id`. */
-export interface JobDependencies {
+export interface JobDependencies extends JobDependencyCursors {
   processed: Record<string, unknown>;
   /** Failed ones that count as done, with what they failed of. */
   ignored: Record<string, string>;
   failed: string[];
   unprocessed: string[];
+}
+
+type Kind = "processed" | "ignored" | "failed" | "unprocessed";
+const KINDS: readonly Kind[] = ["processed", "unprocessed", "ignored", "failed"];
+
+/** Which kinds job.getDependencies() answers, and which page of each. */
+export type JobDependencyOptions = { [K in Kind]?: { cursor?: number; count?: number } };
+export type JobDependencyCounts = { [K in Kind]?: number };
+/** Where the next pages begin; 0: this one was the last. */
+export interface JobDependencyCursors {
+  nextProcessedCursor?: number;
+  nextUnprocessedCursor?: number;
+  nextIgnoredCursor?: number;
+  nextFailedCursor?: number;
+}
+
+/** queue.getDependencies() */
+export interface DependencyItems {
+  items: { id: string; v?: unknown; err?: string }[];
+  jobs: JobJson[];
+  total: number;
 }
 
 const PAGE_MAX = 10_000;
@@ -128,14 +151,96 @@ export function failedChildrenValues(dependencies: Dependency[]): Record<string,
   );
 }
 
+/** Of those that count as done although they failed. */
+export function ignoredChildrenFailures(dependencies: Dependency[]): Record<string, string> {
+  return sortDependencies(dependencies).ignored;
+}
+
+function kindsOf(what: string, options: unknown): Kind[] {
+  checkObject(`${what}: options`, options);
+  checkKnownOptions(what, options, new Set(KINDS));
+  return KINDS.filter((kind) => options[kind] !== undefined && options[kind] !== false);
+}
+
+/** job.getDependencies(): all of them, or pages of some kinds. */
+export function selectDependencies(
+  dependencies: Dependency[],
+  options: JobDependencyOptions,
+): Partial<JobDependencies> & JobDependencyCursors {
+  const what = "job.getDependencies";
+  const kinds = kindsOf(what, options);
+  const sorted = sortDependencies(dependencies);
+  if (kinds.length === 0) return sorted;
+  const selected: Record<string, unknown> = {};
+  for (const kind of kinds) {
+    const page = options[kind] as { cursor?: number; count?: number };
+    checkObject(`${what}: ${kind}`, page);
+    const { cursor = 0, count = 20 } = page;
+    checkInteger(`${what}: ${kind}.cursor`, cursor, 0, Number.MAX_SAFE_INTEGER);
+    checkInteger(`${what}: ${kind}.count`, count, 1, Number.MAX_SAFE_INTEGER);
+    const all: unknown[] | Record<string, unknown> = sorted[kind];
+    const entries: unknown[] = Array.isArray(all) ? all : Object.entries(all);
+    const taken = entries.slice(cursor, cursor + count);
+    selected[kind] = Array.isArray(all) ? taken : Object.fromEntries(taken as [string, unknown][]);
+    const next = `next${kind[0]?.toUpperCase()}${kind.slice(1)}Cursor`;
+    selected[next] = cursor + count < entries.length ? cursor + count : 0;
+  }
+  return selected;
+}
+
+/** job.getDependenciesCount() */
+export function countDependencies(
+  dependencies: Dependency[],
+  options: { [K in Kind]?: boolean },
+): JobDependencyCounts {
+  const named = kindsOf("job.getDependenciesCount", options);
+  const counts: JobDependencyCounts = {};
+  for (const kind of named.length > 0 ? named : KINDS) counts[kind] = 0;
+  for (const each of dependencies) {
+    const kind = kindOf(each);
+    const count = counts[kind];
+    if (count !== undefined) counts[kind] = count + 1;
+  }
+  return counts;
+}
+
+/** queue.getDependencies() */
+export async function readDependencyItems(
+  connection: Connection,
+  { id, queue }: { id: string; queue: string },
+  jsonOf: (info: JobInfo) => JobJson,
+  type: "processed" | "pending",
+  start: number,
+  end: number,
+): Promise<DependencyItems> {
+  const all = await readAllDependencies(connection, id, queue);
+  const wanted = all.filter((each) => (kindOf(each) === "unprocessed") === (type === "pending"));
+  const page = wanted.slice(start, end === -1 ? undefined : end + 1);
+  const infos = await Promise.all(page.map((each) => readJob(connection, each.id, each.queueName)));
+  const items = page.map((each) => {
+    const item: DependencyItems["items"][number] = { id: `${each.queueName}:${each.id}` };
+    if (each.result !== undefined) item.v = each.result;
+    if (each.error !== undefined) item.err = each.error.message;
+    return item;
+  });
+  const jobs = infos.flatMap((info) => (info === undefined ? [] : [jsonOf(info)]));
+  return { items, jobs, total: wanted.length };
+}
+
+function kindOf({ state, done }: Dependency): Kind {
+  if (state === "completed") return "processed";
+  if (state !== "failed" && state !== "cancelled") return "unprocessed";
+  return done ? "ignored" : "failed";
+}
+
 export function sortDependencies(dependencies: Dependency[]): JobDependencies {
   const sorted: JobDependencies = { processed: {}, ignored: {}, failed: [], unprocessed: [] };
   for (const each of dependencies) {
     const key = keyOf(each);
-    if (each.state === "completed") sorted.processed[key] = each.result;
-    else if (each.state !== "failed" && each.state !== "cancelled") sorted.unprocessed.push(key);
-    else if (each.done) sorted.ignored[key] = each.error?.message ?? "";
-    else sorted.failed.push(key);
+    const kind = kindOf(each);
+    if (kind === "processed") sorted.processed[key] = each.result;
+    else if (kind === "ignored") sorted.ignored[key] = each.error?.message ?? "";
+    else sorted[kind].push(key);
   }
   return sorted;
 }

@@ -56,6 +56,8 @@ export interface Edge {
 export interface PackContext {
   /** Edges to other jobs of the same call. */
   edges?: Edge[];
+  /** The job above it in a flow, if its id is known: shown as `parent` and `parentKey` of the job. */
+  parent?: { id: string; queue: string };
   /** The fencing token of a job that runs in this process; 0: it does not. */
   leaseOf?: (id: string, queue: string) => number;
 }

@@ -10,7 +10,9 @@ import {
   show,
 } from "./check.js";
 import { invalidArgument } from "./errors.js";
-import { type PackContext, packModel, unpackModel } from "./job-model.js";
+import { EXTRAS_HEADER, type JobExtras, extrasOf, readExtras, unpackExtras } from "./job-extras.js";
+import { type PackContext, packModel, referenceOf, unpackModel } from "./job-model.js";
+import { checkJobId } from "./peer-rules.js";
 import { CONTENT_JSON } from "./serializer.js";
 import type { BackoffOptions, Durability, JobsOptions, KeepJobs } from "./types.js";
 import { OPTION_COUNT, Option, SEPARATOR, type Spec } from "./wire.js";
@@ -32,13 +34,14 @@ const KNOWN: ReadonlySet<string> = new Set([
   "maxCrashes",
   "headers",
   "durability",
+  ...(["timestamp", "stackTraceLimit", "prevMillis", "repeatJobKey", "telemetry"] as const),
   ...(["group", "deduplication", "delivery", "sealing", "parent", "after", "join", "as"] as const),
   ...(["onFailure", "failParentOnFailure", "ignoreDependencyOnFailure"] as const),
   ...(["removeDependencyOnFailure", "continueParentOnFailure"] as const),
 ] satisfies (keyof JobsOptions)[]);
 const NOT_HERE = {
-  repeat: "is not supported: use store.schedules.put()",
-  debounce: "is not supported: use deduplication with replace: true",
+  repeat: "is gone since BullMQ 6: use queue.upsertJobScheduler() or store.schedules.put()",
+  debounce: "has been removed. Use deduplication option instead, with replace: true",
 };
 const BACKOFF_TYPES = ["", "fixed", "exponential", "custom"] as const;
 const DURABILITIES = ["memory", "process", "power"] as const;
@@ -95,6 +98,8 @@ function packBackoff(what: string, value: unknown, out: Float64Array): void {
   out[Option.backoffJitter] = jitter;
 }
 
+const KEEP_OPTIONS = new Set(["age", "count", "limit"]);
+
 /** [age in ms, count], negative: no bound. */
 export function keepNumbers(what: string, value: unknown): [number, number] {
   if (value === true) return [KEEP_ALL, 0];
@@ -108,8 +113,9 @@ export function keepNumbers(what: string, value: unknown): [number, number] {
       `${what} must be true, false, a count or {age, count}, not ${show(value)}`,
     );
   }
-  checkKnownOptions(what, value, new Set(["age", "count"]));
-  const { age, count } = value as KeepJobs;
+  checkKnownOptions(what, value, KEEP_OPTIONS);
+  const { age, count, limit } = value as KeepJobs;
+  if (limit !== undefined) checkInteger(`${what}.limit`, limit, 0, Number.MAX_SAFE_INTEGER);
   if (age !== undefined) checkInteger(`${what}.age (seconds)`, age, 0, 100_000_000_000);
   if (count !== undefined) checkInteger(`${what}.count`, count, 0, Number.MAX_SAFE_INTEGER);
   return [age === undefined ? KEEP_ALL : age * 1000, count ?? KEEP_ALL];
@@ -126,15 +132,20 @@ function packExpires(what: string, value: unknown, out: Float64Array): void {
   out[Option.expiresIn] = value;
 }
 
-export function encodeHeaders(what: string, headers: unknown): string {
-  if (headers === undefined) return "";
-  checkObject(`${what} headers`, headers);
-  for (const [key, value] of Object.entries(headers)) {
+export function encodeHeaders(
+  what: string,
+  headers: unknown,
+  extras: JobExtras | undefined,
+): string {
+  if (headers === undefined && extras === undefined) return "";
+  if (headers !== undefined) checkObject(`${what} headers`, headers);
+  for (const [key, value] of Object.entries(headers ?? {})) {
     if (typeof value !== "string") {
       throw invalidArgument(`${what} headers.${key} must be a string, not ${show(value)}`);
     }
   }
-  return JSON.stringify(headers);
+  if (extras === undefined) return JSON.stringify(headers);
+  return JSON.stringify({ ...headers, [EXTRAS_HEADER]: JSON.stringify(extras) });
 }
 
 /** Checks the options and packs them. `what` begins every message, such as "queue.add: option". */
@@ -152,18 +163,24 @@ export function packOptions(
   numbers[Option.maxCrashes] = 3;
   numbers[Option.keepLogs] = -1;
   numbers.fill(NaN, Option.completedAge, Option.failedCount + 1);
-  if (opts.jobId !== undefined) checkName(`${what} jobId`, opts.jobId);
+  if (opts.jobId !== undefined) {
+    checkName(`${what} jobId`, opts.jobId);
+    checkJobId(`${what} jobId`, opts.jobId);
+  }
+  const parent = opts.parent === undefined ? context.parent : referenceOf(what, opts.parent);
+  const extras = extrasOf(what, opts, parent);
   if (opts.delay !== undefined) {
     checkDuration(`${what} delay`, opts.delay);
-    numbers[Option.delay] = opts.delay;
+    if (opts.timestamp === undefined) numbers[Option.delay] = opts.delay;
+    else if (opts.delay > 0) numbers[Option.dueAt] = Math.max(1, opts.timestamp + opts.delay);
   }
   if (opts.priority !== undefined) {
     checkInteger(`${what} priority`, opts.priority, 0, 2_097_152);
     numbers[Option.priority] = opts.priority;
   }
   if (opts.attempts !== undefined) {
-    checkInteger(`${what} attempts`, opts.attempts, 1, 1_000_000);
-    numbers[Option.attempts] = opts.attempts;
+    checkInteger(`${what} attempts`, opts.attempts, 0, 1_000_000);
+    numbers[Option.attempts] = Math.max(1, opts.attempts);
   }
   if (opts.backoff !== undefined) packBackoff(what, opts.backoff, numbers);
   if (opts.lifo !== undefined) {
@@ -181,7 +198,7 @@ export function packOptions(
   }
   packLimits(what, opts, numbers);
   checkDurability(`${what} durability`, opts.durability);
-  let text = queue + SEPARATOR + encodeHeaders(what, opts.headers) + SEPARATOR;
+  let text = queue + SEPARATOR + encodeHeaders(what, opts.headers, extras) + SEPARATOR;
   if (model !== undefined) {
     numbers[Option.hasModel] = 1;
     numbers.set(model.numbers, OPTION_COUNT);
@@ -232,6 +249,13 @@ export function unpackDelay(numbers: Float64Array, at: number, createdAt: number
   return dueAt === 0 ? 0 : Math.max(0, dueAt - createdAt);
 }
 
+function unpackHeaders(headers: string, opts: JobsOptions): void {
+  const extras = readExtras(headers);
+  if (extras !== undefined) unpackExtras(extras, opts);
+  const { [EXTRAS_HEADER]: _own, ...users } = JSON.parse(headers) as Record<string, string>;
+  if (Object.keys(users).length > 0) opts.headers = users;
+}
+
 /** The options of a job that was read back, as they would be given to add(); `expires` as a time. */
 export function unpackOptions(spec: Spec, createdAt: number): JobsOptions {
   const { numbers, at, id, headers, model } = spec;
@@ -262,7 +286,7 @@ export function unpackOptions(spec: Spec, createdAt: number): JobsOptions {
   if (get(Option.timeLimit) > 0) opts.timeLimit = get(Option.timeLimit);
   if (get(Option.softTimeLimit) > 0) opts.softTimeLimit = get(Option.softTimeLimit);
   if (get(Option.maxCrashes) !== 3) opts.maxCrashes = get(Option.maxCrashes);
-  if (headers !== "") opts.headers = JSON.parse(headers) as Record<string, string>;
+  if (headers !== "") unpackHeaders(headers, opts);
   if (model !== undefined) unpackModel(model, opts);
   return opts;
 }

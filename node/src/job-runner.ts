@@ -13,6 +13,11 @@ import type { JobProgress } from "./types.js";
 export interface JobHost {
   readonly connection: Connection;
   readonly durability: number;
+  /** Of the worker that runs its jobs. */
+  readonly workerName?: string | undefined;
+  /** A queue object's listeners, who hear of what is done through its jobs. */
+  tell?(event: "progress", jobId: string, progress: JobProgress): void;
+  tell?(event: "removed", jobId: string): void;
 }
 
 /** What the worker that runs a job does for it. */

@@ -2,6 +2,7 @@
 import { show } from "./check.js";
 import type { Connection } from "./connection.js";
 import { MillraceError, RemoteError, decodeError, hasCode } from "./errors.js";
+import { missingJob } from "./job-errors.js";
 import type { QueueEvents } from "./queue-events.js";
 import { decodeJson } from "./serializer.js";
 import { EventType, type NativeEvent, readPage } from "./wire-reports.js";
@@ -65,11 +66,11 @@ async function findEndInLog(
 /** Listens first and looks second, so that an end between the two is not missed. */
 export async function waitUntilFinished(
   connection: Connection,
-  id: string,
-  queue: string,
+  job: { id: string; name: string; queueName: string },
   queueEvents: QueueEvents,
   ttl: number | undefined,
 ): Promise<unknown> {
+  const { id, queueName: queue } = job;
   if (queueEvents.name !== queue) {
     const message = `job ${show(id)} is in queue ${show(queue)}, the QueueEvents follow ${show(queueEvents.name)}`;
     throw new MillraceError("invalid_argument", `job.waitUntilFinished: ${message}`);
@@ -79,7 +80,7 @@ export async function waitUntilFinished(
   const ended = new Promise<JobEnd>((resolve, reject) => {
     stop = queueEvents.watchJob(id, resolve, reject);
     if (ttl !== undefined) {
-      const message = `job ${show(id)} did not finish within ${ttl} ms`;
+      const message = `Job wait ${job.name} timed out before finishing, no finish notification arrived after ${ttl}ms (id=${id})`;
       timer = setTimeout(() => reject(new MillraceError("timeout", message)), ttl);
     }
   });
@@ -90,7 +91,7 @@ export async function waitUntilFinished(
     } catch (error) {
       if (!hasCode(error, "not_found")) throw error;
       const end = await findEndInLog(connection, id, queue);
-      if (end === undefined) throw error;
+      if (end === undefined) throw missingJob(id, "isFinished", { cause: error });
       return end;
     }
   };

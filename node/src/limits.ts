@@ -10,7 +10,13 @@ import {
 import type { Connection } from "./connection.js";
 import { invalidArgument } from "./errors.js";
 import { checkGroup } from "./job-model.js";
-import { type NativeLimit, Scope, packLimit, readLimit } from "./wire-model.js";
+import {
+  type NativeLimit,
+  type NativeLimitInfo,
+  Scope,
+  packLimit,
+  readLimit,
+} from "./wire-model.js";
 import { Reader } from "./wire.js";
 
 /**
@@ -124,6 +130,36 @@ export async function throttle(
   checkDuration(`${what}: ms`, ms);
   const [numbers, text] = packLimit(scopeOf(what, scope));
   await connection.call((engine) => engine.throttle(numbers, text, -1, ms));
+}
+
+/** The limit of a queue and how it stands; zeros where there is none. */
+export async function readQueueLimit(
+  connection: Connection,
+  queue: string,
+): Promise<NativeLimitInfo> {
+  const reader = new Reader(await connection.call((engine) => engine.listLimits()));
+  const found = reader
+    .list(readLimit)
+    .find((limit) => limit.scope === Scope.queue && limit.queue === queue);
+  if (found !== undefined) return found;
+  return { ...scopeOf("queue", { queue }), active: 0, limitedUntil: 0 };
+}
+
+/** Changes a part of a queue's limit; 0 ends it. Nothing is written if it stands so already. */
+export async function changeQueueLimit(
+  connection: Connection,
+  queue: string,
+  change: Partial<Pick<NativeLimit, "concurrency" | "count" | "periodMs">>,
+  durability: number,
+): Promise<void> {
+  const now = await readQueueLimit(connection, queue);
+  const next = { ...now, ...change };
+  const same = (["concurrency", "count", "periodMs"] as const).every(
+    (part) => next[part] === now[part],
+  );
+  if (same) return;
+  const [numbers, text] = packLimit(next);
+  await connection.call((engine) => engine.setLimit(numbers, text, durability));
 }
 
 /** From store.limits. Every change holds from its commit on, in all processes. */

@@ -1,45 +1,32 @@
 // What a queue can tell.
-import {
-  checkInteger,
-  checkKnownOptions,
-  checkName,
-  checkObject,
-  checkOneOf,
-  checkString,
-  show,
-} from "./check.js";
-import type { Connection } from "./connection.js";
-import { TypedEmitter } from "./emitter.js";
+import { checkBoolean, checkInteger, checkName, checkOneOf, checkString, show } from "./check.js";
 import { invalidArgument } from "./errors.js";
-import { type FlowTree, readFlow } from "./job-dependencies.js";
+import {
+  type DependencyItems,
+  type FlowTree,
+  readDependencyItems,
+  readFlow,
+} from "./job-dependencies.js";
 import { readJob } from "./job-read.js";
+import type { JobJson } from "./job-record.js";
 import { Job } from "./job.js";
+import { QueueBase } from "./queue-base.js";
 import { JOB_TYPES, nativeState, stateName } from "./states.js";
 import type { JobState, JobType } from "./types.js";
-import { type GroupInfo, readGroup } from "./wire-model.js";
-import { type QueueCounts, type WorkerInfo, readCounts, readWorker } from "./wire-reports.js";
+import { type QueueCounts, readCounts } from "./wire-reports.js";
 import { type JobInfo, NativeState, Option, Reader, readInfo } from "./wire.js";
 
+/** "wait" is another word for "waiting". */
+const ALL_STATES = JOB_TYPES.filter((type) => type !== "wait");
 const PAGE_JOBS = 1000;
 const LOG_LINES_MAX = 10_000;
 
-/** The reading half of a queue. */
-export abstract class QueueGetters<
-  Listeners extends { [E in keyof Listeners]: (...args: any[]) => void }, // eslint-disable-line @typescript-eslint/no-explicit-any -- as TypedEmitter
+/** The reading half of a queue: its jobs. */
+export abstract class QueueGetters<Data, Result, Name extends string> extends QueueBase<
   Data,
   Result,
-  Name extends string,
-> extends TypedEmitter<Listeners> {
-  // A JobHost, though it does not say so: these two are no part of the published types.
-  /** @internal */
-  abstract readonly connection: Connection;
-  /** @internal */
-  abstract readonly durability: number;
-
-  constructor(readonly name: string) {
-    super();
-  }
-
+  Name
+> {
   /** The job of this id, or undefined. */
   async getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> {
     checkString("queue.getJob: jobId", jobId);
@@ -57,11 +44,9 @@ export abstract class QueueGetters<
   /** Jobs per state, in constant time: of the given states, or of all. */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     for (const type of types) checkOneOf("queue.getJobCounts: type", type, JOB_TYPES);
-    const counts = await this.#counts();
-    const wanted = types.length > 0 ? types : JOB_TYPES;
-    return Object.fromEntries(
-      wanted.map((type) => [type === "wait" ? "waiting" : type, countOf(counts, type)]),
-    );
+    const counts = await this.readCounts();
+    const wanted = types.length > 0 ? types : ALL_STATES;
+    return Object.fromEntries(wanted.map((type) => [type, countOf(counts, type)]));
   }
 
   /** The sum of getJobCounts(). */
@@ -80,8 +65,40 @@ export abstract class QueueGetters<
   async getPrioritizedCount(): Promise<number> {
     return this.getJobCountByTypes("prioritized");
   }
-  async getDelayedCount(): Promise<number> {
-    return this.getJobCountByTypes("delayed");
+  /** With `timestamp` only of those that are due before it: these are looked through. */
+  async getDelayedCount(timestamp?: number): Promise<number> {
+    if (timestamp === undefined) return this.getJobCountByTypes("delayed");
+    if (!Number.isSafeInteger(timestamp)) {
+      throw invalidArgument(
+        `queue.getDelayedCount: timestamp must be a safe integer in milliseconds, not ${show(timestamp)}`,
+      );
+    }
+    let count = 0;
+    for (let start = 0; ; start += PAGE_JOBS) {
+      const page = await this.listRange("delayed", start, start + PAGE_JOBS - 1, true);
+      const due = page.filter(({ dueAt }) => dueAt < timestamp).length;
+      count += due;
+      if (due < PAGE_JOBS) return count;
+    }
+  }
+
+  /** How many jobs wait with each of these priorities; 0: those without one. The prioritized jobs are looked through. */
+  async getCountsPerPriority(priorities: number[]): Promise<Record<string, number>> {
+    const what = "queue.getCountsPerPriority: priorities";
+    if (!Array.isArray(priorities)) throw invalidArgument(`${what} must be an array`);
+    for (const priority of priorities) checkInteger(`${what}[]`, priority, 0, 2_097_152);
+    const counts: Record<string, number> = {};
+    for (const priority of priorities) counts[priority] = 0;
+    if (priorities.includes(0)) counts[0] = await this.getWaitingCount();
+    if (!priorities.some((priority) => priority > 0)) return counts;
+    for (let start = 0; ; start += PAGE_JOBS) {
+      const page = await this.listRange("prioritized", start, start + PAGE_JOBS - 1, true);
+      for (const info of page) {
+        const priority = priorityOf(info);
+        if (priority in counts) counts[priority] = (counts[priority] as number) + 1;
+      }
+      if (page.length < PAGE_JOBS) return counts;
+    }
   }
   async getActiveCount(): Promise<number> {
     return this.getJobCountByTypes("active");
@@ -96,10 +113,6 @@ export abstract class QueueGetters<
     return this.getJobCountByTypes("failed");
   }
 
-  async isPaused(): Promise<boolean> {
-    return (await this.#counts()).paused;
-  }
-
   /**
    * Jobs of the given states, from position `start` to `end` (both included; -1: the last) of each state's list:
    * in the order in which they are claimed, due or finished if `asc`, else the reverse.
@@ -110,20 +123,35 @@ export abstract class QueueGetters<
     end = -1,
     asc = false,
   ): Promise<Job<Data, Result, Name>[]> {
-    const wanted = types === undefined ? [...JOB_TYPES] : Array.isArray(types) ? types : [types];
-    for (const type of wanted) checkOneOf("queue.getJobs: type", type, JOB_TYPES);
-    checkInteger("queue.getJobs: start", start, 0, Number.MAX_SAFE_INTEGER);
-    checkInteger("queue.getJobs: end", end, -1, Number.MAX_SAFE_INTEGER);
-    if (typeof asc !== "boolean")
-      throw invalidArgument(`queue.getJobs: asc must be true or false, not ${show(asc)}`);
-    const distinct = new Set(wanted.map((type) => (type === "wait" ? "waiting" : type)));
-    const jobs: Job<Data, Result, Name>[] = [];
-    for (const type of distinct) {
-      for (const info of await this.listRange(type, start, end, asc))
-        jobs.push(Job.ofInfo(this, info));
-    }
-    return jobs;
+    const found = await this.#listTypes("queue.getJobs", types, start, end, asc);
+    return found.map((info) => Job.ofInfo(this, info));
   }
+
+  async #listTypes(
+    what: string,
+    types: JobType | JobType[] | undefined,
+    start: number,
+    end: number,
+    asc: boolean,
+  ): Promise<JobInfo[]> {
+    const given = types === undefined ? [] : Array.isArray(types) ? types : [types];
+    for (const type of given) checkOneOf(`${what}: type`, type, JOB_TYPES);
+    checkInteger(`${what}: start`, start, 0, Number.MAX_SAFE_INTEGER);
+    checkInteger(`${what}: end`, end, -1, Number.MAX_SAFE_INTEGER);
+    checkBoolean(`${what}: asc`, asc);
+    const wanted = given.length > 0 ? given : ALL_STATES;
+    const distinct = new Set(wanted.map((type) => (type === "wait" ? "waiting" : type)));
+    const found: JobInfo[] = [];
+    for (const type of distinct) found.push(...(await this.listRange(type, start, end, asc)));
+    return found;
+  }
+
+  /** The ids of getJobs(). */
+  async getRanges(types: JobType[], start = 0, end = 1, asc = false): Promise<string[]> {
+    const found = await this.#listTypes("queue.getRanges", types, start, end, asc);
+    return found.map(({ id }) => id);
+  }
+
   async getWaiting(start = 0, end = -1): Promise<Job<Data, Result, Name>[]> {
     return this.getJobs("waiting", start, end, true);
   }
@@ -168,6 +196,25 @@ export abstract class QueueGetters<
   }
 
   /**
+   * What a job has waited for (`processed`) or waits for (`pending`), from `start` to `end` (included; -1: the last).
+   * `items`: `queue:id` with the result `v` or the error `err`; `jobs`: the jobs that still exist.
+   */
+  async getDependencies(
+    parentId: string,
+    type: "processed" | "pending",
+    start: number,
+    end: number,
+  ): Promise<DependencyItems> {
+    checkString("queue.getDependencies: parentId", parentId);
+    checkOneOf("queue.getDependencies: type", type, ["processed", "pending"]);
+    checkInteger("queue.getDependencies: start", start, 0, Number.MAX_SAFE_INTEGER);
+    checkInteger("queue.getDependencies: end", end, -1, Number.MAX_SAFE_INTEGER);
+    const jsonOf = (info: JobInfo): JobJson => Job.ofInfo(this, info).asJSON();
+    const parent = { id: parentId, queue: this.name };
+    return readDependencyItems(this.connection, parent, jsonOf, type, start, end);
+  }
+
+  /**
    * Ours: a job with what it waits or has waited for, nested, with states. `depth`: levels (default 10), `maxChildren`:
    * of each job (default 20). A job that is reached twice is shown once in full. Code "not_found".
    */
@@ -185,31 +232,8 @@ export abstract class QueueGetters<
     return holder === "" ? null : holder;
   }
 
-  /** The groups that have jobs waiting or running, or that are paused, by id; `after`: of the page before. */
-  async getGroups(options: { after?: string; limit?: number } = {}): Promise<GroupInfo[]> {
-    checkObject("queue.getGroups: options", options);
-    checkKnownOptions("queue.getGroups", options, new Set(["after", "limit"]));
-    const { after = "", limit = 1000 } = options;
-    checkString("queue.getGroups: after", after);
-    checkInteger("queue.getGroups: limit", limit, 1, 10_000);
-    const packed = await this.connection.call((engine) =>
-      engine.listGroups(this.name, after, limit),
-    );
-    return new Reader(packed).list(readGroup);
-  }
-
-  /** The processes, of any language, that work this queue now. */
-  async getWorkers(): Promise<WorkerInfo[]> {
-    const reader = new Reader(await this.connection.call((engine) => engine.listWorkers()));
-    return reader
-      .list(readWorker)
-      .filter((worker) => worker.alive && worker.queues.includes(this.name));
-  }
-  async getWorkersCount(): Promise<number> {
-    return (await this.getWorkers()).length;
-  }
-
-  async #counts(): Promise<QueueCounts> {
+  /** @internal */
+  async readCounts(): Promise<QueueCounts> {
     return readCounts(new Reader(await this.connection.call((engine) => engine.counts(this.name))));
   }
 
@@ -251,7 +275,7 @@ export abstract class QueueGetters<
 
   /** Whether the core's list of ready jobs has no others than these. */
   async #isPlain(type: JobType): Promise<boolean> {
-    const counts = await this.#counts();
+    const counts = await this.readCounts();
     return type === "prioritized" ? counts.prioritized === counts.ready : counts.prioritized === 0;
   }
 }

@@ -6,15 +6,13 @@ import {
   type JobSchedulerTemplate,
   type RepeatOptions,
 } from "./job-scheduler.js";
-import { QueueGetters } from "./queue-getters.js";
+import { QueueAdmin } from "./queue-admin.js";
 
-export abstract class QueueSchedulers<
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in QueueGetters
-  Listeners extends { [E in keyof Listeners]: (...args: any[]) => void },
+export abstract class QueueSchedulers<Data, Result, Name extends string> extends QueueAdmin<
   Data,
   Result,
-  Name extends string,
-> extends QueueGetters<Listeners, Data, Result, Name> {
+  Name
+> {
   #scheduler: JobScheduler | undefined;
 
   get #schedulers(): JobScheduler {

@@ -1,5 +1,6 @@
 // Payloads: JSON text, the same in every language.
-import { MillraceError, invalidArgument } from "./errors.js";
+import { MillraceError } from "./errors.js";
+import { findUnwritable, hasFunction } from "./unwritable.js";
 
 /** ContentType of the core. */
 export const CONTENT_JSON = 0;
@@ -7,27 +8,30 @@ export const CONTENT_JSON = 0;
 /** How an argument is called in a message; a function where building the name would cost every good call. */
 export type Label = string | (() => string);
 
-/** The JSON text of data, a result or progress. `undefined` as a whole travels as `absent`. */
+/**
+ * The JSON text of data, a result or progress. `undefined` as a whole travels as `absent`, as a property it is left out.
+ * What JSON cannot hold is refused and named by its path.
+ */
 export function encodeJson(label: Label, value: unknown, absent: "null" | "{}"): string {
   if (value === undefined) return absent;
   let text: string | undefined;
   try {
+    if (hasFunction(value)) throw unwritable(label, value);
     text = JSON.stringify(value);
   } catch (error) {
-    throw new MillraceError(
-      "invalid_argument",
-      `${labelText(label)} cannot be written as JSON: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    throw error instanceof MillraceError ? error : unwritable(label, value, error);
   }
-  if (text === undefined) {
-    throw invalidArgument(
-      `${labelText(label)} cannot be written as JSON: a ${typeof value} has no JSON form`,
-    );
-  }
+  if (text === undefined) throw unwritable(label, value); // its toJSON() answers nothing
   return text;
+}
+
+function unwritable(label: Label, value: unknown, cause?: unknown): MillraceError {
+  const name = labelText(label);
+  const root = /data|result|progress|checkpoint/.exec(name)?.[0] ?? "value";
+  const found = findUnwritable(root, value);
+  const why = found ?? (cause instanceof Error ? cause.message : "it has no JSON form");
+  const message = `${name} cannot be written as JSON: ${why}`;
+  return new MillraceError("invalid_argument", message, cause === undefined ? {} : { cause });
 }
 
 /** The JSON text of a job's data, which may have a bound of its own. `label` names the call. */

@@ -3,6 +3,7 @@ import type { JobSink } from "./job-sink.js";
 import type { Job } from "./job.js";
 import type { SandboxOptions } from "./sandbox-process.js";
 import type { Store } from "./store.js";
+import type { Telemetry } from "./telemetry.js";
 
 /** BullMQ's names of the states of a job, and one of our own: `cancelled`. */
 export type JobState =
@@ -40,6 +41,8 @@ export interface BackoffOptions {
 export interface KeepJobs {
   age?: number;
   count?: number;
+  /** Accepted for BullMQ's sake, without effect: what is to go, goes in small slices. */
+  limit?: number;
 }
 
 /**
@@ -91,7 +94,7 @@ export interface JobsOptions {
   delay?: number;
   /** Lower first; 0 (the default) before all others; up to 2,097,152. */
   priority?: number;
-  /** How often it is tried in all. Default 1. */
+  /** How often it is tried in all. Default 1; 0 is the same. */
   attempts?: number;
   /** Between attempts: milliseconds, or a rule. Default: at once. */
   backoff?: number | BackoffOptions;
@@ -105,6 +108,16 @@ export interface JobsOptions {
   keepLogs?: number;
   /** Most bytes of JSON that `data` may have. Default: the store's limit (16 MiB). */
   sizeLimit?: number;
+  /** Newest stacks that `job.stacktrace` has, one for each failed attempt. Default: all that are kept (11). */
+  stackTraceLimit?: number;
+  /** When the job counts as added: its delay begins then. Default: now. */
+  timestamp?: number;
+  /** Of a job that a scheduler makes: the slot before. */
+  prevMillis?: number;
+  /** Of a job that a scheduler makes: the scheduler's id. */
+  repeatJobKey?: string;
+  /** Trace context, set by the queue option `telemetry`; `omitContext`: the job's span begins a trace of its own. */
+  telemetry?: { metadata?: string; omitContext?: boolean };
 
   /** Ours: not started by then, it is cancelled. Milliseconds from now, or a time. */
   expires?: number | Date;
@@ -180,6 +193,19 @@ export interface QueueOptions extends StoreOption {
   defaultJobOptions?: DefaultJobOptions;
   /** Of every write of this queue object. Default: the store's, `power`. */
   durability?: Durability;
+  /** A span around every add; jobs carry the trace to their workers. */
+  telemetry?: Telemetry;
+
+  /** Accepted for BullMQ's sake, without effect: events are kept as openStore()'s `keepEvents` says. */
+  streams?: { events: { maxLen: number } };
+  /** Without effect. */
+  skipVersionCheck?: boolean;
+  /** Without effect: nothing is written about a queue. */
+  skipMetasUpdate?: boolean;
+  /** Without effect: there is no connection to wait for. */
+  skipWaitingForReady?: boolean;
+  /** Without effect. */
+  blockingConnection?: boolean;
 }
 
 /** Milliseconds until the next attempt; a negative number fails the job for good. */

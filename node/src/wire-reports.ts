@@ -1,5 +1,5 @@
 // The packed answers about queues, workers, events and sessions; see wire.ts.
-import { type ErrorCode, MillraceError } from "./errors.js";
+import { MillraceError, type MillraceErrorCode } from "./errors.js";
 import type { Reader } from "./wire.js";
 import type { NativeState } from "./wire.js";
 
@@ -161,7 +161,7 @@ export function readPage(reader: Reader): EventPage {
 }
 
 function readError(reader: Reader): MillraceError {
-  const code = reader.text() as ErrorCode;
+  const code = reader.text() as MillraceErrorCode;
   return new MillraceError(code, reader.text());
 }
 

@@ -115,8 +115,8 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 /** Answers what the caller did wrong; anything else is for the application's error handler. */
 function refuse(response: ServerResponse, error: unknown): boolean {
   if (!(error instanceof MillraceError) || response.headersSent) return false;
-  if (!["not_found", "invalid_argument", "too_large"].includes(error.code)) return false;
-  const { code, message } = error;
+  const { reason: code, message } = error;
+  if (!["not_found", "invalid_argument", "too_large"].includes(code)) return false;
   sendJson(response, code === "not_found" ? 404 : 400, { detail: { code, message } });
   return true;
 }

@@ -1,0 +1,134 @@
+// What changes a job from wherever it is held.
+import { checkBoolean, checkKnownOptions, checkObject, checkOneOf, checkString } from "./check.js";
+import { MillraceError, hasCode } from "./errors.js";
+import { changing, missingJob, notInState } from "./job-errors.js";
+import { JobReads } from "./job-reads.js";
+import { encodeJson } from "./serializer.js";
+import { CANCEL_RESULTS } from "./states.js";
+import type { CancelResult, FinishedStatus, JobProgress } from "./types.js";
+import { Reader } from "./wire.js";
+
+const LOG_LINES_MAX = 10_000;
+const RETRY_OPTIONS = new Set(["resetAttemptsMade", "resetAttemptsStarted"]);
+
+export abstract class JobChanges<Data, Result, Name extends string> extends JobReads<
+  Data,
+  Result,
+  Name
+> {
+  #logged: number | undefined = undefined;
+
+  /** Records how far it is: any JSON value. Written with the next commit. */
+  async updateProgress(progress: JobProgress): Promise<void> {
+    const json = encodeJson("progress", progress, "null");
+    const { host } = this;
+    if (this.runner !== undefined) {
+      this.runner.progress(this.self, json, progress);
+    } else {
+      const change = host.connection.call((engine) =>
+        engine.setProgress(this.id, this.queueName, json, host.durability),
+      );
+      await changing(change, this.id, "updateProgress");
+      host.tell?.("progress", this.id, progress);
+    }
+    this.progress = progress;
+  }
+
+  /** Adds a line to its log. Answers how many lines it has. */
+  async log(row: string): Promise<number> {
+    checkString("job.log: row", row);
+    const before = this.#logged ?? (await this.#linesBefore());
+    if (this.runner !== undefined) {
+      this.runner.log(this.self, row);
+    } else {
+      const { connection, durability } = this.host;
+      const change = connection.call((engine) =>
+        engine.addLog(this.id, this.queueName, row, durability),
+      );
+      await changing(change, this.id, "addLog");
+    }
+    const most = this.opts.keepLogs ?? LOG_LINES_MAX;
+    this.#logged = Math.min((this.#logged ?? before) + 1, most);
+    return this.#logged;
+  }
+
+  /** In its first attempt a job has none. */
+  async #linesBefore(): Promise<number> {
+    if (this.runner !== undefined && this.attemptsStarted <= 1) return 0;
+    const logs = this.host.connection.call((engine) =>
+      engine.getLogs(this.id, this.queueName, 0, LOG_LINES_MAX),
+    );
+    return new Reader(await changing(logs, this.id, "addLog")).number();
+  }
+
+  /** Runs a failed (or completed) job again, from its first attempt. */
+  async retry(
+    state: FinishedStatus = "failed",
+    opts: { resetAttemptsMade?: boolean; resetAttemptsStarted?: boolean } = {},
+  ): Promise<void> {
+    checkOneOf("job.retry: state", state, ["completed", "failed"]);
+    checkObject("job.retry: options", opts);
+    checkKnownOptions("job.retry", opts, RETRY_OPTIONS);
+    for (const [name, value] of Object.entries(opts)) checkBoolean(`job.retry: ${name}`, value);
+    const now = await this.getState();
+    if (now === "unknown") throw missingJob(this.id, "reprocessJob");
+    if (now !== state) throw notInState(this.id, state, "reprocessJob");
+    await this.#change("redrive", "reprocessJob", state);
+    this.failedReason = undefined;
+    this.finishedOn = undefined;
+    this.processedOn = undefined;
+    this.returnvalue = null;
+    this.attemptsMade = 0;
+  }
+
+  /** Deletes it with everything about it. Refused while a worker runs it. */
+  async remove(): Promise<void> {
+    try {
+      await this.#change("remove", "removeJob");
+    } catch (error) {
+      if (!hasCode(error, "wrong_state")) throw error;
+      const message = `Job ${this.id} could not be removed because it is locked by another worker`;
+      throw new MillraceError("wrong_state", message, { cause: error });
+    }
+    this.host.tell?.("removed", this.id);
+  }
+
+  /** A delayed job may start now. */
+  async promote(): Promise<void> {
+    await this.#change("promote", "promote", "delayed");
+    this.delay = 0;
+  }
+
+  /** Ours: it will not run, or if it runs, its signal fires ("requested"), or it had ended ("finished"). */
+  async cancel(reason = ""): Promise<CancelResult> {
+    checkString("job.cancel: reason", reason);
+    const result = await this.host.connection.call((engine) =>
+      engine.cancel(this.id, this.queueName, reason, this.host.durability),
+    );
+    return CANCEL_RESULTS[result] as CancelResult;
+  }
+
+  /** Frees its deduplication key, if it holds it still: true if it did. */
+  async removeDeduplicationKey(): Promise<boolean> {
+    const key = this.deduplicationId;
+    if (key === undefined) return false;
+    const { connection, durability } = this.host;
+    const holder = await connection.call((engine) => engine.dedupHolder(this.queueName, key));
+    if (holder !== this.id) return false;
+    const freed = await connection.call((engine) =>
+      engine.releaseDedup(this.queueName, key, durability),
+    );
+    return freed > 0;
+  }
+
+  async #change(
+    action: "redrive" | "promote" | "remove",
+    command: string,
+    state?: string,
+  ): Promise<void> {
+    const change = this.host.connection.call((engine) =>
+      engine.changeJob(action, this.id, this.queueName, this.host.durability),
+    );
+    await changing(change, this.id, command, state);
+  }
+}

@@ -1,0 +1,214 @@
+// What changes a queue and its jobs from outside their workers.
+import {
+  checkBoolean,
+  checkDuration,
+  checkInteger,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "./check.js";
+import { MillraceError, hasCode } from "./errors.js";
+import { changing } from "./job-errors.js";
+import { checkGroup } from "./job-model.js";
+import { keepNumbers } from "./job-options.js";
+import { QueueState } from "./queue-state.js";
+import { encodeJson } from "./serializer.js";
+import { CANCEL_RESULTS, nativeState } from "./states.js";
+import type { CancelResult, FinishedStatus, JobProgress, JobType, KeepJobs } from "./types.js";
+
+const CLEAN_TYPES = [
+  ...(["completed", "failed", "wait", "waiting", "prioritized", "delayed"] as const),
+  ...(["waiting-children", "active", "cancelled"] as const),
+];
+const CLEAN_SLICE = 1000;
+
+export abstract class QueueAdmin<Data, Result, Name extends string> extends QueueState<
+  Data,
+  Result,
+  Name
+> {
+  /** No worker of any process starts another job of this queue. Running ones go on. */
+  async pause(): Promise<void> {
+    this.checkOpen();
+    await this.connection.call((engine) => engine.setPaused(this.name, true, this.durability));
+    this.emit("paused");
+  }
+
+  async resume(): Promise<void> {
+    this.checkOpen();
+    await this.connection.call((engine) => engine.setPaused(this.name, false, this.durability));
+    this.emit("resumed");
+  }
+
+  /** Removes all jobs that wait, and the delayed ones too if asked. */
+  async drain(delayed = false): Promise<void> {
+    this.checkOpen();
+    checkBoolean("queue.drain: delayed", delayed);
+    await this.connection.call((engine) => engine.drain(this.name, delayed, this.durability));
+  }
+
+  /**
+   * Removes jobs of one state that finished (or were added) more than `grace` milliseconds ago, at most `limit`
+   * (0: all). Answers their ids. Of active ones none is removed: each has a worker that lives.
+   */
+  async clean(grace: number, limit: number, type: JobType = "completed"): Promise<string[]> {
+    this.checkOpen();
+    checkDuration("queue.clean: grace", grace);
+    checkInteger("queue.clean: limit", limit, 0, Number.MAX_SAFE_INTEGER);
+    checkOneOf("queue.clean: type", type, CLEAN_TYPES);
+    const before = (await this.connection.ready).now() - grace;
+    const ids: string[] = [];
+    while (type !== "active" && (limit === 0 || ids.length < limit)) {
+      const slice = limit === 0 ? CLEAN_SLICE : Math.min(CLEAN_SLICE, limit - ids.length);
+      const old = (await this.listRange(type, 0, slice - 1, true)).filter(
+        (info) => (info.finishedAt || info.createdAt) <= before,
+      );
+      const removed = await Promise.all(
+        old.map(async ({ id }) => ((await this.#removeOne(id)) ? [id] : [])),
+      );
+      ids.push(...removed.flat());
+      if (old.length < slice) break;
+    }
+    this.emit("cleaned", ids, type === "waiting" ? "wait" : type);
+    return ids;
+  }
+
+  /** Removes the queue with everything in it. Refused while jobs run, unless `force`. */
+  async obliterate(opts: { force?: boolean; count?: number } = {}): Promise<void> {
+    this.checkOpen();
+    checkObject("queue.obliterate: options", opts);
+    checkKnownOptions("queue.obliterate", opts, new Set(["force", "count"]));
+    const force = opts.force ?? false;
+    checkBoolean("queue.obliterate: force", force);
+    try {
+      await this.connection.call((engine) => engine.obliterate(this.name, force, this.durability));
+    } catch (error) {
+      if (!hasCode(error, "wrong_state")) throw error;
+      throw new MillraceError("wrong_state", "Cannot obliterate queue with active jobs", {
+        cause: error,
+      });
+    }
+  }
+
+  /** Removes a job: 1, or 0 if there is none or a worker runs it. */
+  async remove(jobId: string): Promise<number> {
+    this.checkOpen();
+    checkString("queue.remove: jobId", jobId);
+    if (!(await this.#removeOne(jobId))) return 0;
+    this.emit("removed", jobId);
+    return 1;
+  }
+
+  async #removeOne(jobId: string): Promise<boolean> {
+    try {
+      await this.connection.call((engine) =>
+        engine.changeJob("remove", jobId, this.name, this.durability),
+      );
+      return true;
+    } catch (error) {
+      if (hasCode(error, "not_found") || hasCode(error, "wrong_state")) return false;
+      throw error;
+    }
+  }
+
+  /** Runs failed (or completed) jobs again, those that finished before `timestamp`. */
+  async retryJobs(
+    opts: { count?: number; state?: FinishedStatus; timestamp?: number } = {},
+  ): Promise<void> {
+    this.checkOpen();
+    checkObject("queue.retryJobs: options", opts);
+    checkKnownOptions("queue.retryJobs", opts, new Set(["count", "state", "timestamp"]));
+    const { state = "failed", timestamp = 0 } = opts;
+    checkOneOf("queue.retryJobs: state", state, ["completed", "failed"]);
+    checkDuration("queue.retryJobs: timestamp", timestamp);
+    await this.#changeMany("redrive", state, timestamp);
+  }
+
+  /** All delayed jobs may start now. */
+  async promoteJobs(opts: { count?: number } = {}): Promise<void> {
+    this.checkOpen();
+    checkObject("queue.promoteJobs: options", opts);
+    checkKnownOptions("queue.promoteJobs", opts, new Set(["count"]));
+    await this.#changeMany("promote", "delayed", 0);
+  }
+
+  // BullMQ's `count` is the size of a step, not a bound: the core has steps of its own.
+  #changeMany(action: "redrive" | "promote", type: JobType, before: number): Promise<number> {
+    return this.connection.call((engine) =>
+      engine.changeMany(action, this.name, nativeState(type), "", before, 0, this.durability),
+    );
+  }
+
+  /** Frees a deduplication key: 1, or 0 if it was free. */
+  async removeDeduplicationKey(id: string): Promise<number> {
+    this.checkOpen();
+    checkName("queue.removeDeduplicationKey: id", id);
+    return this.connection.call((engine) => engine.releaseDedup(this.name, id, this.durability));
+  }
+
+  /** No worker starts another job of this group. */
+  async pauseGroup(groupId: string): Promise<void> {
+    await this.#pauseGroup("queue.pauseGroup", groupId, true);
+  }
+  async resumeGroup(groupId: string): Promise<void> {
+    await this.#pauseGroup("queue.resumeGroup", groupId, false);
+  }
+
+  async #pauseGroup(what: string, groupId: string, paused: boolean): Promise<void> {
+    this.checkOpen();
+    checkGroup(`${what}: groupId`, groupId);
+    await this.connection.call((engine) =>
+      engine.pauseGroup(this.name, groupId, paused, this.durability),
+    );
+  }
+
+  /** Ours: the job will not run; or if it runs, its AbortSignal fires ("requested"). */
+  async cancel(jobId: string, reason = ""): Promise<CancelResult> {
+    this.checkOpen();
+    checkString("queue.cancel: jobId", jobId);
+    checkString("queue.cancel: reason", reason);
+    const result = await this.connection.call((engine) =>
+      engine.cancel(jobId, this.name, reason, this.durability),
+    );
+    return CANCEL_RESULTS[result] as CancelResult;
+  }
+
+  /** Ours: what is kept of this queue's finished jobs from now on, unless a job says otherwise. */
+  async setRetention(rules: {
+    removeOnComplete: boolean | number | KeepJobs;
+    removeOnFail: boolean | number | KeepJobs;
+  }): Promise<void> {
+    this.checkOpen();
+    checkObject("queue.setRetention: rules", rules);
+    const completed = keepNumbers("queue.setRetention: removeOnComplete", rules.removeOnComplete);
+    const failed = keepNumbers("queue.setRetention: removeOnFail", rules.removeOnFail);
+    await this.connection.call((engine) =>
+      engine.setRetention(this.name, ...completed, ...failed, this.durability),
+    );
+  }
+
+  async updateJobProgress(jobId: string, progress: JobProgress): Promise<void> {
+    this.checkOpen();
+    checkString("queue.updateJobProgress: jobId", jobId);
+    const json = encodeJson("queue.updateJobProgress: progress", progress, "null");
+    const change = this.connection.call((engine) =>
+      engine.setProgress(jobId, this.name, json, this.durability),
+    );
+    await changing(change, jobId, "updateProgress");
+    this.emit("progress", jobId, progress);
+  }
+
+  /** Adds a line to a job's log. Answers how many it has. */
+  async addJobLog(jobId: string, logRow: string): Promise<number> {
+    this.checkOpen();
+    checkString("queue.addJobLog: jobId", jobId);
+    checkString("queue.addJobLog: logRow", logRow);
+    const change = this.connection.call((engine) =>
+      engine.addLog(jobId, this.name, logRow, this.durability),
+    );
+    await changing(change, jobId, "addLog");
+    return (await this.getJobLogs(jobId)).count;
+  }
+}
