@@ -50,7 +50,7 @@ const CASES: Case[] = [
   [
     "Queue unknown option",
     () => new Queue("q", any({ stroe: "x" })),
-    'new Queue: unknown option "stroe"; known are store, defaultJobOptions, durability',
+    'new Queue: unknown option "stroe" (did you mean "store"?); known are store, defaultJobOptions, durability, telemetry, settings, streams, skipVersionCheck, skipMetasUpdate, skipWaitingForReady, blockingConnection',
   ],
   [
     "Queue store",
@@ -76,14 +76,34 @@ const CASES: Case[] = [
   [
     "add data",
     (q) => q.add("n", 5n),
-    "queue.add: data cannot be written as JSON: Do not know how to serialize a BigInt",
+    "queue.add: data cannot be written as JSON: data is a BigInt (5n)",
   ],
   [
     "add function",
     (q) => q.add("n", () => 1),
-    "queue.add: data cannot be written as JSON: a function has no JSON form",
+    "queue.add: data cannot be written as JSON: data is a function",
   ],
   ["add options", (q) => q.add("n", {}, any(5)), "queue.add: options must be an object, not 5"],
+  [
+    "Queue name with a colon",
+    () => new Queue("a:b", { store: ":memory:" }),
+    'new Queue: name: Queue name cannot contain :, not "a:b"',
+  ],
+  [
+    "add integer jobId",
+    (q) => q.add("n", {}, { jobId: "12" }),
+    'queue.add: option jobId: Custom Id cannot be integers, not "12"',
+  ],
+  [
+    "add jobId 0",
+    (q) => q.add("n", {}, { jobId: "0:1" }),
+    "queue.add: option jobId: JobId cannot be '0' or start with '0:', not \"0:1\"",
+  ],
+  [
+    "add jobId with a colon",
+    (q) => q.add("n", {}, { jobId: "a:b" }),
+    'queue.add: option jobId: Custom Id cannot contain :, not "a:b"',
+  ],
   [
     "add jobId",
     (q) => q.add("n", {}, { jobId: any(5) }),
@@ -101,8 +121,8 @@ const CASES: Case[] = [
   ],
   [
     "add attempts",
-    (q) => q.add("n", {}, { attempts: 0 }),
-    "queue.add: option attempts must be an integer from 1 to 1000000, not 0",
+    (q) => q.add("n", {}, { attempts: -1 }),
+    "queue.add: option attempts must be an integer from 0 to 1000000, not -1",
   ],
   [
     "add backoff",
@@ -157,7 +177,7 @@ const CASES: Case[] = [
   [
     "add repeat",
     (q) => q.add("n", {}, any({ repeat: {} })),
-    'queue.add: option "repeat" is not supported: use store.schedules.put()',
+    'queue.add: option "repeat" is gone since BullMQ 6: use queue.upsertJobScheduler() or store.schedules.put()',
   ],
   [
     "addBulk jobs",
@@ -228,8 +248,8 @@ const CASES: Case[] = [
   ],
   [
     "clean type",
-    (q) => q.clean(0, 0, any("active")),
-    'queue.clean: type must be one of "completed", "failed", "wait", "waiting", "prioritized", "delayed", "cancelled", not "active"',
+    (q) => q.clean(0, 0, any("paused")),
+    'queue.clean: type must be one of "completed", "failed", "wait", "waiting", "prioritized", "delayed", "waiting-children", "active", "cancelled", not "paused"',
   ],
   [
     "obliterate",
@@ -266,7 +286,7 @@ const CASES: Case[] = [
   [
     "updateJobProgress",
     (q) => q.updateJobProgress("x", any(Symbol.iterator)),
-    "queue.updateJobProgress: progress cannot be written as JSON: a symbol has no JSON form",
+    "queue.updateJobProgress: progress cannot be written as JSON: progress is a symbol",
   ],
   ["job.log", (_q, job) => job.log(any(1)), "job.log: row must be a string, not 1"],
   [
@@ -282,7 +302,7 @@ const CASES: Case[] = [
   [
     "job.updateProgress",
     (_q, job) => job.updateProgress(any(1n)),
-    "progress cannot be written as JSON: Do not know how to serialize a BigInt",
+    "progress cannot be written as JSON: progress is a BigInt (1n)",
   ],
   [
     "job.waitUntilFinished",
@@ -297,7 +317,7 @@ const CASES: Case[] = [
   [
     "Worker processor",
     () => new Worker("q", any(7), { store: ":memory:" }),
-    'new Worker: processor must be a function, or the path or URL of a file, not 7',
+    "new Worker: processor must be a function, or the path or URL of a file, not 7",
   ],
   [
     "Worker concurrency",

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
 
-import { Job, type MillraceError, RemoteError } from "millrace";
+import { ErrorCode, Job, type MillraceError, RemoteError } from "millrace";
 
 import { Bench, deferred } from "./support.js";
 
@@ -71,10 +71,14 @@ describe("Job.waitUntilFinished", () => {
     const job = await queue.add("n", {}, { jobId: "slow" });
     await assert.rejects(job.waitUntilFinished(events, 10), {
       code: "timeout",
-      message: 'job "slow" did not finish within 10 ms',
+      message:
+        "Job wait n timed out before finishing, no finish notification arrived after 10ms (id=slow)",
     });
     await job.remove();
-    await assert.rejects(job.waitUntilFinished(events), { code: "not_found" });
+    await assert.rejects(job.waitUntilFinished(events), {
+      code: ErrorCode.JobNotExist,
+      message: "Missing key for job slow. isFinished",
+    });
     await assert.rejects(job.waitUntilFinished(await bench.events("other")), {
       message: 'job.waitUntilFinished: job "slow" is in queue "q", the QueueEvents follow "other"',
     });
@@ -119,13 +123,14 @@ describe("Job's methods", () => {
     await failed;
     fail = false;
     await assert.rejects(job.retry("completed"), {
-      code: "wrong_state",
-      message: 'job "j" is failed, not completed: it cannot be retried',
+      code: ErrorCode.JobNotInState,
+      reason: "wrong_state",
+      message: "Job j is not in the completed state. reprocessJob",
     });
     const completed = once(worker, "completed");
     await job.retry();
     assert.equal((await completed)[1], "second");
-    await assert.rejects(job.retry(), { code: "wrong_state" });
+    await assert.rejects(job.retry(), { code: ErrorCode.JobNotInState });
   });
 
   it("promote and remove", async (t) => {
@@ -135,10 +140,10 @@ describe("Job's methods", () => {
     await job.promote();
     assert.equal(await job.isWaiting(), true);
     assert.equal(job.delay, 0);
-    await assert.rejects(job.promote(), { code: "wrong_state" });
+    await assert.rejects(job.promote(), { code: ErrorCode.JobNotInState });
     await job.remove();
     assert.equal(await job.getState(), "unknown");
-    await assert.rejects(job.remove(), { code: "not_found" });
+    await assert.rejects(job.remove(), { code: ErrorCode.JobNotExist });
   });
 
   it("remove refuses a job that runs", async (t) => {

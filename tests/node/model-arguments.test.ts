@@ -111,7 +111,7 @@ const JOBS: Case[] = [
   [
     "repeat",
     (queue) => queue.add("n", {}, any({ repeat: { every: 5 } })),
-    'queue.add: option "repeat" is not supported: use store.schedules.put()',
+    'queue.add: option "repeat" is gone since BullMQ 6: use queue.upsertJobScheduler() or store.schedules.put()',
   ],
 ];
 

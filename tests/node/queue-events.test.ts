@@ -116,7 +116,7 @@ describe("QueueEvents", () => {
     const bench = new Bench(t);
     const queue = bench.queue();
     await queue.addBulk(
-      Array.from({ length: 2500 }, (_, i) => ({ name: "n", data: {}, opts: { jobId: `${i}` } })),
+      Array.from({ length: 2500 }, (_, i) => ({ name: "n", data: {}, opts: { jobId: `j${i}` } })),
     );
     const events = await bench.events("q", { lastEventId: "0" });
     const ids: string[] = [];
@@ -124,7 +124,7 @@ describe("QueueEvents", () => {
     await until(() => ids.length === 2500);
     assert.deepEqual(
       ids,
-      Array.from({ length: 2500 }, (_, i) => `${i}`),
+      Array.from({ length: 2500 }, (_, i) => `j${i}`),
     );
   });
 

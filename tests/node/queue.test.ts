@@ -216,7 +216,7 @@ describe("Queue's readers", () => {
       failed: 0,
       cancelled: 0,
     });
-    assert.deepEqual(await queue.getJobCounts("wait"), { waiting: 1 });
+    assert.deepEqual(await queue.getJobCounts("wait"), { wait: 1 });
     assert.equal(await queue.count(), 3);
     assert.equal(await queue.getJobCountByTypes("delayed", "prioritized"), 2);
     assert.equal((await queue.getWaiting())[0]?.name, "w");
