@@ -45,17 +45,10 @@ function checkTelemetryOption(what: string, value: unknown): void {
 }
 
 function checkExtra(what: string, name: (typeof NAMES)[number], value: unknown): void {
-  switch (name) {
-    case "timestamp":
-    case "prevMillis":
-      return checkDuration(`${what} ${name}`, value);
-    case "stackTraceLimit":
-      return checkInteger(`${what} ${name}`, value, 0, 1_000_000);
-    case "repeatJobKey":
-      return checkString(`${what} ${name}`, value);
-    case "telemetry":
-      return checkTelemetryOption(`${what} ${name}`, value);
-  }
+  if (name === "telemetry") checkTelemetryOption(`${what} ${name}`, value);
+  else if (name === "repeatJobKey") checkString(`${what} ${name}`, value);
+  else if (name === "stackTraceLimit") checkInteger(`${what} ${name}`, value, 0, 1_000_000);
+  else checkDuration(`${what} ${name}`, value);
 }
 
 export function parentKeys(id: string, queueKey: string, opts: JobsOptions): ParentKeys {

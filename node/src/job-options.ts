@@ -252,8 +252,9 @@ export function unpackDelay(numbers: Float64Array, at: number, createdAt: number
 function unpackHeaders(headers: string, opts: JobsOptions): void {
   const extras = readExtras(headers);
   if (extras !== undefined) unpackExtras(extras, opts);
-  const { [EXTRAS_HEADER]: _own, ...users } = JSON.parse(headers) as Record<string, string>;
-  if (Object.keys(users).length > 0) opts.headers = users;
+  const all = Object.entries(JSON.parse(headers) as Record<string, string>);
+  const users = all.filter(([name]) => name !== EXTRAS_HEADER);
+  if (users.length > 0) opts.headers = Object.fromEntries(users);
 }
 
 /** The options of a job that was read back, as they would be given to add(); `expires` as a time. */

@@ -92,7 +92,7 @@ export async function trace<T>(
     });
     const context: unknown = span.setSpanOnContext(parent ?? active);
     const metadata = contextManager.getMetadata(context);
-    return (await contextManager.with(context, () => work(span, metadata))) as T;
+    return await contextManager.with(context, () => work(span, metadata));
   } catch (error) {
     span.recordException(error instanceof Error ? error : String(error));
     throw error;
