@@ -1,6 +1,7 @@
 """The FastAPI routes that enqueue jobs, the worker inside the web server, and the dependencies."""
 
 import datetime as dt
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -53,7 +54,7 @@ async def test_a_task_is_submitted_by_its_arguments(app, resize):
         response = await client.post("/jobs/images.resize", json=BODY)
         assert response.status_code == 202
         made = response.json()
-        assert made == {"id": made["id"], "queue": "images", "existing": False}
+        assert made == {"id": made["id"], "queue": "images", "name": "images.resize"}
         assert response.headers["location"] == f"/jobs/{made['id']}"
         status = (await client.get(response.headers["location"])).json()
         assert (status["name"], status["state"]) == ("images.resize", "ready")
@@ -81,14 +82,17 @@ async def test_arguments_that_do_not_fit_are_422_and_enqueue_nothing(app, resize
 async def test_a_repeated_request_with_one_key_is_one_job(app, resize):
     async with client_of(app, [resize]) as client:
         key = {"Idempotency-Key": "order-7"}
-        first = (await client.post("/jobs/images.resize", json=BODY, headers=key)).json()
-        again = (await client.post("/jobs/images.resize", json=BODY, headers=key)).json()
-        assert again == {**first, "existing": True}
+        first = await client.post("/jobs/images.resize", json=BODY, headers=key)
+        again = await client.post("/jobs/images.resize", json=BODY, headers=key)
+        assert (first.status_code, again.status_code) == (202, 200)
+        assert again.json() == first.json()
+        assert again.headers["location"] == first.headers["location"]
+        digest = hashlib.sha256(b"images.resize\norder-7").hexdigest()
+        assert first.json()["id"] == f"idempotency:{digest}"
         assert app.counts("images").ready == 1
         other = {"Idempotency-Key": "order-8"}
-        assert (await client.post("/jobs/images.resize", json=BODY, headers=other)).json()[
-            "existing"
-        ] is False
+        response = await client.post("/jobs/images.resize", json=BODY, headers=other)
+        assert response.status_code == 202
 
 
 async def test_a_key_with_other_arguments_is_409(app, resize):
@@ -104,11 +108,13 @@ async def test_a_key_with_other_arguments_is_409(app, resize):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-async def test_an_impossible_key_is_422(app, resize, key):
+async def test_an_impossible_key_is_400(app, resize, key):
     async with client_of(app, [resize]) as client:
         headers = {"Idempotency-Key": key}
         response = await client.post("/jobs/images.resize", json=BODY, headers=headers)
-        assert response.status_code == 422
+        assert response.status_code == 400
+        assert "must have 1 to 255 characters" in response.json()["detail"]["message"]
+        assert app.engine.list_queues() == []
 
 
 async def test_kinds_of_parameters(app):
@@ -147,7 +153,7 @@ async def test_openapi_shows_the_tasks_signature(app, resize):
     assert model["properties"]["quality"] == {"type": "integer", "title": "Quality", "default": 80}
     assert model["additionalProperties"] is False
     assert document["components"]["schemas"]["Size"]["required"] == ["width", "height"]
-    assert set(post["responses"]) == {"202", "400", "409", "422", "429"}
+    assert set(post["responses"]) == {"200", "202", "400", "409", "422", "429"}
     status = document["paths"]["/jobs/{job_id}"]["get"]["responses"]["200"]
     assert status["content"]["application/json"]["schema"]["$ref"].endswith("/Status")
 

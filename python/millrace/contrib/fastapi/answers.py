@@ -44,9 +44,7 @@ class Submitted(BaseModel):
 
     id: str
     queue: str
-    existing: bool = Field(
-        description="Whether an earlier request with this `Idempotency-Key` made it."
-    )
+    name: str
 
 
 class Status(BaseModel):

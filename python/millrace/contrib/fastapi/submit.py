@@ -26,6 +26,7 @@ _PATH: Final = re.compile(r"[\w.~-]+(/[\w.~-]+)*")
 _VAR_ARGS: Final = inspect.Parameter.VAR_POSITIONAL
 _VAR_KEYWORDS: Final = inspect.Parameter.VAR_KEYWORD
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": Submitted, "description": "An earlier request with this key made the job"},
     400: {"model": Refused, "description": "A value that is refused"},
     409: {"model": Refused, "description": "This Idempotency-Key was used with other arguments"},
     429: {"model": Refused, "description": "The queue takes no more jobs of this group"},
@@ -59,8 +60,8 @@ def _add_route(routes: APIRouter, app: Millrace, task: Task[..., Any], path: str
         idempotency_key: str | None = None,
     ) -> Submitted:
         args, kwargs = _call(task, arguments)
-        job_id = None if idempotency_key is None else _job_id(task.name, idempotency_key)
         try:
+            job_id = None if idempotency_key is None else _job_id(task.name, idempotency_key)
             result = await task.aio.apply_async(args, kwargs, task_id=job_id)
             if result.existing:
                 await _check_same(app, task, result, args, kwargs)
@@ -71,14 +72,16 @@ def _add_route(routes: APIRouter, app: Millrace, task: Task[..., Any], path: str
             raise HTTPException(400, detail=detail) from None
         above = request.url.path.removesuffix(f"/{path}")
         response.headers["Location"] = f"{above}/{result.id}"
-        return Submitted(id=result.id, queue=result.queue, existing=result.existing)
+        if result.existing:
+            response.status_code = 200
+        return Submitted(id=result.id, queue=result.queue, name=task.name)
 
     # FastAPI reads the annotations: the body's is this task's model.
     submit.__annotations__ = {
         "request": Request,
         "response": Response,
         "arguments": model | None if is_optional else model,
-        "idempotency_key": Annotated[str | None, Header(min_length=1, max_length=_KEY_MAX)],
+        "idempotency_key": Annotated[str | None, Header()],
         "return": Submitted,
     }
     if is_optional:
@@ -147,8 +150,13 @@ def _plain(value: Any) -> Any:
 
 
 def _job_id(name: str, key: str) -> str:
-    digest = hashlib.sha256(f"{name}\0{key}".encode()).hexdigest()
-    return f"idem-{digest[:32]}"
+    """The id of the job that a key stands for; Node makes the same."""
+    if not 1 <= len(key) <= _KEY_MAX:
+        raise InvalidArgument(
+            f"Idempotency-Key must have 1 to {_KEY_MAX} characters, not {len(key)}"
+        )
+    digest = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
+    return f"idempotency:{digest}"
 
 
 async def _check_same(
