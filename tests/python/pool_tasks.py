@@ -4,10 +4,12 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from millrace import Millrace, SoftTimeLimitExceeded
 
+BALLAST = bytearray()
 app = Millrace("pool", durability="process")
 
 
@@ -79,3 +81,26 @@ def count_to(self, n: int) -> list[int]:
 @app.task(name="together", batch=3, batch_wait=30)
 def together(jobs: list) -> list[tuple[int, int]]:
     return [(os.getpid(), len(jobs))] * len(jobs)
+
+
+@app.task(name="grow")
+def grow(mib: int) -> int:
+    BALLAST[:] = bytes(mib << 20)
+    return os.getpid()
+
+
+@app.task(name="spin")
+def spin() -> None:
+    while True:
+        with suppress(SoftTimeLimitExceeded):
+            while True:
+                pass
+
+
+@app.task(name="wait_softly")
+def wait_softly() -> str:
+    try:
+        time.sleep(3600)
+    except SoftTimeLimitExceeded:
+        return "told"
+    return "not reached"

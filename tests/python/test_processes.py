@@ -1,5 +1,6 @@
 """The process pool: real child processes, real signals."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ from worker_support import PATIENCE_S, until
 
 HERE = Path(__file__).parent
 START = (
-    "import sys; from pool_tasks import app; from millrace.worker import WorkerOptions, run_worker; "
-    "sys.exit(run_worker(app, WorkerOptions(pool=sys.argv[1], concurrency=int(sys.argv[2]), grace=5)))"
+    "import json, sys; from pool_tasks import app; from millrace.worker import WorkerOptions, run_worker; "
+    "sys.exit(run_worker(app, WorkerOptions(**{'pool': sys.argv[1], 'concurrency': int(sys.argv[2]), 'grace': 5, "
+    "**json.loads(sys.argv[3])})))"
 )
 
 
@@ -37,10 +39,10 @@ def tasks(store, monkeypatch):
 
 @pytest.fixture
 def worker(store, tasks, request):
-    pool, concurrency = getattr(request, "param", ("processes", 2))
+    pool, concurrency, *more = getattr(request, "param", ("processes", 2))
     tasks.app.counts()
     process = subprocess.Popen(
-        [sys.executable, "-c", START, pool, str(concurrency)],
+        [sys.executable, "-c", START, pool, str(concurrency), json.dumps(more[0] if more else {})],
         env=environment(store),
         stderr=subprocess.DEVNULL,
     )
@@ -195,3 +197,41 @@ def test_batches_in_children(worker, tasks):
     answers = tasks.together.delay_many([{}, {}, {}]).get(PATIENCE_S)
     assert len({pid for pid, _ in answers}) == 1
     assert [size for _, size in answers] == [3, 3, 3]
+
+
+def options(**given):
+    return pytest.mark.parametrize("worker", [("processes", 1, given)], indirect=True)
+
+
+@options(max_tasks_per_child=2)
+def test_max_tasks_per_child(worker, tasks):
+    pids = [tasks.pid.delay().get(PATIENCE_S) for _ in range(6)]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 2]
+
+
+@options(max_memory_per_child=100 << 10)
+def test_max_memory_per_child(worker, tasks):
+    small = [tasks.grow.delay(1).get(PATIENCE_S) for _ in range(2)]
+    assert small[0] == small[1]
+    assert tasks.grow.delay(200).get(PATIENCE_S) == small[0]  # its job ends first
+    assert tasks.grow.delay(1).get(PATIENCE_S) != small[0]
+
+
+@options(time_limit=0.3, soft_time_limit=0.1)
+def test_the_workers_time_limits_are_for_jobs_without(worker, tasks):
+    assert tasks.wait_softly.delay().get(PATIENCE_S) == "told"
+    assert tasks.wait_softly.apply_async(soft_time_limit=0.05).get(PATIENCE_S) == "told"
+    before = tasks.pid.delay().get(PATIENCE_S)
+    with pytest.raises(TimeLimitExceeded, match="worker's time limit"):
+        tasks.spin.apply_async().get(PATIENCE_S)
+    assert tasks.pid.delay().get(PATIENCE_S) != before
+
+
+@options(autoscale=[3, 1])
+def test_autoscale_grows_with_the_work(worker, tasks, tmp_path):
+    go_on = tmp_path / "go_on"
+    markers = [tmp_path / str(i) for i in range(3)]
+    results = [tasks.nap.delay(str(marker), str(go_on)) for marker in markers]
+    until(lambda: all(marker.exists() for marker in markers))
+    go_on.touch()
+    assert [result.get(PATIENCE_S) for result in results] == ["finished"] * 3

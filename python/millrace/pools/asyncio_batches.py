@@ -43,6 +43,10 @@ class AsyncioBatches:
         self._open: dict[str, Batch] = {}
         self._loop = asyncio.get_running_loop()
 
+    def resize(self, slots: int) -> None:
+        """Changes how many jobs run alone."""
+        self._slots.resize(slots)
+
     def add(self, job: _core.LeasedJob, task: Task[..., Any]) -> None:
         """Has a job run with others of its task."""
         batch = self._open.get(task.name)
@@ -81,6 +85,7 @@ class AsyncioBatches:
         current_request.set(Request(task))
         tokens = [job.token for job in batch.jobs]
         began = time.perf_counter()
+        runner.totals[task.name] = runner.totals.get(task.name, 0) + len(requests)
         try:
             for token in tokens:
                 self._coroutines[token] = current

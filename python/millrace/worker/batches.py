@@ -58,6 +58,12 @@ class Slots:
         self._extra = 0
         self._lock = threading.Lock()
 
+    def resize(self, base: int) -> None:
+        """Changes how many jobs run alone."""
+        with self._lock:
+            self._base = base
+            self._session.set_slots(self._base + self._extra)
+
     def add(self, count: int) -> None:
         """Changes their number by so many."""
         if count == 0:
@@ -75,6 +81,10 @@ class Batches:
         self._slots = Slots(runner.session, slots)
         self._open: dict[str, Batch] = {}
         self._lock = threading.Lock()
+
+    def resize(self, slots: int) -> None:
+        """Changes how many jobs run alone."""
+        self._slots.resize(slots)
 
     def run(self, job: _core.LeasedJob, slot: Slot) -> int:
         """Runs a job with others of its task, or leaves it to the thread that gathers them; answers how many ended."""
@@ -147,6 +157,7 @@ class Batches:
             try:
                 if runner.aborted:
                     raise WorkerAbort
+                runner.totals[task.name] = runner.totals.get(task.name, 0) + len(requests)
                 for request in requests:
                     early = runner.early.pop(request.token, None) if runner.early else None
                     if early is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 
 from millrace.app import Millrace
@@ -60,6 +61,23 @@ def _load_file(path: str) -> ModuleType:
     if directory not in sys.path:
         sys.path.insert(0, directory)
     return importlib.import_module(file.removesuffix(".py"))
+
+
+def import_modules(app: Millrace, include: Sequence[str]) -> None:
+    """Imports the modules that the application's settings name, and these."""
+    from millrace import signals
+
+    if signals.import_modules.receivers:
+        signals.import_modules.send(sender=app)
+    for name in [*getattr(app, "include", ()), *include]:
+        _import(name)
+
+
+def _import(name: str) -> None:
+    try:
+        _load_module(name)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"--include: {error}") from None
 
 
 def location_of(app: Millrace) -> str:

@@ -9,7 +9,13 @@ import sys
 import threading
 from contextlib import suppress
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from millrace.errors import Closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
 # Beside these the pipe carries the numbers of signals.
 STOP: Final = 200  # finish what runs, then end: as the first signal
@@ -46,6 +52,8 @@ class Mailbox:
         self._soft_s = soft_s
         self._soft: threading.Timer | None = None
         self._remap = False
+        self._calls: list[tuple[Callable[[], Any], Future[Any]]] = []
+        self._calls_lock = threading.Lock()
         self.stage = 0
         self.restart = False
         self.signal: signal.Signals | None = None
@@ -71,6 +79,28 @@ class Mailbox:
         """Waits for messages; empty after the time-out in seconds."""
         select.select([self._read], [], [], timeout)
         return self.read()
+
+    def submit(self, call: Callable[[], Any]) -> Any:
+        """Has the pool's thread make a call between its messages; answers what that answers. Thread-safe."""
+        from concurrent.futures import Future
+
+        future: Future[Any] = Future()
+        with self._calls_lock:
+            if self._write < 0:
+                raise Closed("the worker has ended")
+            self._calls.append((call, future))
+        self.post(WORK)
+        return future.result()
+
+    def work(self) -> None:
+        """Makes the calls that were submitted: what a pool does with the message WORK."""
+        with self._calls_lock:
+            calls, self._calls = self._calls, []
+        for call, future in calls:
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - raised where it was submitted
+                future.set_exception(error)
 
     def advance(self, message: int) -> bool:
         """Goes to the stage of shutdown that a message asks for; true if that is a new one."""
@@ -136,9 +166,13 @@ class Mailbox:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
-        os.close(self._read)
-        os.close(self._write)
-        self._read = self._write = -1
+        with self._calls_lock:
+            os.close(self._read)
+            os.close(self._write)
+            self._read = self._write = -1
+            calls, self._calls = self._calls, []
+        for _, future in calls:
+            future.set_exception(Closed("the worker has ended"))
 
 
 def _has_terminal() -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.task import Task
     from millrace.worker.slot import Slot
+    from millrace.worker.watchdog import Watchdog
 
 INFO = 20
 EARLY_MAX = 100_000  # as many as a session can have slots
@@ -43,16 +44,31 @@ class Runner:
         running: The requests of all jobs that run now, by token.
         early: Signals for jobs that were taken and do not run yet, by token.
         aborted: Whether jobs are to be given back instead of run.
+        totals: How many jobs of each task were started.
+        watchdog: Of the limits that this worker sets; None if it sets none.
     """
 
-    def __init__(self, app: Millrace, session: _core.Session, *, slots: int = 1) -> None:
+    def __init__(
+        self,
+        app: Millrace,
+        session: _core.Session,
+        *,
+        slots: int = 1,
+        totals: dict[str, int] | None = None,
+    ) -> None:
         self.session = session
         self.running: dict[int, Request] = {}
         self.early: dict[int, _core.Signal] = {}
         self.aborted = False
         self.tasks = app.tasks
+        self.totals: dict[str, int] = {} if totals is None else totals
+        self.watchdog: Watchdog | None = None
         self._batches = Batches(self, slots)
         self._verbose = logger.isEnabledFor(INFO)
+
+    def resize(self, slots: int) -> None:
+        """Changes how many jobs the session may have at once."""
+        self._batches.resize(slots)
 
     def run(self, job: _core.LeasedJob, slot: Slot) -> int:
         """Runs one job to its end and settles it; answers how many have ended. Raises nothing of the task's.
@@ -74,6 +90,9 @@ class Runner:
             slot.enter(token)
             try:
                 self.running[token] = request
+                self.totals[job.name] = self.totals.get(job.name, 0) + 1
+                if self.watchdog is not None:
+                    self.watchdog.enter(job)
                 # After it can be found in `running`: what comes from now on finds it there.
                 if self.aborted:
                     raise WorkerAbort
@@ -95,6 +114,8 @@ class Runner:
         finally:
             current_request.reset(context)
             self.running.pop(token, None)
+            if self.watchdog is not None:
+                self.watchdog.leave(token)
         return 1
 
     def deliver(self, signal: _core.Signal) -> None:

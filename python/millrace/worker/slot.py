@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Coroutine
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from millrace import _core
 from millrace.errors import SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded
@@ -14,6 +14,9 @@ from millrace.worker.outcomes import WorkerAbort
 
 if TYPE_CHECKING:
     import asyncio
+
+# SIGUSR1 shows stacks, as Celery's users expect.
+_INTERRUPT: Final = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
 
 INTERRUPTIONS = (SoftTimeLimitExceeded, TimeLimitExceeded, TaskRevokedError, WorkerAbort)
 
@@ -36,7 +39,7 @@ class Slot:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._coroutine: asyncio.Task[Any] | None = None
         if use_signal:
-            signal.signal(signal.SIGUSR1, self._on_signal)
+            signal.signal(_INTERRUPT, self._on_signal)
 
     def enter(self, token: int) -> None:
         """The job with this token begins."""
@@ -67,7 +70,7 @@ class Slot:
             if self._coroutine is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._coroutine.cancel)
             elif self._use_signal:
-                signal.pthread_kill(self._thread_id, signal.SIGUSR1)
+                signal.pthread_kill(self._thread_id, _INTERRUPT)
             else:
                 self._raised = True
                 _core.raise_in_thread(self._thread_id, error)
