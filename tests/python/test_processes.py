@@ -180,6 +180,24 @@ def test_a_script_may_run_its_own_worker(store, tmp_path):
     assert (done.returncode, done.stdout.strip()) == (0, "42"), done.stderr
 
 
+def test_a_script_whose_worker_starts_on_import_is_told(store, tmp_path):
+    script = tmp_path / "shop.py"
+    script.write_text(
+        "import sys; from millrace import Millrace, Worker\n"
+        "app = Millrace('shop', durability='process')\n"
+        "sys.exit(Worker(app, concurrency=1).run())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        env=environment(store),
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "if __name__" in done.stderr
+
+
 def test_a_checkpoint_outlives_the_process(worker, tasks):
     assert tasks.count_to.delay(3).get(PATIENCE_S) == [0, 1, 2]
 

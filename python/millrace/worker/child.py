@@ -21,8 +21,9 @@ from millrace.pools.child_process import (
 )
 from millrace.pools.link import Link
 from millrace.pools.solo import SoloPool
+from millrace.worker import main as worker_main
 from millrace.worker.locate import import_modules, load_app
-from millrace.worker.mailbox import ABORT, STOP, Mailbox
+from millrace.worker.mailbox import ABORT, STOP, Mailbox, show_stacks_on_request
 from millrace.worker.options import WorkerOptions
 from millrace.worker.outcomes import revoked
 
@@ -36,6 +37,7 @@ _PAGE_KIB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def _prepare(config: dict[str, Any], options: WorkerOptions) -> Millrace:
+    worker_main.in_child = True
     sys.path[:] = config["sys_path"]
     # The application computes these from its environment when it is imported; the supervisor has done so already.
     os.environ.setdefault("MILLRACE_STORE", config["store"])
@@ -150,10 +152,7 @@ class Child:
         session = self._pool.station.session
         try:
             session.settle(outcome)
-            while not any(
-                settled.token == outcome.token for settled in session.drain(1000).settled
-            ):
-                pass
+            session.close(_WRITE_MS)
         except MillraceError as error:
             logger.error("The end of the job could not be written: %s", error)
         os._exit(status)
@@ -169,6 +168,7 @@ def main() -> int:
         return EXIT_CANNOT_START  # the supervisor is gone already
     try:
         options = WorkerOptions(**config["options"])
+        show_stacks_on_request()
         log.configure(options.loglevel)
         app = _prepare(config, options)
         child = Child(app, options, supervisor, config)

@@ -85,6 +85,8 @@ def location_of(app: Millrace) -> str:
     modules: list[tuple[str, object]] = list(
         sys.modules.items()
     )  # anything may have been put there
+    # The program itself last: a child that imports it runs what stands in it.
+    modules.sort(key=lambda entry: entry[0] == "__main__")
     for name, module in modules:
         if not isinstance(module, ModuleType):
             continue

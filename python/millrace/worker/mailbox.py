@@ -175,6 +175,14 @@ class Mailbox:
             future.set_exception(Closed("the worker has ended"))
 
 
+def show_stacks_on_request() -> None:
+    """Has SIGUSR1 write the stacks of all threads to standard error."""
+    import faulthandler
+
+    with suppress(ValueError, AttributeError, OSError):  # standard error is closed, or no file
+        faulthandler.register(signal.SIGUSR1)
+
+
 def _has_terminal() -> bool:
     try:
         return sys.stdin is not None and sys.stdin.isatty()

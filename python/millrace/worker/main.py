@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from millrace.options import Seconds
 
 
+in_child = False
+"""Whether this process is a child of a pool: what it imports must not start a worker of its own."""
+
+
 class Pool(Protocol):
     """What runs the jobs. It reads the mailbox and ends by it."""
 
@@ -79,6 +83,11 @@ class Worker:
 
     def run(self) -> int:
         """Works until it is stopped; answers the exit status: 0 if all jobs ended by themselves."""
+        if in_child:
+            raise WrongState(
+                "a process of the pool imports this program to find its tasks, and that starts a worker again: "
+                'put what starts it under `if __name__ == "__main__":`'
+            )
         options = self.options
         logger.info(
             "%s works on %s: %d %s, queues %s, %d tasks",
