@@ -88,7 +88,7 @@ async def test_a_repeated_request_with_one_key_is_one_job(app, resize):
         assert again.json() == first.json()
         assert again.headers["location"] == first.headers["location"]
         digest = hashlib.sha256(b"images.resize\norder-7").hexdigest()
-        assert first.json()["id"] == f"idempotency:{digest}"
+        assert first.json()["id"] == f"idempotency-{digest}"
         assert app.counts("images").ready == 1
         other = {"Idempotency-Key": "order-8"}
         response = await client.post("/jobs/images.resize", json=BODY, headers=other)

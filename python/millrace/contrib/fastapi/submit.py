@@ -156,7 +156,7 @@ def _job_id(name: str, key: str) -> str:
             f"Idempotency-Key must have 1 to {_KEY_MAX} characters, not {len(key)}"
         )
     digest = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
-    return f"idempotency:{digest}"
+    return f"idempotency-{digest}"
 
 
 async def _check_same(
