@@ -2,12 +2,12 @@
 import { checkKnownOptions, checkName, checkObject, show } from "./check.js";
 import type { Batch } from "./enqueuer.js";
 import { MillraceError, invalidArgument } from "./errors.js";
-import { type OptionSet, checkDurability, durabilityNumber, packOptions } from "./job-options.js";
+import { checkDurability, durabilityNumber, packOptions, type OptionSet } from "./job-options.js";
 import { type Edge, parentPolicy, policyNumber, upstreamEdges } from "./job-model.js";
 import type { JobHost } from "./job-runner.js";
 import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Job } from "./job.js";
-import { encodeData } from "./serializer.js";
+import { encodeData, labelText, type Label } from "./serializer.js";
 import type { DependencyPolicy, Durability, FlowJob, FlowJobOptions, JobNode } from "./types.js";
 import { SEPARATOR } from "./wire.js";
 
@@ -26,6 +26,11 @@ export type FlowBatch = Pick<Batch, "sets" | "text"> & { jobs: Job[] };
 
 const NODE_FIELDS = new Set(["name", "queueName", "data", "opts", "children"]);
 const NODE_NOT_HERE = { prefix: "is BullMQ's; queues of one name in two stores do not meet" };
+
+const NO_OPTIONS: FlowJobOptions = Object.freeze({});
+const PLAIN_SETS_MAX = 1000; // names of queues may be made up without end
+const plainSets = new Map<string, OptionSet>();
+let lastName: unknown; // the last good one: most flows use few names
 
 /**
  * Collects jobs; nothing is written before enqueue(). Any graph without cycles can be built: a job may wait for several
@@ -71,7 +76,8 @@ export class Flow {
     const defaults = typeof queue === "string" ? {} : queue.defaultJobOptions;
     const { after, ...rest } = { ...defaults, ...opts };
     const edges = upstreamEdges("flow.add: option after", after, (job) => this.#members.get(job));
-    return this.#add("flow.add", name, queueName, data, rest, edges, "fail") as Job<Data, Result>;
+    const added = this.#add("flow.add", name, queueName, data, rest, edges, "fail", undefined);
+    return added as Job<Data, Result>;
   }
 
   /**
@@ -89,38 +95,42 @@ export class Flow {
     queue: QueueReference,
     defaultsOf?: (queueName: string) => object,
   ): JobNode {
-    const own = typeof queue === "string" ? { name: queue, defaultJobOptions: {} } : queue;
-    defaultsOf ??= (queueName) => (queueName === own.name ? own.defaultJobOptions : {});
+    const own = typeof queue === "string" ? { name: queue, defaultJobOptions: NO_OPTIONS } : queue;
+    defaultsOf ??= (queueName) => (queueName === own.name ? own.defaultJobOptions : NO_OPTIONS);
+    const queues = new Map<string, Defaults>();
+    const ofQueue = (queueName: string): Defaults => {
+      let known = queues.get(queueName);
+      if (known === undefined) {
+        known = { opts: defaultsOf(queueName), set: undefined };
+        queues.set(queueName, known);
+      }
+      return known;
+    };
     const onPath = new Set<FlowJob>();
     const stack: Frame[] = [];
-    const enter = (label: string, node: FlowJob, queueName: string): void => {
-      checkNode(label, node);
-      if (onPath.has(node)) throw invalidArgument(`${label}: the tree contains itself`);
+    // What messages call a node is put together for messages only: a flow may have many.
+    const labelOf = (depth: number): string =>
+      stack.slice(0, depth).reduce((text, at) => `${text}: children[${at.next - 1}]`, what);
+    const enter = (node: FlowJob, queueName: string): void => {
+      checkNode(() => labelOf(stack.length), node);
+      if (onPath.has(node))
+        throw invalidArgument(`${labelOf(stack.length)}: the tree contains itself`);
       onPath.add(node);
-      const named = node.queueName ?? queueName;
-      stack.push({ label, node, queueName: named, children: [], next: 0 });
+      stack.push({ node, queueName: node.queueName ?? queueName, children: [], next: 0 });
     };
-    enter(what, root, own.name);
+    enter(root, own.name);
     // Not recursive: a flow may be a thousand levels deep.
     for (;;) {
       const frame = stack.at(-1) as Frame;
-      const { node, label, queueName, children } = frame;
+      const { node, queueName, children } = frame;
       const child = node.children?.[frame.next];
       if (child !== undefined) {
-        enter(`${label}: children[${frame.next++}]`, child, queueName);
+        frame.next++;
+        enter(child, queueName);
         continue;
       }
-      const { after, ...opts }: FlowJobOptions = { ...defaultsOf(queueName), ...node.opts };
-      if (children.length > 0 && opts.deduplication !== undefined) {
-        throw invalidArgument(
-          `${label}: Deduplication options cannot be used on flow nodes with children`,
-        );
-      }
-      const edges = children.map(({ job }) => this.#edgeTo(job));
-      edges.push(
-        ...upstreamEdges(`${label}: option after`, after, (job) => this.#members.get(job)),
-      );
-      const job = this.#add(label, node.name, queueName, node.data, opts, edges, "wait");
+      const label = (): string => labelOf(stack.length - 1);
+      const job = this.#addNode(label, node, queueName, ofQueue(queueName), children);
       const done: JobNode = children.length === 0 ? { job } : { job, children };
       stack.pop();
       onPath.delete(node);
@@ -130,30 +140,49 @@ export class Flow {
     }
   }
 
+  #addNode(
+    label: () => string,
+    node: FlowJob,
+    queueName: string,
+    defaults: Defaults,
+    children: JobNode[],
+  ): Job {
+    const { name, data, opts: own } = node;
+    const edges = children.map(({ job }) => this.#edgeTo(job));
+    if (own === undefined && !("after" in defaults.opts)) {
+      const set = edges.length === 0 ? sharedSet(label, queueName, defaults) : undefined;
+      return this.#add(label, name, queueName, data, defaults.opts, edges, "wait", set);
+    }
+    const { after, ...opts }: FlowJobOptions = { ...defaults.opts, ...own };
+    if (after !== undefined) {
+      const what = `${label()}: option after`;
+      edges.push(...upstreamEdges(what, after, (job) => this.#members.get(job)));
+    }
+    return this.#add(label, name, queueName, data, opts, edges, "wait", undefined);
+  }
+
   #edgeTo(job: Job): Edge {
     const { index, policy, name } = this.#members.get(job) as Member;
     return { index, policy: policyNumber(policy), id: "", queue: "", name };
   }
 
   #add(
-    what: string,
+    what: Label,
     name: string,
     queueName: string,
     data: unknown,
     opts: FlowJobOptions,
     edges: Edge[],
     otherwise: DependencyPolicy,
+    packed: OptionSet | undefined,
   ): Job {
     if (this.#used)
-      throw new MillraceError("wrong_state", `${what}: the flow was enqueued already`);
-    checkName(`${what}: name`, name);
-    checkName(`${what}: queue`, queueName);
-    if ("durability" in opts) {
-      throw invalidArgument(`${what}: options must not have a durability: a flow is one commit`);
+      throw new MillraceError("wrong_state", `${labelText(what)}: the flow was enqueued already`);
+    if (name !== lastName) {
+      checkName(`${labelText(what)}: name`, name);
+      lastName = name;
     }
-    const { connection } = this.#host;
-    const leaseOf = (id: string, queue: string): number => connection.leaseOf(id, queue);
-    const set = packOptions(`${what}: option`, queueName, opts, { edges, leaseOf });
+    const set = packed ?? this.#pack(labelText(what), queueName, opts, edges);
     const json = encodeData(what, data, opts.sizeLimit);
     const job = Job.adding(this.#host, name, queueName, data, opts);
     const policy = parentPolicy(opts) ?? otherwise;
@@ -162,6 +191,16 @@ export class Flow {
     this.#sets.push(set);
     this.#text += name + SEPARATOR + json + SEPARATOR + job.id + SEPARATOR;
     return job;
+  }
+
+  #pack(what: string, queueName: string, opts: FlowJobOptions, edges: Edge[]): OptionSet {
+    checkName(`${what}: queue`, queueName);
+    if ("durability" in opts) {
+      throw invalidArgument(`${what}: options must not have a durability: a flow is one commit`);
+    }
+    const { connection } = this.#host;
+    const leaseOf = (id: string, queue: string): number => connection.leaseOf(id, queue);
+    return packOptions(`${what}: option`, queueName, opts, { edges, leaseOf });
   }
 
   /** Adds all jobs in one commit, or none. Answers them in the order in which they were added here. */
@@ -195,15 +234,22 @@ export class Flow {
   }
 }
 
+/** The options of a queue's jobs, and their packed form once a job needs it. */
+interface Defaults {
+  readonly opts: FlowJobOptions;
+  set: OptionSet | undefined;
+}
+
 interface Frame {
-  label: string;
   node: FlowJob;
   queueName: string;
   children: JobNode[];
   next: number;
 }
 
-function checkNode(what: string, node: unknown): asserts node is FlowJob {
+function checkNode(label: () => string, node: unknown): asserts node is FlowJob {
+  if (typeof node === "object" && node !== null && hasOnlyGoodFields(node)) return;
+  const what = label();
   checkObject(what, node);
   checkKnownOptions(what, node, NODE_FIELDS, NODE_NOT_HERE);
   if (node["opts"] !== undefined) checkObject(`${what}: opts`, node["opts"]);
@@ -211,6 +257,40 @@ function checkNode(what: string, node: unknown): asserts node is FlowJob {
   if (children !== undefined && !Array.isArray(children)) {
     throw invalidArgument(`${what}: children must be an array, not ${show(children)}`);
   }
+}
+
+function hasOnlyGoodFields(node: object): boolean {
+  for (const key in node) {
+    if (!NODE_FIELDS.has(key)) return false;
+  }
+  const { opts, children } = node as Partial<FlowJob>;
+  const plain = opts === undefined || (typeof opts === "object" && !Array.isArray(opts));
+  return plain && opts !== null && (children === undefined || Array.isArray(children));
+}
+
+/** The packed options of jobs that have none of their own: packed once a flow; once for all where there are no defaults. */
+function sharedSet(label: () => string, queueName: string, defaults: Defaults): OptionSet {
+  let set = defaults.set;
+  if (set !== undefined) return set;
+  const plain = isEmpty(defaults.opts);
+  set = plain ? plainSets.get(queueName) : undefined;
+  if (set === undefined) {
+    const what = label();
+    checkName(`${what}: queue`, queueName);
+    if ("durability" in defaults.opts) {
+      throw invalidArgument(`${what}: options must not have a durability: a flow is one commit`);
+    }
+    set = packOptions(`${what}: option`, queueName, defaults.opts);
+    if (plainSets.size >= PLAIN_SETS_MAX) plainSets.clear();
+    if (plain) plainSets.set(queueName, set);
+  }
+  defaults.set = set;
+  return set;
+}
+
+function isEmpty(value: object): boolean {
+  for (const _key in value) return false;
+  return true;
 }
 
 export function checkFlow(what: string, value: unknown): asserts value is Flow {

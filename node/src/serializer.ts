@@ -46,7 +46,7 @@ export function encodeData(label: Label, data: unknown, sizeLimit: number | unde
   );
 }
 
-function labelText(label: Label): string {
+export function labelText(label: Label): string {
   return typeof label === "string" ? label : label();
 }
 
