@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from millrace import log
+from millrace.beat.sync import begin_schedules
 from millrace.errors import InvalidArgument, WrongState
 from millrace.log import logger
 from millrace.worker.mailbox import ABORT, STOP, Mailbox
@@ -100,6 +101,7 @@ class Worker:
         )
         self._mailbox.install_signals()
         try:
+            begin_schedules(self.app)
             pool = self._pool()
             pool.on_ready = self._ready.set
             return pool.run()

@@ -1,0 +1,201 @@
+"""The process that fires periodic tasks, for those who want one, and the thread for `worker -B`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from millrace import signals
+from millrace.beat.scheduler import Scheduler, scheduler_class
+from millrace.beat.sync import has_stored_scheduler
+from millrace.log import logger
+
+if TYPE_CHECKING:
+    from millrace import _core
+
+_LISTENED: Final = "millrace.beat"  # no job is ever here: following it keeps the engine awake
+
+
+class Service:
+    """Runs a scheduler until it is stopped.
+
+    Args:
+        app: The application.
+        max_interval: Seconds between two looks at the schedule, at most.
+        schedule_filename: Where a scheduler may keep when it ran what.
+        scheduler_cls: The scheduler's class or its name; default the setting `beat_scheduler`.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        max_interval: float | None = None,
+        schedule_filename: str | None = None,
+        scheduler_cls: Any = None,
+    ) -> None:
+        self.app: Any = app
+        self.max_interval = max_interval or app.conf.beat_max_loop_interval
+        self.scheduler_cls = scheduler_cls or app.conf.beat_scheduler
+        self.schedule_filename = schedule_filename or app.conf.beat_schedule_filename
+        self._is_shutdown = threading.Event()
+        self._is_stopped = threading.Event()
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """The scheduler, made and set up on first use."""
+        return self.get_scheduler()
+
+    def get_scheduler(self, lazy: bool = False) -> Scheduler:
+        """Makes a scheduler."""
+        return scheduler_class(self.scheduler_cls)(
+            app=self.app,
+            schedule_filename=self.schedule_filename,
+            max_interval=self.max_interval,
+            lazy=lazy,
+        )
+
+    def start(self, embedded_process: bool = False) -> None:
+        """Runs until `stop` is called, in the calling thread."""
+        scheduler = self.scheduler
+        signals.beat_init.send(sender=self)
+        if embedded_process:
+            signals.beat_embedded_init.send(sender=self)
+        logger.info("beat: %s, %d entries", type(scheduler).__name__, len(scheduler.schedule))
+        awake = self._keep_awake()
+        try:
+            while not self._is_shutdown.is_set():
+                interval = scheduler.tick()
+                if not interval or interval <= 0 or self._is_shutdown.wait(interval):
+                    continue
+                if scheduler.should_sync():
+                    scheduler._do_sync()
+        except (KeyboardInterrupt, SystemExit):
+            self._is_shutdown.set()
+        finally:
+            awake.close()
+            self.sync()
+
+    def _keep_awake(self) -> _core.Subscription:
+        """Schedules are fired by processes that work or follow events: this one follows."""
+        following: _core.Subscription = self.app.engine.subscribe(_LISTENED)
+        return following
+
+    def sync(self) -> None:
+        """Closes the scheduler."""
+        self.scheduler.close()
+        self._is_stopped.set()
+
+    def stop(self, wait: bool = False) -> None:
+        """Ends `start`, and waits for that if asked. Thread-safe."""
+        self._is_shutdown.set()
+        if wait:
+            self._is_stopped.wait()
+
+
+class EmbeddedService(threading.Thread):
+    """A scheduler in a thread of the worker, for `-B` with a scheduler that is not the store.
+
+    Args:
+        app: The application.
+        max_interval: As of `Service`.
+        **kwargs: As of `Service`.
+    """
+
+    def __init__(self, app: Any, max_interval: float | None = None, **kwargs: Any) -> None:
+        kwargs.pop("thread", None)
+        super().__init__(name="millrace-beat", daemon=True)
+        self.service = Service(app, max_interval=max_interval, **kwargs)
+
+    def run(self) -> None:
+        """The thread's body."""
+        self.service.start(embedded_process=True)
+
+    def stop(self) -> None:
+        """Ends it and waits for that."""
+        self.service.stop(wait=True)
+
+
+def embedded(
+    app: Any,
+    *,
+    scheduler: Any = None,
+    schedule_filename: str | None = None,
+    max_interval: float | None = None,
+) -> EmbeddedService | None:
+    """What `worker -B` starts: None if any worker does it anyway, else a thread, not yet started."""
+    if scheduler is None and has_stored_scheduler(app):
+        from millrace.beat.sync import configured_entries
+
+        if not any(entry.needs_beat for entry in configured_entries(app).values()):
+            return None
+    return EmbeddedService(
+        app,
+        max_interval,
+        schedule_filename=schedule_filename,
+        scheduler_cls=scheduler,
+    )
+
+
+class Beat:
+    """`millrace beat` as an object.
+
+    Args:
+        max_interval: As of `Service`.
+        app: The application.
+        loglevel: Of the process's log; None leaves logging alone.
+        schedule: The file where a scheduler may keep when it ran what.
+        scheduler: Its class or name.
+        scheduler_cls: The same.
+        quiet: Prints nothing at the start.
+        **kwargs: Accepted and ignored: what only concerns Celery's process.
+    """
+
+    Service = Service
+
+    def __init__(
+        self,
+        max_interval: float | None = None,
+        app: Any | None = None,
+        *,
+        loglevel: str | None = "info",
+        schedule: str | None = None,
+        scheduler: Any = None,
+        scheduler_cls: Any = None,
+        quiet: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.app: Any = app or kwargs.pop("_app", None)
+        self.max_interval = max_interval
+        self.loglevel = loglevel
+        self.schedule = schedule
+        self.scheduler = scheduler or scheduler_cls
+        self.quiet = quiet
+        self.service: Service | None = None
+
+    def run(self) -> None:
+        """Runs until SIGTERM or SIGINT."""
+        import signal
+
+        if self.loglevel is not None:
+            from millrace import log
+
+            log.configure(self.loglevel)
+        service = self.service = self.Service(
+            self.app, self.max_interval, self.schedule, self.scheduler
+        )
+        scheduler = service.scheduler
+        if not self.quiet:
+            kind = type(scheduler).__name__
+            text = f"beat: {self.app.name} on {self.app.store}, {kind}, {len(scheduler.schedule)} entries"
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - who starts it wants to know that it is up
+        before = {
+            number: signal.signal(number, lambda *_: service.stop())
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            service.start()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
