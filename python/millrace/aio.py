@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from millrace.flow_tree import FlowTree
     from millrace.links import Policy, StateName
     from millrace.options import DurabilityName, Seconds
-    from millrace.prepared import PreparedJob
+    from millrace.prepared import JobLike
     from millrace.task import Task
 
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ class TaskCalls(Generic[P, R]):
 
     async def add_child(
         self,
-        job: PreparedJob[Any],
+        job: JobLike[Any],
         *,
         name: str = "",
         policy: Policy = "fail",
@@ -227,7 +227,7 @@ class AppCalls:
         return (await _enqueue(self._app, [spec], durability))[0]
 
     async def enqueue_many(
-        self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
+        self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """As `Millrace.enqueue_many`."""
         return await _enqueue(self._app, job_specs(jobs), durability)

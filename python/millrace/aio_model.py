@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from millrace.flows import Flow, FlowResults
     from millrace.limits import DedupKeys, Groups, Limit, Limits
     from millrace.options import DurabilityName, Seconds
-    from millrace.prepared import PreparedJob
+    from millrace.prepared import JobLike
     from millrace.result import AsyncResult
     from millrace.schedules import Schedule, Schedules
 
@@ -37,7 +37,7 @@ class ScheduleCalls:
     def __init__(self, schedules: Schedules) -> None:
         self._schedules = schedules
 
-    async def put(self, id: str, job: PreparedJob[Any], **schedule_options: Any) -> Schedule:  # noqa: A002
+    async def put(self, id: str, job: JobLike[Any], **schedule_options: Any) -> Schedule:  # noqa: A002
         """As `Schedules.put`, with the same options."""
         return await asyncio.to_thread(lambda: self._schedules.put(id, job, **schedule_options))
 

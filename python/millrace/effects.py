@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from millrace import _core, options, serializer
 from millrace.errors import Closed, InvalidArgument, WrongState
-from millrace.prepared import PreparedJob, job_specs
+from millrace.prepared import job_specs
 from millrace.result import AsyncResult, ResultSet
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from millrace.app import Millrace
     from millrace.flows import Flow, FlowResults
+    from millrace.prepared import JobLike
     from millrace.request import Request
 
 R = TypeVar("R")
@@ -80,11 +81,11 @@ class JobTransaction:
             effects.jobs.extend(self._jobs)
             effects.progress = self._progress or effects.progress
 
-    def enqueue(self, job: PreparedJob[R]) -> AsyncResult[R]:
+    def enqueue(self, job: JobLike[R]) -> AsyncResult[R]:
         """Adds a job, made by `task.s(...)`, when this one completes."""
         return self.enqueue_many([job])[0]
 
-    def enqueue_many(self, jobs: Iterable[PreparedJob[Any]]) -> ResultSet[Any]:
+    def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """Adds several jobs."""
         return self._add(job_specs(jobs))
 

@@ -234,11 +234,13 @@ class ReplaceJob(TaskPredicate):
 
     Attributes:
         jobs: These others.
+        signature: What they were made of.
     """
 
-    def __init__(self, jobs: list[_core.JobSpec]) -> None:
+    def __init__(self, jobs: list[_core.JobSpec], signature: Any = None) -> None:
         super().__init__("is replaced by other jobs")
         self.jobs = jobs
+        self.signature = signature
 
 
 class TaskError(MillraceError):

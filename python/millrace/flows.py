@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from millrace import _core, options
 from millrace.errors import InvalidArgument
 from millrace.links import After, Policy, after_of, several
-from millrace.prepared import PreparedJob
+from millrace.prepared import PreparedJob, as_prepared
 from millrace.result import AsyncResult, ResultSet
 
 if TYPE_CHECKING:
     from millrace.aio_model import FlowCalls
     from millrace.app import Millrace
     from millrace.options import DurabilityName, Seconds
+    from millrace.prepared import JobLike
 
 R = TypeVar("R")
 Part = Any
@@ -38,9 +39,10 @@ class Node(Generic[R]):
     Attributes:
         index: Its position in the flow.
         name: Under which those that wait for it read its result; may be empty.
+        side: Whether it is a callback or an errback: nothing of the flow's result depends on it.
     """
 
-    __slots__ = ("_flow", "after", "index", "name", "spec")
+    __slots__ = ("_flow", "after", "index", "name", "side", "spec")
 
     def __init__(
         self, flow: Flow, index: int, spec: _core.JobSpec, after: list[_core.Dependency], name: str
@@ -50,6 +52,7 @@ class Node(Generic[R]):
         self.name = name
         self.spec = spec
         self.after = after
+        self.side = False
 
     def __repr__(self) -> str:
         return f"<Node {self.name or self.index}: {self.spec.name}>"
@@ -76,7 +79,7 @@ class Flow:
 
     def add(
         self,
-        job: PreparedJob[R],
+        job: JobLike[R],
         *,
         after: Any = (),
         policy: Policy = "fail",
@@ -91,9 +94,8 @@ class Flow:
             policy: What becomes of this job if one of them fails; see `millrace.links.Policy`.
             name: Under which those that wait for this job read its result: `self.dependencies()[name]`.
         """
-        if not isinstance(job, PreparedJob):
-            raise options.wrong_type("job", "made by task.s() or task.prepare()", job)
-        return self._append(job.spec, self._after(after, policy), name)
+        spec = as_prepared("job", job).spec
+        return self._append(spec, self._after(after, policy), name)
 
     def collect(
         self, after: Any, *, policy: Policy = "fail", name: str = "", queue: str | None = None
@@ -118,13 +120,14 @@ class Flow:
         links = self._after(after, policy)
         for node in other.nodes:
             moved = [_moved(each, base) for each in node.after]
-            self._append(node.spec, moved or links, node.name)
+            self._append(node.spec, moved or links, node.name).side = node.side
         return [self.nodes[base + node.index] for node in other.ends()]
 
     def ends(self) -> list[Node[Any]]:
         """The nodes that no other node waits for."""
-        awaited = {each.job for node in self.nodes for each in node.after}
-        return [node for node in self.nodes if node.index not in awaited]
+        own = [node for node in self.nodes if not node.side]
+        awaited = {each.job for node in own for each in node.after}
+        return [node for node in own if node.index not in awaited]
 
     def _append(self, spec: _core.JobSpec, after: list[_core.Dependency], name: str) -> Node[Any]:
         node: Node[Any] = Node(self, len(self.nodes), spec, after, options.check_name("name", name))
@@ -151,7 +154,7 @@ class Flow:
         """The jobs as the store takes them, in a call that has `base` other jobs before them."""
         return [
             node.spec.replace(
-                after=[*node.spec.after, *(_moved(each, base) for each in node.after)]
+                after=[*(_moved(each, base) for each in node.after), *node.spec.after]
             )
             if node.after
             else node.spec
@@ -237,16 +240,16 @@ def chain(*parts: Part, policy: Policy = "fail") -> Flow:
     """Each part (a job or a flow) starts after all of the one before it has ended."""
     flow = _flow_for(parts)
     before: list[Node[Any]] = []
-    for part in parts:
-        before = _put(flow, part, before, policy)
+    for index, part in enumerate(parts):
+        before = _put(flow, f"parts[{index}]", part, before, policy)
     return flow
 
 
 def group(*parts: Part) -> Flow:
     """The parts side by side."""
     flow = _flow_for(parts)
-    for part in parts:
-        _put(flow, part, (), "fail")
+    for index, part in enumerate(parts):
+        _put(flow, f"parts[{index}]", part, (), "fail")
     return flow
 
 
@@ -254,26 +257,39 @@ def chord(header: Iterable[Part], body: Part, *, policy: Policy = "fail") -> Flo
     """The parts of `header` side by side, and `body` after all of them."""
     parts = tuple(header)
     flow = _flow_for((*parts, body))
-    before = [node for part in parts for node in _put(flow, part, (), "fail")]
-    _put(flow, body, before, policy)
+    before = [
+        node
+        for index, part in enumerate(parts)
+        for node in _put(flow, f"parts[{index}]", part, (), "fail")
+    ]
+    _put(flow, "body", body, before, policy)
     return flow
 
 
-def tree(job: PreparedJob[Any], children: Iterable[Part], *, policy: Policy = "fail") -> Flow:
+def tree(job: JobLike[Any], children: Iterable[Part], *, policy: Policy = "fail") -> Flow:
     """A parent that waits for its children; a child may be a tree itself."""
     return chord(children, job, policy=policy)
 
 
 def _flow_for(parts: Sequence[Part]) -> Flow:
-    for index, part in enumerate(parts):
-        if not isinstance(part, PreparedJob | Flow):
-            raise options.wrong_type(f"parts[{index}]", "made by task.s(), or a flow", part)
     if not parts:
         raise InvalidArgument("at least one job is needed")
-    return Flow(parts[0].app)
+    return Flow(_checked_part("parts[0]", parts[0]).app)
 
 
-def _put(flow: Flow, part: Part, after: Sequence[Node[Any]], policy: Policy) -> list[Node[Any]]:
+def _checked_part(name: str, part: Part) -> PreparedJob[Any] | Flow:
+    if isinstance(part, PreparedJob | Flow):
+        return part
+    from millrace.canvas.applying import part_of
+
+    made: PreparedJob[Any] | Flow = part_of(name, part)
+    return made
+
+
+def _put(
+    flow: Flow, name: str, part: Part, after: Sequence[Node[Any]], policy: Policy
+) -> list[Node[Any]]:
+    part = _checked_part(name, part)
     if isinstance(part, Flow):
         return flow.include(part, after=after, policy=policy)
     return [flow.add(part, after=after, policy=policy)]

@@ -1,8 +1,8 @@
 """What a job of a canvas carries in its headers: whose results it takes, and where it stands among the others.
 
-Headers are strings by name, which every language reads. Names that begin with `millrace-` are Millrace's own: they are
-written and read here alone, and a task does not see them among `self.request.headers`. A job that belongs to no canvas
-has none, and costs nothing.
+Headers are strings by name, which every language reads. Names that begin with `millrace-` are Millrace's own. These
+are written and read here alone, and a task does not see them among `self.request.headers`. A job that belongs to no
+canvas has none, and costs nothing.
 
     millrace-after      what the jobs are to it that it waits for: "result" (of the first of them), "results:N" (of the
                         first N, in order, and of those that were added to the chord later), "failure", or "join"
@@ -19,15 +19,16 @@ The arguments themselves stay in the payload, as `{"$args": [...], "$kwargs": {.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from millrace import _core
-from millrace.errors import InvalidArgument
 
-PREFIX: Final = "millrace-"
+OWN: Final = frozenset(
+    f"millrace-{name}"
+    for name in ("after", "immutable", "root", "parent", "group", "chord", "stamps", "nesting")
+)
 CHORD_CHILD: Final = "millrace-chord"
 """Name of a dependency that was added to a chord's header when it had been enqueued."""
 
@@ -36,7 +37,6 @@ _MARK: Final = '"millrace-'
 After = Literal["", "result", "results", "failure", "join"]
 
 
-@dataclasses.dataclass(slots=True)
 class Place:
     """Where a job stands in a canvas.
 
@@ -53,16 +53,44 @@ class Place:
         nesting: How often it has replaced another one.
     """
 
-    after: After = ""
-    count: int = 0
-    immutable: bool = False
-    root_id: str = ""
-    parent_id: str = ""
-    group_id: str = ""
-    group_index: int = 0
-    chord_id: str = ""
-    stamps: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    nesting: int = 0
+    __slots__ = (
+        "after",
+        "chord_id",
+        "count",
+        "group_id",
+        "group_index",
+        "immutable",
+        "nesting",
+        "parent_id",
+        "root_id",
+        "stamps",
+    )
+
+    # Not a dataclass: every program imports this, and that module is heavy.
+    def __init__(
+        self,
+        *,
+        after: After = "",
+        count: int = 0,
+        immutable: bool = False,
+        root_id: str = "",
+        parent_id: str = "",
+        group_id: str = "",
+        group_index: int = 0,
+        chord_id: str = "",
+        stamps: Mapping[str, Any] | None = None,
+        nesting: int = 0,
+    ) -> None:
+        self.after: After = after
+        self.count = count
+        self.immutable = immutable
+        self.root_id = root_id
+        self.parent_id = parent_id
+        self.group_id = group_id
+        self.group_index = group_index
+        self.chord_id = chord_id
+        self.stamps: Mapping[str, Any] = stamps or {}
+        self.nesting = nesting
 
     def fields(self) -> dict[str, str]:
         """As headers; nothing for what does not apply."""
@@ -87,9 +115,6 @@ class Place:
         return made
 
 
-_NOWHERE: Final = Place()
-
-
 def has_place(text: str) -> bool:
     """Whether the headers, as the store keeps them, say anything of a canvas."""
     return _MARK in text
@@ -98,7 +123,7 @@ def has_place(text: str) -> bool:
 def read_place(text: str) -> Place:
     """What the headers say. Never raises: what cannot be read counts as not said."""
     if not text or _MARK not in text:
-        return _NOWHERE
+        return Place()
     given = json.loads(text)
     after, _, count = given.get("millrace-after", "").partition(":")
     group_id, _, index = given.get("millrace-group", "").rpartition("/")
@@ -123,22 +148,13 @@ def read_own(text: str) -> dict[str, str]:
     given: dict[str, str] = json.loads(text)
     if _MARK not in text:
         return given
-    return {name: value for name, value in given.items() if not name.startswith(PREFIX)}
+    return {name: value for name, value in given.items() if name not in OWN}
 
 
 def with_place(text: str, place: Place) -> str:
     """These headers with those of a place; what they said of another place is gone."""
     made = {**read_own(text), **place.fields()}
     return _core.dumps(made) if made else ""
-
-
-def refuse_reserved(given: Mapping[str, Any]) -> None:
-    """Raises InvalidArgument if a producer uses a name that is Millrace's own."""
-    for name in given:
-        if name.startswith(PREFIX):
-            raise InvalidArgument(
-                f"headers: names that begin with {PREFIX!r} are reserved, and {name!r} does"
-            )
 
 
 def _number(text: str) -> int:

@@ -26,12 +26,13 @@ from millrace import _core, options
 from millrace.errors import InvalidArgument, MillraceError
 from millrace.log import logger
 from millrace.outbox_sql import Statements
-from millrace.prepared import PreparedJob
+from millrace.prepared import as_prepared
 from millrace.result import AsyncResult
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.options import Seconds
+    from millrace.prepared import JobLike
 
 R = TypeVar("R")
 
@@ -113,7 +114,7 @@ class Outbox:
         """Creates the table if it is missing. Does not commit."""
         self._run(connection.cursor(), self._statements(connection).create)
 
-    def add(self, connection: Connection, job: PreparedJob[R]) -> AsyncResult[R]:
+    def add(self, connection: Connection, job: JobLike[R]) -> AsyncResult[R]:
         """Writes a job, made by `task.s(...)`, as part of the connection's transaction. Does not commit.
 
         Its id is final. It has no result before the relay has moved it.
@@ -121,8 +122,7 @@ class Outbox:
         Raises:
             InvalidArgument: It waits for other jobs or has a deduplication key: the relay could not keep that.
         """
-        if not isinstance(job, PreparedJob):
-            raise options.wrong_type("job", "made by task.s() or task.prepare()", job)
+        job = as_prepared("job", job)
         spec = job.spec
         if spec.after or spec.parent is not None or spec.join != "run":
             raise InvalidArgument("job waits for other jobs; the outbox takes single ones")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from millrace.effects import JobTransaction
     from millrace.links import Policy
     from millrace.options import DurabilityName, Seconds
-    from millrace.prepared import PreparedJob
+    from millrace.prepared import JobLike
     from millrace.result import AsyncResult, ResultSet
 
 R = TypeVar("R")
@@ -150,7 +150,7 @@ class OwnJob:
 
     def add_child(
         self,
-        job: PreparedJob[R],
+        job: JobLike[R],
         *,
         name: str = "",
         policy: Policy = "fail",
@@ -193,18 +193,56 @@ class OwnJob:
         """
         raise WaitForChildren(child_specs(self._running("wait_for_children"), jobs, policy))
 
-    def replace(self, job: Any) -> ReplaceJob:
-        """Ends this job as another one does, or a flow: its result or error becomes this job's own.
+    def replace(self, sig: Any) -> ReplaceJob:
+        """Ends this job as another one does, a flow or a canvas: its result or error becomes this job's own.
 
-        Write `raise self.replace(...)`. A flow that ends in several jobs gives the list of their results.
+        Whoever waits for this job, takes its result or is in a chord with it notices nothing. Write
+        `raise self.replace(...)`. A group, or a flow that ends in several jobs, gives the list of their results.
 
         Raises:
             ReplaceJob: Always.
         """
-        self._running("replace")
-        from millrace.flows import flow_specs
+        request = self._running("replace")
+        from millrace.canvas.applying import replacing_specs
 
-        raise ReplaceJob(flow_specs([job]))
+        self.on_replace(sig)
+        raise ReplaceJob([] if request.is_eager else replacing_specs(sig, request), sig)
+
+    def on_replace(self, sig: Any) -> None:
+        """Called before the job is replaced; a subclass may change the signature."""
+
+    def add_to_chord(self, sig: Any, lazy: bool = False) -> Any:
+        """Adds a signature to the header of the chord that this job is in: the body waits for it and gets its result.
+
+        Args:
+            sig: A task's signature, or a canvas.
+            lazy: Answer the result without enqueueing the signature; nothing waits for it then.
+
+        Raises:
+            ValueError: This job is in the header of no chord.
+        """
+        request = self._running("add_to_chord")
+        from millrace.canvas.applying import add_to_chord
+
+        return add_to_chord(self.app, request, sig, lazy=lazy)
+
+    def add_trail(self, result: Any) -> Any:
+        """Remembers a result as a child of this job: `result.children` has it. Answers the result."""
+        note_child(result)
+        return result
+
+
+CHILDREN_MAX = 1_000
+
+
+def note_child(result: Any) -> None:
+    """Remembers the results of a job that the running task has enqueued, for `AsyncResult.children`."""
+    request = current_request.get()
+    if request is None or request.called_directly or request.is_eager:
+        return
+    children = request.children
+    if len(children) < CHILDREN_MAX:
+        children.append(result)
 
 
 def child_specs(

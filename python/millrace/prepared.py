@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from millrace import _core, options
 
@@ -38,11 +38,22 @@ class PreparedJob(Generic[R]):
         return PreparedJob(self.app, self.spec.replace(**options.write_options(**job_options)))
 
 
-def job_specs(jobs: Iterable[PreparedJob[Any]]) -> list[_core.JobSpec]:
+def job_specs(jobs: Iterable[JobLike[Any]]) -> list[_core.JobSpec]:
     """The specs of prepared jobs; a TypeError names the element that is none."""
-    specs = []
-    for index, job in enumerate(jobs):
-        if not isinstance(job, PreparedJob):
-            raise options.wrong_type(f"jobs[{index}]", "made by task.s() or task.prepare()", job)
-        specs.append(job.spec)
-    return specs
+    return [as_prepared(f"jobs[{index}]", job).spec for index, job in enumerate(jobs)]
+
+
+def as_prepared(name: str, value: Any) -> PreparedJob[Any]:
+    """One job of what was given as the argument of this name: a prepared one, or a signature."""
+    if isinstance(value, PreparedJob):
+        return value
+    from millrace.canvas.applying import prepared_job
+
+    return prepared_job(name, value)
+
+
+if TYPE_CHECKING:
+    from millrace.canvas.signature import Signature
+
+    JobLike: TypeAlias = PreparedJob[R] | Signature[R]
+    """What is taken where one job is wanted."""

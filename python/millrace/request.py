@@ -30,7 +30,16 @@ class Request:
     is None, `retries` is 0.
     """
 
-    __slots__ = ("_job", "_session", "cancel_reason", "effects", "interrupt", "kwargs", "task")
+    __slots__ = (
+        "_children",
+        "_job",
+        "_session",
+        "cancel_reason",
+        "effects",
+        "interrupt",
+        "kwargs",
+        "task",
+    )
 
     def __init__(
         self,
@@ -48,6 +57,20 @@ class Request:
         self.effects: Effects | None = None
         # The arguments by name, as they travelled.
         self.kwargs: Any = None
+        # Results of what the task has enqueued; None until it enqueues something.
+        self._children: list[Any] | None = None
+
+    @property
+    def children(self) -> list[Any]:
+        """Results of the jobs that the task has enqueued in this attempt."""
+        if self._children is None:
+            self._children = []
+        return self._children
+
+    @property
+    def payload(self) -> Any:
+        """The arguments as they travelled, after those that the job took from others."""
+        return self.kwargs
 
     @property
     def called_directly(self) -> bool:

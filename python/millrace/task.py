@@ -17,6 +17,7 @@ from millrace.own_job import OwnJob
 from millrace.parameters import BatchParameters, Parameters, Payload
 from millrace.prepared import PreparedJob
 from millrace.result import AsyncResult, ResultSet
+from millrace.task_canvas import TaskCanvas
 
 if TYPE_CHECKING:
     from millrace.aio import TaskCalls
@@ -33,7 +34,7 @@ R = TypeVar("R")
 BATCH_MAX: Final = 10_000
 
 
-class Task(OwnJob, Generic[P, R]):
+class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
     """A registered task. Made by `@app.task`, which documents the options.
 
     `delay` and its relatives take the function's own arguments; arguments that do not fit are a TypeError before
@@ -253,10 +254,6 @@ class Task(OwnJob, Generic[P, R]):
         """A job with the options of `apply_async`, to be enqueued by `app.enqueue_many` together with others."""
         fields = options.write_options(**job_options)
         return PreparedJob(self.app, self.encode(self.payload(args, kwargs), fields))
-
-    def s(self, *args: P.args, **kwargs: P.kwargs) -> PreparedJob[R]:
-        """A job with these arguments, for a flow, a schedule or `app.enqueue_many`; `set` gives it options."""
-        return PreparedJob(self.app, self.encode(self._bind(*args, **kwargs)))
 
     def delay_many(
         self,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from millrace import options
 from millrace.errors import Closed, ForkedChild, InvalidArgument, WrongState
-from millrace.prepared import PreparedJob, job_specs
+from millrace.prepared import job_specs
 from millrace.result import AsyncResult, ResultSet
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.flows import Flow, FlowResults
     from millrace.options import DurabilityName, Seconds
+    from millrace.prepared import JobLike
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -151,11 +152,11 @@ class Transaction(_Base):
         """Runs a statement for each element; answers how many rows were changed in all."""
         return sum(self.execute(sql, parameters).rowcount for parameters in many)
 
-    def enqueue(self, job: PreparedJob[R]) -> AsyncResult[R]:
+    def enqueue(self, job: JobLike[R]) -> AsyncResult[R]:
         """Adds a job, made by `task.s(...)`. Its id is final; it can start after the commit."""
         return self.enqueue_many([job])[0]
 
-    def enqueue_many(self, jobs: Iterable[PreparedJob[Any]]) -> ResultSet[Any]:
+    def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """Adds several jobs."""
         return self._add(job_specs(jobs))
 
@@ -225,11 +226,11 @@ class AsyncTransaction(_Base):
         native, each = self._open(), list(many)
         return await self._call(lambda: sum(native.execute(sql, one)[2] for one in each))
 
-    async def enqueue(self, job: PreparedJob[R]) -> AsyncResult[R]:
+    async def enqueue(self, job: JobLike[R]) -> AsyncResult[R]:
         """As `Transaction.enqueue`."""
         return (await self.enqueue_many([job]))[0]
 
-    async def enqueue_many(self, jobs: Iterable[PreparedJob[Any]]) -> ResultSet[Any]:
+    async def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """As `Transaction.enqueue_many`."""
         return await self._add(job_specs(jobs))
 

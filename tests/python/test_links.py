@@ -17,11 +17,11 @@ def add(app):
 
 
 def spec(add, **job_options):
-    return add.s(1).set(**job_options).spec
+    return add.prepare((1,)).set(**job_options).spec
 
 
-def test_s_and_set(add):
-    job = add.s(1, y=2).set(
+def test_prepare_and_set(add):
+    job = add.prepare((1,), {"y": 2}).set(
         queue="other", priority=5, group="g", delivery="at_most_once", sealing="none"
     )
     assert job.spec.data == '{"x":1,"y":2}'
@@ -30,7 +30,7 @@ def test_s_and_set(add):
     assert job.set(priority=1).spec.group == "g"
     assert repr(job) == "<PreparedJob add for other>"
     with pytest.raises(TypeError, match=r"add\(\) missing"):
-        add.s()
+        add.prepare()
 
 
 def test_signature_of_a_task_that_is_not_known_here(app):
@@ -132,7 +132,10 @@ def test_options_of_the_decorator(app):
     @app.task(delivery="at_most_once", sealing="sign")
     def careful() -> None: ...
 
-    assert (careful.s().spec.delivery, careful.s().spec.sealing) == ("at_most_once", "sign")
+    assert (careful.prepare().spec.delivery, careful.prepare().spec.sealing) == (
+        "at_most_once",
+        "sign",
+    )
     with pytest.raises(InvalidArgument, match="delivery must be one of"):
         app.task(delivery="maybe")(lambda: None)
     with pytest.raises(InvalidArgument, match="sealing must be one of"):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from millrace.flows import Flow
     from millrace.limits import DedupKeys, Groups, Limits
     from millrace.options import DurabilityName, Seconds
+    from millrace.prepared import JobLike
     from millrace.schedules import Schedules
     from millrace.transaction import AsyncTransaction, Transaction
 
@@ -234,7 +235,7 @@ class Millrace(Registry):
         return Flow(self)
 
     def enqueue_many(
-        self, jobs: Iterable[PreparedJob[Any]], *, durability: DurabilityName | None = None
+        self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """Enqueues jobs of any tasks, made by `task.s(...)` or `task.prepare(...)`: all of them, or none."""
         return self._enqueue(job_specs(jobs), durability)

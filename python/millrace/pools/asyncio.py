@@ -204,7 +204,7 @@ class AsyncioPool(BasePool):
 
     def _start(self, job: _core.LeasedJob, station: _Station) -> None:
         runner = station.runner
-        task = self.app.tasks.get(job.name)
+        task = self.app.tasks.get(job.name) or runner.builtin(job.name)
         if task is None:
             runner.refuse(job)
             return

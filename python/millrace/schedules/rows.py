@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from millrace import _core, options
 from millrace.errors import InvalidArgument
-from millrace.prepared import PreparedJob
+from millrace.prepared import PreparedJob, as_prepared
 from millrace.result import AsyncResult
 
 if TYPE_CHECKING:
     from millrace.aio_model import ScheduleCalls
     from millrace.app import Millrace
     from millrace.options import Seconds
+    from millrace.prepared import JobLike
 
 Overlap = Literal["allow", "skip", "queue_one"]
 CatchUp = Literal["none", "last", "all"]
@@ -68,7 +69,7 @@ class Schedule:
     """
 
     id: str
-    job: PreparedJob[Any]
+    job: JobLike[Any]
     cron: str | None
     tz: str
     every: dt.timedelta | None
@@ -98,7 +99,7 @@ class Schedules:
     def put(
         self,
         id: str,  # noqa: A002 - what it is called everywhere else
-        job: PreparedJob[Any],
+        job: JobLike[Any],
         *,
         cron: str | None = None,
         tz: str | None = None,
@@ -140,8 +141,7 @@ class Schedules:
             InvalidArgument: A timing that can never fire, an unknown time zone, a value out of range; nothing was
                 changed.
         """
-        if not isinstance(job, PreparedJob):
-            raise options.wrong_type("job", "made by task.s() or task.prepare()", job)
+        job = as_prepared("job", job)
         fields = timing(cron, tz, every, offset, solar, start, end)
         if limit is not None:
             fields["limit"] = options.check_int("limit", limit, least=1)

@@ -60,6 +60,7 @@ class Runner:
         self.running: dict[int, Request] = {}
         self.early: dict[int, _core.Signal] = {}
         self.aborted = False
+        self.app = app
         self.tasks = app.tasks
         self.totals: dict[str, int] = {} if totals is None else totals
         self.watchdog: Watchdog | None = None
@@ -76,7 +77,7 @@ class Runner:
         A job of a task that takes batches is run together with others, or left to the thread that gathers them.
         """
         token = job.token
-        task = self.tasks.get(job.name)
+        task = self.tasks.get(job.name) or self.builtin(job.name)
         if task is None:
             self.refuse(job)
             return 1
@@ -191,6 +192,14 @@ class Runner:
             outcome = outcome_of(error, task, request, token)
         self.report(error, task, request)
         self.settle(outcome)
+
+    def builtin(self, name: str) -> Task[..., Any] | None:
+        """A task that every worker has; None if there is none of this name."""
+        if not name.startswith("millrace."):
+            return None
+        from millrace.canvas.builtin import find_task
+
+        return find_task(self.app, name)
 
     def refuse(self, job: _core.LeasedJob) -> None:
         """Fails a job whose task is not known here."""

@@ -1,0 +1,298 @@
+"""A canvas in the caller's own process: tasks run at once, one after the other, and nothing is enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+import uuid
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from millrace import states
+from millrace.canvas.joining import kind_of
+from millrace.canvas.signature import maybe_signature, merged_options
+from millrace.canvas.stamping import STAMPED, several
+from millrace.errors import (
+    Ignore,
+    Reject,
+    ReplaceJob,
+    Retry,
+    TaskRevokedError,
+    WaitForChildren,
+    WrongState,
+)
+from millrace.headers import Place, with_place
+from millrace.job_image import JobImage
+from millrace.options import check_headers
+from millrace.request import Request, current_request
+from millrace.result.eager import EagerResult
+
+if TYPE_CHECKING:
+    from millrace import _core
+    from millrace.app import Millrace
+    from millrace.task import Task
+
+
+class EagerRequest(Request):
+    """Of a task that runs in the caller's process."""
+
+    is_eager = True
+
+
+# --- One task -------------------------------------------------------------------------------------
+
+
+def apply_task(
+    task: Task[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    task_id: str | None = None,
+    retries: int = 0,
+    throw: bool | None = None,
+) -> EagerResult[Any]:
+    """Runs a task with its retries, then its callbacks or errbacks; `Task.apply` documents it."""
+    conf = getattr(task.app, "conf", None)
+    if throw is None:
+        throw = bool(getattr(conf, "task_eager_propagates", False))
+    image = _image(task, options, task_id or str(uuid.uuid4()), retries)
+    image.data = task.payload(args, kwargs)
+    state, value, text, request = _run(task, image)
+    result: EagerResult[Any] = EagerResult(image.id, value, state, text, task.name, app=task.app)
+    if state == states.SUCCESS:
+        for link in several(options.get("link")):
+            made = maybe_signature(link, app=task.app).apply((value,))
+            result._children.append(made)
+    elif state in states.PROPAGATE_STATES:
+        for errback in several(options.get("link_error")):
+            _apply_errback(task.app, errback, request, value, text)
+    if getattr(conf, "task_store_eager_result", False):
+        _store(task.app, image, state, value)
+    if throw and state in states.PROPAGATE_STATES:
+        raise value
+    return result
+
+
+def _image(task: Task[..., Any], options: Mapping[str, Any], job_id: str, retries: int) -> JobImage:
+    stamps = {key: options[key] for key in several(options.get(STAMPED)) if key in options}
+    place = Place(
+        root_id=options.get("root_id") or "",
+        parent_id=options.get("parent_id") or "",
+        group_id=options.get("group_id") or "",
+        group_index=options.get("group_index") or 0,
+        stamps=stamps,
+    )
+    headers = options.get("headers")
+    text = check_headers(headers) if headers else ""
+    return JobImage(
+        id=job_id,
+        name=task.name,
+        queue=str(options.get("queue") or task.queue),
+        headers=with_place(text, place),
+        attempt=retries + 1,
+        priority=options.get("priority") or 0,
+        max_attempts=task.policy.max_attempts,
+    )
+
+
+def _run(task: Task[..., Any], image: JobImage) -> tuple[str, Any, str | None, Request]:
+    """(state, value or error, traceback, request) of all its attempts."""
+    while True:
+        request = EagerRequest(task, cast("_core.LeasedJob", image))
+        request.kwargs = image.data
+        token = current_request.set(request)
+        try:
+            value = task.invoke(image.data)
+            if task.is_async:
+                value = run_coroutine(value)
+            return states.SUCCESS, task.result_value(value), None, request
+        except Retry as error:
+            failure: Exception = error
+        except Ignore:
+            return "IGNORED", None, None, request
+        except Reject as error:
+            return "REJECTED", error, None, request
+        except ReplaceJob as error:
+            return (*_replaced(error), request)
+        except WaitForChildren:
+            failure = WrongState(
+                "a task that runs in the caller's process cannot wait for children"
+            )
+            return states.FAILURE, failure, None, request
+        except TaskRevokedError as error:
+            return states.REVOKED, error, None, request
+        except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
+            failure = error
+            if not task.is_retryable(error) or image.attempt >= task.policy.max_attempts:
+                return states.FAILURE, error, traceback.format_exc(), request
+        finally:
+            current_request.reset(token)
+        if isinstance(failure, Retry) and request.attempt >= _bound(task, failure):
+            return states.FAILURE, failure.exc or failure, None, request
+        image.attempt += 1
+
+
+def _bound(task: Task[..., Any], error: Retry) -> int:
+    limit = error.max_retries if error.max_retries is not None else task.max_retries
+    return 1_000_000 if limit is None else limit + 1
+
+
+def _replaced(error: ReplaceJob) -> tuple[str, Any, str | None]:
+    """How what stands in the place of a task has ended."""
+    result = error.signature.apply()
+    if not hasattr(result, "state"):  # a group's
+        try:
+            return states.SUCCESS, result.get(), None
+        except Exception as failure:  # noqa: BLE001
+            return states.FAILURE, failure, traceback.format_exc()
+    return result.state, result.result, result.traceback
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine to its end: in a thread of its own if this one's event loop runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    import contextvars
+
+    answer: list[Any] = []
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            answer.append((True, context.run(asyncio.run, coroutine)))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
+            answer.append((False, error))
+
+    thread = threading.Thread(target=run, name="millrace-eager")
+    thread.start()
+    thread.join()
+    succeeded, value = answer[0]
+    if succeeded:
+        return value
+    raise value
+
+
+def _apply_errback(
+    app: Millrace, errback: Any, request: Request, error: Any, text: str | None
+) -> None:
+    from millrace.worker.intake import takes_error
+
+    sig = maybe_signature(errback, app=app)
+    task = sig.known_type() if kind_of(sig) is None else None
+    if task is not None and not sig.immutable and takes_error(task):
+        sig.apply((request, error, text))
+    else:
+        sig.apply((request.id,))
+
+
+def _store(app: Millrace, image: JobImage, state: str, value: Any) -> None:
+    """Puts the result into the store (`task_store_eager_result`): a job that is completed by this process."""
+    from millrace import _core, serializer
+
+    queue = "millrace.eager"
+    engine = app.engine
+    spec = _core.JobSpec(queue, image.name, id=image.id, value=image.data, headers=image.headers)
+    session = engine.open_session([queue], slots=1, prefetch=0, worker_name="eager")
+    try:
+        engine.enqueue([spec])
+        for job in session.take(1, 5_000):
+            if state in states.PROPAGATE_STATES:
+                body = serializer.encode_error(value)
+                session.settle(_core.Outcome(job.token, "failed", body, retryable=False))
+            else:
+                session.complete(job.token, value)
+    finally:
+        session.close()
+
+
+# --- Several --------------------------------------------------------------------------------------
+
+
+def apply_chain(
+    sig: Any,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> Any:
+    """Runs the steps of a chain; the answer is the last one's result. None for an empty chain."""
+    merged = merged_options(sig.options, options)
+    link, task_id = merged.pop("link", None), merged.pop("task_id", None)
+    link_error = merged.pop("link_error", None)
+    steps = sig.steps()
+    last: Any = None
+    given: tuple[Any, ...] = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
+    for position, step in enumerate(steps):
+        each = step.clone()
+        if link_error:
+            _link_error(each, link_error)
+        if position == len(steps) - 1:
+            if link:
+                (each.body if kind_of(each) == "chord" else each).extend_list_option("link", link)
+            if task_id and kind_of(each) is None:
+                each.options.setdefault("task_id", task_id)
+        taken = given if last is None else (last.get(),)
+        result = each.apply(taken, kwargs if last is None else None, **merged)
+        merged = {key: value for key, value in merged.items() if key == STAMPED}
+        if result is not None:
+            _first(result).parent = last
+            last = result
+    return last
+
+
+def _link_error(sig: Any, errbacks: Any) -> None:
+    for errback in several(errbacks):
+        sig.link_error(errback)
+
+
+def _first(result: Any) -> Any:
+    while result.parent is not None:
+        result = result.parent
+    return result
+
+
+def apply_group(
+    sig: Any,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> Any:
+    """Runs the tasks of a group; the answer is a `GroupResult`."""
+    from millrace.result.groups import GroupResult
+
+    merged = merged_options(sig.options, options)
+    group_id = merged.pop("task_id", None) or str(uuid.uuid4())
+    given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
+    results = [
+        each.apply(given, kwargs, **merged, group_id=group_id, group_index=position)
+        for position, each in enumerate(sig.unrolled())
+    ]
+    if len(results) == 1 and isinstance(results[0], GroupResult) and not merged.get("chord"):
+        return results[0]
+    return GroupResult(group_id, results, app=sig.app)
+
+
+def apply_chord(
+    sig: Any,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> Any:
+    """Runs a header and a body; the answer is the body's result."""
+    merged = merged_options(sig.options, options)
+    more = dict(kwargs or {})
+    body = maybe_signature(more.pop("body", None) or sig.body, clone=True)
+    for option in ("link", "link_error"):
+        for each in several(merged.pop(option, None)):
+            getattr(body, option)(each)
+    task_id = merged.pop("task_id", None)
+    given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
+    header = sig.header().apply(given, {**sig.kwargs.get("kwargs", {}), **more}, chord=True)
+    own = {"task_id": task_id} if task_id and kind_of(body) is None else {}
+    result = body.apply((header.get(),), **own)
+    if result is not None:
+        _first(result).parent = header
+    return result
