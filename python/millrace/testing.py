@@ -9,6 +9,7 @@
             assert harness.run_all() == 0           # not due yet
             harness.advance(3600)
             assert harness.run_all() == 1
+            assert harness.perform(add, 2, 3) == 5   # one job, and its result
 
 Nothing is faked: retries, priorities, expiry and time limits behave as they do in production, only the time is yours.
 """
@@ -19,9 +20,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from millrace import _core, options, serializer
+from millrace import _core, options, serializer, states
 from millrace.worker.runner import Runner
 from millrace.worker.slot import Slot
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.options import Seconds
     from millrace.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _STATES: Final = ("ready", "scheduled", "blocked", "active", "completed", "failed", "cancelled")
 _PAGE: Final = 1_000
@@ -104,6 +108,18 @@ class Harness:
             if held_back:
                 return ran
             assert ran < limit, f"{limit} attempts were run, and there are still jobs that are due"
+
+    def perform(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Enqueues one job with these arguments, runs all that is due, and answers the job's result.
+
+        Raises what the task raised in the end, and AssertionError if the job has not ended: it waits for a retry, a
+        limit, or a later time.
+        """
+        result = task.delay(*args, **kwargs)
+        self.run_all()
+        state = result.state
+        assert state in states.READY_STATES, f"{task.name} has not ended: it is {state}"
+        return result.get(timeout=0)
 
     def _run_queues(self, queues: list[str], limit: int) -> tuple[int, bool]:
         """How many attempts were run, and whether what is left may not be started."""

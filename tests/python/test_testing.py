@@ -139,3 +139,41 @@ def test_a_fixed_beginning(app):
         assert app.engine.now_ms() == 1_500
     with pytest.raises(TypeError, match="now_ms"):
         Harness(app, now_ms="x")
+
+
+def test_perform_answers_the_result_of_one_job(app):
+    @app.task
+    def double(number: int) -> int:
+        return 2 * number
+
+    @app.task
+    def fail() -> None:
+        raise LookupError("nobody")
+
+    with Harness(app) as harness:
+        assert harness.perform(double, 21) == 42
+        assert harness.perform(double, number=4) == 8
+        with pytest.raises(LookupError, match="nobody"):
+            harness.perform(fail)
+
+
+def test_perform_runs_what_the_job_enqueues_too(app):
+    @app.task
+    def child() -> str:
+        return "child"
+
+    @app.task
+    def parent() -> str:
+        return child.delay().id
+
+    with Harness(app) as harness:
+        assert app.AsyncResult(harness.perform(parent)).get(timeout=0) == "child"
+
+
+def test_perform_refuses_a_job_that_waits(app):
+    @app.task(autoretry_for=(OSError,), default_retry_delay=60)
+    def later() -> None:
+        raise OSError
+
+    with Harness(app) as harness, pytest.raises(AssertionError, match="has not ended: it is RETRY"):
+        harness.perform(later)
