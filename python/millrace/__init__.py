@@ -41,10 +41,23 @@ from millrace.result import AsyncResult, ResultSet
 from millrace.task import Task
 
 if TYPE_CHECKING:
+    from millrace.canvas import (
+        Signature,
+        chain,
+        chord,
+        chunks,
+        group,
+        maybe_signature,
+        signature,
+        subtask,
+        xmap,
+        xstarmap,
+    )
     from millrace.flows import Flow
     from millrace.limits import Rate
     from millrace.links import After, Dedup, Parent
     from millrace.log import get_task_logger
+    from millrace.result import EagerResult, GroupResult, allow_join_result
     from millrace.schedules import Solar
     from millrace.worker import Worker, WorkerOptions
 
@@ -54,7 +67,9 @@ __all__ = [
     "Celery",
     "Dedup",
     "DependencyFailed",
+    "EagerResult",
     "Flow",
+    "GroupResult",
     "Ignore",
     "JobLost",
     "MaxRetriesExceededError",
@@ -70,6 +85,7 @@ __all__ = [
     "Request",
     "ResultSet",
     "Retry",
+    "Signature",
     "SoftTimeLimitExceeded",
     "Solar",
     "Task",
@@ -79,20 +95,43 @@ __all__ = [
     "Worker",
     "WorkerOptions",
     "__version__",
+    "allow_join_result",
+    "chain",
+    "chord",
+    "chunks",
     "get_task_logger",
+    "group",
+    "maybe_signature",
+    "signature",
+    "subtask",
+    "xmap",
+    "xstarmap",
 ]
 
 
 _LAZY = {
     "After": "links",
     "Dedup": "links",
+    "EagerResult": "result",
     "Flow": "flows",
+    "GroupResult": "result",
     "Parent": "links",
     "Rate": "limits",
+    "Signature": "canvas",
     "Solar": "schedules",
     "Worker": "worker",
     "WorkerOptions": "worker",
+    "allow_join_result": "result",
+    "chain": "canvas",
+    "chord": "canvas",
+    "chunks": "canvas",
     "get_task_logger": "log",
+    "group": "canvas",
+    "maybe_signature": "canvas",
+    "signature": "canvas",
+    "subtask": "canvas",
+    "xmap": "canvas",
+    "xstarmap": "canvas",
 }
 
 
