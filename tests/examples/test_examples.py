@@ -1,0 +1,97 @@
+"""The small examples run as their docstrings say, each in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Example:
+    """A copy of an example's folder."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = folder / name
+        shutil.copytree(ROOT / "examples" / name, self.folder)
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        result = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
+    return Example(request.param, tmp_path)
+
+
+@pytest.mark.parametrize("example", ["images"], indirect=True)
+def test_a_contact_sheet_of_images(example: Example, tmp_path: Path):
+    from PIL import Image
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(5):
+        Image.new("RGB", (400, 300), (50 * number, 0, 0)).save(photos / f"{number}.jpg")
+    printed = example.run("make.py", str(photos))
+    assert "'images': 5, 'size': [640, 240]" in printed
+    with Image.open(photos / "small" / "sheet.png") as sheet:
+        reds = [sheet.getpixel((80 + 160 * column, 60))[0] for column in range(4)]
+    assert reds == [0, 50, 100, 150]
+
+
+@pytest.mark.parametrize("example", ["report"], indirect=True)
+def test_a_report_of_regions(example: Example):
+    (example.folder / "north.csv").write_text("product,cents\nnut,150\nbolt,20\n")
+    (example.folder / "south.csv").write_text("product,cents\nnut,50\n")
+    printed = example.run("make.py", "may.txt", "north.csv", "south.csv")
+    assert printed == "may.txt has 2 products\n"
+    assert (example.folder / "may.txt").read_text().split() == ["bolt", "0.20", "nut", "2.00"]
+
+
+@pytest.mark.parametrize("example", ["report"], indirect=True)
+def test_a_region_that_is_missing_spoils_the_report_and_is_told(example: Example):
+    (example.folder / "north.csv").write_text("product,cents\nnut,150\n")
+    printed = example.run("make.py", "may.txt", "north.csv", "nowhere.csv")
+    assert printed.startswith("no report:")
+    assert "FileNotFoundError" in printed
+    assert len((example.folder / "apologies.txt").read_text().splitlines()) == 1
+    assert not (example.folder / "may.txt").exists()
+
+
+FOLLOW = """
+import json
+from fastapi.testclient import TestClient
+from web import web
+
+with TestClient(web) as client:
+    assert "EventSource" in client.get("/").text
+    made = client.post("/jobs/primes", json={"limit": 100, "steps": 4})
+    seen = []
+    with client.stream("GET", made.headers["location"] + "/events") as events:
+        for line in events.iter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line[6:]))
+    percents = [each["progress"]["percent"] for each in seen[:-1]]
+    assert percents and percents == sorted(percents) and percents[-1] == 100, seen
+    print(seen[-1]["result"])
+"""
+
+
+@pytest.mark.parametrize("example", ["fastapi"], indirect=True)
+def test_live_progress_in_a_web_page(example: Example):
+    assert example.run("-c", FOLLOW, STEP_SECONDS="0.01") == "{'primes': 25}\n"
