@@ -34,11 +34,13 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 SELECT ifnull(max(position) + 1, 0) FROM dependencies WHERE job = ?1;
 
 -- name: select_dependents
--- Who waits or has waited for a job. in: depends_on; out: job, position, policy, done, its state if blocked (3) or active (4),
--- else 0; index: dependents, primary key, rowids
-SELECT d.job, d.position, d.policy, d.done, CASE WHEN EXISTS (SELECT 1 FROM blocked b WHERE b.job = d.job) THEN 3
-  WHEN EXISTS (SELECT 1 FROM active a WHERE a.job = d.job) THEN 4 ELSE 0 END
-FROM dependencies d WHERE d.depends_on = ?1 ORDER BY d.job, d.position;
+-- Who waits or has waited for a job. in: depends_on; out: job, position, policy, done; index: dependents, primary key
+SELECT job, position, policy, done FROM dependencies WHERE depends_on = ?1 ORDER BY job, position;
+
+-- name: select_standing
+-- in: job; out: its state if it is blocked (3) or active (4), else 0; index: rowids
+SELECT CASE WHEN EXISTS (SELECT 1 FROM blocked WHERE job = ?1) THEN 3
+  WHEN EXISTS (SELECT 1 FROM active WHERE job = ?1) THEN 4 ELSE 0 END;
 
 -- name: select_undone
 -- What a blocked job waits for although it has ended. in: job; out: position, policy, state, depends_on; index: primary key
@@ -52,6 +54,11 @@ SELECT depends_on FROM dependencies WHERE job = ?1 AND done = 0 AND state IS NUL
 -- name: end_dependency
 -- in: job, position, state or NULL, done; changes: dependencies; index: primary key
 UPDATE dependencies SET state = ?3, done = ?4 WHERE job = ?1 AND position = ?2;
+
+-- name: end_neighbours
+-- The same of several at once, that ended alike and hold the job back no more. in: job, first and last position, state;
+-- changes: dependencies; index: primary key
+UPDATE dependencies SET state = ?4, done = 1 WHERE job = ?1 AND position BETWEEN ?2 AND ?3;
 
 -- name: lose_dependency
 -- The same when the other job was removed: how it had ended before is kept. in: job, position, state if it had not, done;

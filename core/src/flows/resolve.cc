@@ -1,5 +1,7 @@
 #include "flows/resolve.h"
 
+#include <algorithm>
+#include <compare>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -28,6 +30,15 @@ struct Dependent {
   bool active = false;
 };
 
+// A dependency that holds its job back no more, before that is written.
+struct DoneEdge {
+  int64_t row = 0;
+  int64_t position = 0;
+  JobState state = {};
+
+  auto operator<=>(const DoneEdge&) const = default;
+};
+
 class Resolver {
  public:
   explicit Resolver(jobs::Ledger& ledger) : ledger_(ledger) {}
@@ -47,9 +58,12 @@ class Resolver {
         CountDown(note.row);
         return Status::Ok();
       case Note::Kind::kReconsider:
+        RETURN_IF_ERROR(WriteDone());
         return Reconsider(note.row);
-      case Note::Kind::kEnded:
       case Note::Kind::kGone:
+        RETURN_IF_ERROR(WriteDone());
+        break;
+      case Note::Kind::kEnded:
         break;
     }
     const bool gone = note.kind == Note::Kind::kGone;
@@ -71,15 +85,29 @@ class Resolver {
     for (;;) {
       bool found = false;
       RETURN_IF_ERROR(q.Step(&found));
-      if (!found) return Status::Ok();
-      const auto state = static_cast<JobState>(q.Int(4));
+      if (!found) break;
       dependents->push_back({.row = q.Int(0),
                              .position = q.Int(1),
                              .policy = static_cast<DependencyPolicy>(q.Int(2)),
-                             .done = q.Int(3) != 0,
-                             .blocked = state == JobState::kBlocked,
-                             .active = state == JobState::kActive});
+                             .done = q.Int(3) != 0});
     }
+    for (Dependent& dependent : *dependents) RETURN_IF_ERROR(SetStanding(&dependent));
+    return Status::Ok();
+  }
+
+  // Children that end together mostly are of one parent: it is looked up once.
+  Status SetStanding(Dependent* dependent) {
+    auto it = standing_.find(dependent->row);
+    if (it == standing_.end()) {
+      Query q(ledger_.connection(), sql::flows::kSelectStanding);
+      q.Bind(dependent->row);
+      bool found = false;
+      RETURN_IF_ERROR(q.Step(&found));
+      it = standing_.emplace(dependent->row, static_cast<JobState>(q.Int(0))).first;
+    }
+    dependent->blocked = it->second == JobState::kBlocked;
+    dependent->active = it->second == JobState::kActive;
+    return Status::Ok();
   }
 
   // A job has begun to wait when some of what it waits for had ended already.
@@ -108,6 +136,12 @@ class Resolver {
 
   Status Apply(const Dependent& dependent, Effect effect, const Note& note) {
     const bool gone = note.kind == Note::Kind::kGone;
+    if (effect == Effect::kDone && dependent.blocked && !dependent.done && !gone) {
+      CountDown(dependent.row);
+      done_.push_back({.row = dependent.row, .position = dependent.position, .state = note.state});
+      return Status::Ok();
+    }
+    RETURN_IF_ERROR(WriteDone());
     if (dependent.done) return Write(dependent, note, true);
     // What failed while the job runs counts when it comes to wait.
     if (!dependent.blocked) {
@@ -150,6 +184,7 @@ class Resolver {
     Blocked blocked;
     bool found = false;
     RETURN_IF_ERROR(LoadBlocked(ledger_, row, &blocked, &found));
+    standing_.erase(row);
     return found ? move(blocked) : Status::Ok();
   }
 
@@ -158,6 +193,28 @@ class Resolver {
     Query q(ledger_.connection(), gone ? sql::flows::kLoseDependency : sql::flows::kEndDependency);
     q.Bind(dependent.row, dependent.position, static_cast<int>(note.state), done);
     return q.Run();
+  }
+
+  // What Apply() has left: runs of neighbours in one statement each. Everything else that reads or
+  // writes dependencies comes after it.
+  Status WriteDone() {
+    if (done_.empty()) return Status::Ok();
+    std::sort(done_.begin(), done_.end());
+    for (size_t first = 0; first < done_.size();) {
+      size_t end = first + 1;
+      while (end < done_.size() && done_[end].row == done_[first].row &&
+             done_[end].state == done_[first].state &&
+             done_[end].position == done_[end - 1].position + 1) {
+        ++end;
+      }
+      Query q(ledger_.connection(), sql::flows::kEndNeighbours);
+      q.Bind(done_[first].row, done_[first].position, done_[end - 1].position,
+             static_cast<int>(done_[first].state));
+      RETURN_IF_ERROR(q.Run());
+      first = end;
+    }
+    done_.clear();
+    return Status::Ok();
   }
 
   Status Forget(const Dependent& dependent) {
@@ -174,6 +231,7 @@ class Resolver {
   }
 
   Status ReleaseCounted() {
+    RETURN_IF_ERROR(WriteDone());
     for (const int64_t row : counted_) {
       {
         Query q(ledger_.connection(), sql::flows::kCountDown);
@@ -190,8 +248,10 @@ class Resolver {
 
   jobs::Ledger& ledger_;
   std::unordered_map<int64_t, int64_t> counts_;
-  std::vector<int64_t> counted_;      // the keys of counts_, in order
-  std::optional<std::string> error_;  // of the note at hand, once it is needed
+  std::unordered_map<int64_t, JobState> standing_;  // of jobs that wait, as long as it is known
+  std::vector<DoneEdge> done_;                      // not written yet
+  std::vector<int64_t> counted_;                    // the keys of counts_, in order
+  std::optional<std::string> error_;                // of the note at hand, once it is needed
 };
 
 }  // namespace
