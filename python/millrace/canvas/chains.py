@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from millrace.canvas.joining import folded, is_empty_group, kind_of
+from millrace.canvas.joining import folded, is_empty_group, kind_of, unrolled
 from millrace.canvas.signature import Item, Signature, maybe_signature
 from millrace.canvas.stamping import StampingVisitor, collect, several, stamp_links
 
@@ -103,9 +103,7 @@ class chain(Signature[Any]):  # noqa: N801 - Celery's name
         """Its tasks as they follow each other: inner chains in their place, empty groups left out."""
         found: list[Any] = []
         for each in self.tasks:
-            sig = maybe_signature(each, app=self._app)
-            if kind_of(sig) == "group" and len(sig.tasks) == 1:
-                sig = maybe_signature(sig.tasks[0], app=self._app)
+            sig = unrolled(maybe_signature(each, app=self._app))
             found += chain._of(sig.unchain_tasks()).steps() if kind_of(sig) == "chain" else [sig]
         full = [each for each in found if not is_empty_group(each)]
         return full or found[:1]

@@ -7,11 +7,11 @@ import threading
 import traceback
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from millrace import states
 from millrace.canvas.joining import kind_of
-from millrace.canvas.signature import maybe_signature, merged_options
+from millrace.canvas.signature import maybe_signature, merged_options, owned
 from millrace.canvas.stamping import STAMPED, several
 from millrace.errors import (
     Ignore,
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from millrace import _core
     from millrace.app import Millrace
     from millrace.task import Task
+
+
+_NESTED: Final[dict[str, Any]] = {"_nested": True}
+"""An option that tells a part that it is not the whole canvas."""
+
+_OF_THE_END: Final = ("group_id", "group_index", "chord")
 
 
 class EagerRequest(Request):
@@ -220,13 +226,15 @@ def apply_chain(
 ) -> Any:
     """Runs the steps of a chain; the answer is the last one's result. None for an empty chain."""
     merged = merged_options(sig.options, options)
+    merged.pop("_nested", None)
     link, task_id = merged.pop("link", None), merged.pop("task_id", None)
     link_error = merged.pop("link_error", None)
+    at_end: dict[str, Any] = {key: merged.pop(key) for key in _OF_THE_END if key in merged}
     steps = sig.steps()
     last: Any = None
     given: tuple[Any, ...] = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
     for position, step in enumerate(steps):
-        each = step.clone()
+        each = owned(step.clone(), sig.app)
         if link_error:
             _link_error(each, link_error)
         if position == len(steps) - 1:
@@ -234,9 +242,11 @@ def apply_chain(
                 (each.body if kind_of(each) == "chord" else each).extend_list_option("link", link)
             if task_id and kind_of(each) is None:
                 each.options.setdefault("task_id", task_id)
+            if kind_of(each) is None:
+                merged.update(at_end)
         taken = given if last is None else (last.get(),)
-        result = each.apply(taken, kwargs if last is None else None, **merged)
-        merged = {key: value for key, value in merged.items() if key == STAMPED}
+        result = each.apply(taken, kwargs if last is None else None, **merged, **_NESTED)
+        merged = {}
         if result is not None:
             _first(result).parent = last
             last = result
@@ -264,13 +274,16 @@ def apply_group(
     from millrace.result.groups import GroupResult
 
     merged = merged_options(sig.options, options)
+    is_whole = not merged.pop("_nested", False)
     group_id = merged.pop("task_id", None) or str(uuid.uuid4())
     given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
     results = [
-        each.apply(given, kwargs, **merged, group_id=group_id, group_index=position)
+        owned(each, sig.app).apply(
+            given, kwargs, **{**merged, **_NESTED, "group_id": group_id, "group_index": position}
+        )
         for position, each in enumerate(sig.unrolled())
     ]
-    if len(results) == 1 and isinstance(results[0], GroupResult) and not merged.get("chord"):
+    if is_whole and len(results) == 1 and isinstance(results[0], GroupResult):
         return results[0]
     return GroupResult(group_id, results, app=sig.app)
 
@@ -283,16 +296,19 @@ def apply_chord(
 ) -> Any:
     """Runs a header and a body; the answer is the body's result."""
     merged = merged_options(sig.options, options)
+    merged.pop("_nested", None)
     more = dict(kwargs or {})
-    body = maybe_signature(more.pop("body", None) or sig.body, clone=True)
+    body = owned(maybe_signature(more.pop("body", None) or sig.body, clone=True), sig.app)
     for option in ("link", "link_error"):
         for each in several(merged.pop(option, None)):
             getattr(body, option)(each)
     task_id = merged.pop("task_id", None)
     given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
-    header = sig.header().apply(given, {**sig.kwargs.get("kwargs", {}), **more}, chord=True)
+    header = owned(sig.header(), sig.app).apply(
+        given, {**sig.kwargs.get("kwargs", {}), **more}, **_NESTED
+    )
     own = {"task_id": task_id} if task_id and kind_of(body) is None else {}
-    result = body.apply((header.get(),), **own)
+    result = body.apply((header.get(),), **own, **_NESTED)
     if result is not None:
         _first(result).parent = header
     return result

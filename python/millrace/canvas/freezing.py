@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from millrace.canvas.joining import kind_of
-from millrace.canvas.signature import maybe_signature
+from millrace.canvas.signature import maybe_signature, owned
 from millrace.errors import InvalidArgument
 from millrace.result import AsyncResult
 
@@ -22,8 +22,10 @@ def new_id(app: Millrace) -> str:
         return str(uuid.uuid4())
 
 
-def freeze(sig: Any, job_id: str | None) -> Any:
+def freeze(sig: Any, job_id: str | None, app: Millrace | None = None) -> Any:
     """Gives each part the option `task_id`, unless it has one; answers the result of the whole."""
+    if app is not None:
+        owned(sig, app)
     kind = kind_of(sig)
     if kind == "chain":
         return _freeze_chain(sig, job_id)
@@ -42,7 +44,7 @@ def _freeze_chain(sig: Any, job_id: str | None) -> Any:
     for position, step in enumerate(steps):
         is_last = position == len(steps) - 1
         last_id = sig.options.get("task_id") or job_id
-        result = freeze(step, last_id if is_last else None)
+        result = freeze(step, last_id if is_last else None, sig.app)
         _first(result).parent = before
         before = result
     return before
@@ -54,15 +56,15 @@ def _freeze_group(sig: Any, group_id: str | None) -> Any:
     sig.tasks = [maybe_signature(each) for each in sig.unrolled()]
     made = sig.options.get("task_id") or group_id or new_id(sig.app)
     sig.options["task_id"] = made
-    return GroupResult(made, [freeze(each, None) for each in sig.tasks], app=sig.app)
+    return GroupResult(made, [freeze(each, None, sig.app) for each in sig.tasks], app=sig.app)
 
 
 def _freeze_chord(sig: Any, job_id: str | None) -> Any:
     sig.tasks = sig.header()
-    header = freeze(sig.tasks, None)
+    header = freeze(sig.tasks, None, sig.app)
     if sig.body is None:
         return header
-    body = freeze(sig.body, sig.options.get("task_id") or job_id)
+    body = freeze(sig.body, sig.options.get("task_id") or job_id, sig.app)
     _first(body).parent = header
     return body
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,12 +16,16 @@ def kind_of(sig: Any) -> str | None:
 
 def is_empty_group(sig: Any) -> bool:
     """Whether it is a group without tasks."""
-    return kind_of(sig) == "group" and not sig.tasks
+    return kind_of(sig) == "group" and (not sig.tasks or next(sig.unrolled(), None) is None)
 
 
 def unrolled(sig: Any) -> Any:
     """The only task of a group that has one; anything else as it is."""
-    return sig.tasks[0] if kind_of(sig) == "group" and len(sig.tasks) == 1 else sig
+    if kind_of(sig) == "group":
+        members = list(itertools.islice(sig.unrolled(), 2))
+        if len(members) == 1:
+            return members[0]
+    return sig
 
 
 def joined(left: Any, right: Any) -> Any:
@@ -55,6 +60,8 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
     given = [maybe_signature(each, app=app) for each in tasks]
     for position, sig in enumerate(given):
         each = unrolled(sig)
+        if is_empty_group(each):
+            continue
         if not steps and kind_of(each) == "group" and position > 0:
             # Nothing but empty groups so far: it is the group that the others follow.
             made = each

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from millrace import _core
 from millrace.canvas.builtin import LAUNCH
 from millrace.canvas.joining import kind_of
-from millrace.canvas.signature import Signature, maybe_signature, merged_options
+from millrace.canvas.signature import Signature, maybe_signature, merged_options, owned
 from millrace.canvas.stamping import STAMPED, several
 from millrace.errors import InvalidArgument
 from millrace.flows import Flow, Node
@@ -117,9 +117,7 @@ class Plan:
 
     def put(self, sig: Any, call: Call) -> End | None:
         """Adds the jobs of a part; None if it has none."""
-        sig = maybe_signature(sig)
-        if sig._app is None and sig._type is None:
-            sig._app = self.app
+        sig = owned(maybe_signature(sig), self.app)
         kind = kind_of(sig)
         self._depth += 1
         try:
@@ -399,8 +397,7 @@ class Plan:
         if kind_of(sig) not in (None, "xmap", "xstarmap"):
             # Its first jobs could be several, and those that follow them must not fail if it is not needed.
             sig = Signature(LAUNCH, (), {"signature": sig}, app=self.app)
-        if sig._app is None and sig._type is None:
-            sig._app = self.app
+        owned(sig, self.app)
         place = self._place(sig.options, Call(source=One(index, None)))
         place.after, place.immutable = "failure", bool(sig.immutable)
         after = [_core.Dependency(index, policy="on_failure")]

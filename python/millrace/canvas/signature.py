@@ -467,5 +467,12 @@ def maybe_signature(d: Any, app: Millrace | None = None, clone: bool = False) ->
     return d
 
 
+def owned(sig: Any, app: Millrace) -> Any:
+    """The signature; if it belongs to no application, from now on to this one."""
+    if sig._app is None and sig._type is None:
+        sig._app = app
+    return sig
+
+
 subtask = signature
 maybe_subtask = maybe_signature
