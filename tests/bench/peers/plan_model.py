@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from cells import Cell, Goal, Group, Row, concurrency, node, ours_node, ours_python, pools, python
 
+# process is what Redis without fsync compares with; power is what a store promises by default.
+LEVELS = ("process", "power")
+
 NODE_DELAYED = Group(
     "node-delayed",
     (
@@ -45,17 +48,18 @@ def _node_flows(
     return Group(
         f"node-{mode}",
         (
-            ours_node(mode, ours, "power", variants=variants),
+            *(ours_node(mode, ours, level, variants=variants) for level in LEVELS),
             Cell("BullMQ", "bullmq", node("bullmq", mode, theirs), "none", variants=variants),
         ),
-        (
+        tuple(
             Row(
                 f"Node: flow of a parent and 10 children, {words}",
-                "millrace power",
+                f"millrace {level}",
                 "BullMQ",
-                "power",
+                level,
                 Goal("ratio", ratio),
-            ),
+            )
+            for level in LEVELS
         ),
     )
 
@@ -79,12 +83,15 @@ def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
     return Group(
         f"python-{shape}",
         (
-            Cell(
-                "millrace power",
-                "millrace",
-                cell(python("millrace", "flow", ours)),
-                durability="power",
-                variants=pools(("solo", 1), ("threads", 1)),
+            *(
+                Cell(
+                    f"millrace {level}",
+                    "millrace",
+                    cell(python("millrace", "flow", ours)),
+                    durability=level,
+                    variants=pools(("solo", 1), ("threads", 1)),
+                )
+                for level in LEVELS
             ),
             Cell(
                 "Celery",
@@ -94,14 +101,15 @@ def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
                 variants=pools(("prefork", 2), ("threads", 1), ("threads", 4)),
             ),
         ),
-        (
+        tuple(
             Row(
                 f"Python: {words}, from enqueueing to the last result",
-                "millrace power",
+                f"millrace {level}",
                 "Celery",
-                "power",
+                level,
                 Goal("ratio", 50),
-            ),
+            )
+            for level in LEVELS
         ),
     )
 

@@ -30,7 +30,7 @@ from redis_servers import RedisServers
 from report import Line, line_of, table, write_document, write_json
 
 BUSY_LOAD = 0.7
-ALONE = ("memory", "recovery", "cpu", "core")
+ALONE = ("memory", "recovery", "cpu", "core", "schedules")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -61,6 +61,7 @@ def alone(
         "recovery": lambda: standing.recovery(bench),
         "cpu": lambda: standing.idle_cpu(bench, redis, skip),
         "core": lambda: core_bench.measure(runs),
+        "schedules": lambda: core_bench.measure_schedules(runs),
     }
     lines: list[Line] = []
     for name, part in parts.items():
