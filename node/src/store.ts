@@ -14,6 +14,7 @@ import { Flow } from "./flow.js";
 import { keepNumbers } from "./job-options.js";
 import { Limits } from "./limits.js";
 import type { NativeStoreOptions } from "./native.cjs";
+import { isInternalQueue } from "./queue-names.js";
 import { Schedules } from "./schedules.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
 import { type Transaction, type TransactionOptions, runTransaction } from "./transaction.js";
@@ -211,11 +212,13 @@ export class Store {
   }
 
   async queues(): Promise<QueueCounts[]> {
-    return new Reader(await this.#open().call((engine) => engine.listQueues())).list(readCounts);
+    const reader = new Reader(await this.#open().call((engine) => engine.listQueues()));
+    return reader.list(readCounts).filter((each) => !isInternalQueue(each.queue));
   }
 
   async workers(): Promise<WorkerInfo[]> {
-    return new Reader(await this.#open().call((engine) => engine.listWorkers())).list(readWorker);
+    const reader = new Reader(await this.#open().call((engine) => engine.listWorkers()));
+    return reader.list(readWorker).filter((each) => !each.queues.every(isInternalQueue));
   }
 
   async cancel(

@@ -425,8 +425,9 @@ def test_several_queues(app, pool):
 def test_the_worker_is_listed(app):
     with running(app, name="listed@%h", concurrency=3):
         name = f"listed@{socket.gethostname()}"
-        until(lambda: any(w.name == name for w in app.engine.list_workers()))
-        (worker,) = [w for w in app.engine.list_workers() if w.name == name]
+        # Beside it stands the session that listens to app.control.
+        until(lambda: len([w for w in app.engine.list_workers() if w.name == name]) == 2)
+        (worker,) = [w for w in app.engine.list_workers() if w.queues == ["default"]]
         assert (worker.language, worker.slots, worker.queues, worker.alive) == (
             "python",
             3,

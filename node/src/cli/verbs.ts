@@ -4,6 +4,7 @@ import { createInterface } from "node:readline/promises";
 
 import { MillraceError } from "../errors.js";
 import { native } from "../native.cjs";
+import { isInternalQueue } from "../queue-names.js";
 import type { Store } from "../store.js";
 import { clean, count, size } from "./text.js";
 import {
@@ -84,9 +85,11 @@ async function confirm(args: Args, question: string): Promise<void> {
 
 export const inspect: Verb = async (store, args) => {
   if (args.job !== undefined) return shown(await ask(store, "job", args.job, args.queue), jobView);
-  const raw = await ask(store, "inspect");
-  if (args.queue === "") return shown(raw, inspectView);
-  const all = JSON.parse(raw) as InspectAnswer;
+  const all = JSON.parse(await ask(store, "inspect")) as InspectAnswer;
+  all.queues = all.queues.filter((each) => !isInternalQueue(each.queue));
+  // The session of a Python worker that listens for commands; the worker has others.
+  all.workers = all.workers.filter((each) => !each.queues.every(isInternalQueue));
+  if (args.queue === "") return shown(JSON.stringify(all), inspectView);
   all.queues = all.queues.filter((each) => each.queue === args.queue);
   all.workers = all.workers.filter((each) => each.queues.includes(args.queue));
   if (all.queues.length === 0 && all.workers.length === 0) {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from millrace.aio import AppCalls
+    from millrace.app.control import Control
     from millrace.events import Events
     from millrace.flows import Flow
     from millrace.limits import DedupKeys, Groups, Limits
@@ -287,6 +288,13 @@ class Millrace(Registry):
 
             self._aio = AppCalls(self)
         return self._aio
+
+    @property
+    def control(self) -> Control:
+        """Commands to workers, and questions to them. See `millrace.app.control`."""
+        from millrace.app.control import Control
+
+        return Control(self)
 
     # --- Queues -----------------------------------------------------------------------------------
 

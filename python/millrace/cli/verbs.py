@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from millrace import _core
 from millrace.cli import text, views
 from millrace.errors import NotFound, WrongState
+from millrace.queue_names import is_internal
 
 
 class Answer(NamedTuple):
@@ -54,15 +55,19 @@ def inspect(engine: _core.Engine, args: Namespace) -> Answer:
     """Queues and workers, or one job."""
     if args.job is not None:
         return _shown(engine.job_json(args.job, args.queue), views.job)
-    raw = engine.inspect_json()
+    answer = json.loads(engine.inspect_json())
+    answer["queues"] = [each for each in answer["queues"] if not is_internal(each["queue"])]
+    # The session that listens for commands is the worker's, which has others.
+    answer["workers"] = [
+        each for each in answer["workers"] if not all(map(is_internal, each["queues"]))
+    ]
     if args.queue:
-        answer = json.loads(raw)
         answer["queues"] = [each for each in answer["queues"] if each["queue"] == args.queue]
         answer["workers"] = [each for each in answer["workers"] if args.queue in each["queues"]]
         if not answer["queues"] and not answer["workers"]:
             raise NotFound(f"there is no queue {args.queue!r} in {engine.path}")
-        raw = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return _shown(raw, views.inspect)
+    raw = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Answer(raw, views.inspect(answer))
 
 
 def _dead(engine: _core.Engine, args: Namespace) -> str:

@@ -56,6 +56,7 @@ class AsyncioPool(BasePool):
         # Tokens of plain functions that run, also of jobs that have ended.
         self._threads: set[int] = set()
         self._counted: dict[str, int] = {}
+        self._full = False
         self._former: list[_Station] = []
         self._watchdog = Watchdog(self._find, options)
 
@@ -75,9 +76,7 @@ class AsyncioPool(BasePool):
         self._loop = loop
         # A thread for each plain function that may run at once: behind the few of the loop's own executor jobs
         # would wait with their leases and time limits running.
-        loop.set_default_executor(
-            ThreadPoolExecutor(min(self.concurrency, _THREADS_MAX), "millrace-plain")
-        )
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS_MAX, "millrace-plain"))
         self._watched = Watched(loop, self._news)
         self._station = self._open()
         self._verbose = logger.isEnabledFor(INFO)
@@ -105,7 +104,7 @@ class AsyncioPool(BasePool):
         runner = Runner(self.app, session, totals=self._counted)
         runner.watchdog = self._watchdog if self._watchdog.wanted else None
         batches = AsyncioBatches(
-            runner, self.concurrency, self._coroutines, self._wanted, self._end_if_done
+            runner, self.concurrency, self._coroutines, self._wanted, self._job_ended
         )
         return _Station(session, runner, batches)
 
@@ -187,8 +186,13 @@ class AsyncioPool(BasePool):
 
     def _fill(self, station: _Station) -> None:
         while not station.closed:
+            # What is claimed ahead waits in the session, where it can go back to the queue.
+            free = station.batches.slots - len(self._coroutines)
+            self._full = free <= 0
+            if self._full and station is self._station and self.mailbox.stage == 0:
+                return
             try:
-                jobs = station.session.take(_BATCH, 0)
+                jobs = station.session.take(max(1, min(_BATCH, free)), 0)
             except Closed:
                 station.closed = True
                 station.batches.flush()
@@ -197,6 +201,11 @@ class AsyncioPool(BasePool):
                 return
             for job in jobs:
                 self._start(job, station)
+
+    def _job_ended(self) -> None:
+        if self._full:
+            self._fill(self._station)
+        self._end_if_done()
 
     def _end_if_done(self) -> None:
         if self._station.closed and not self._coroutines and not self._done.done():
@@ -254,7 +263,7 @@ class AsyncioPool(BasePool):
             self._coroutines.pop(token, None)
             if runner.watchdog is not None:
                 runner.watchdog.leave(token)
-            self._end_if_done()
+            self._job_ended()
 
     def _plain(self, token: int, task: Task[..., Any], payload: Any) -> Any:
         self._threads.add(token)

@@ -43,6 +43,11 @@ class AsyncioBatches:
         self._open: dict[str, Batch] = {}
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def slots(self) -> int:
+        """How many jobs there may be at once, with those that gather."""
+        return self._slots.total
+
     def resize(self, slots: int) -> None:
         """Changes how many jobs run alone."""
         self._slots.resize(slots)

@@ -135,7 +135,7 @@ class ThreadedPool(BasePool):
         options: WorkerOptions,
         mailbox: Mailbox,
         *,
-        terminate: Callable[[int], None] | None = None,
+        terminate: Callable[[int, str], None] | None = None,
         hard_limit: Callable[[int], None] | None = None,
         hard_limit_exit_code: int = -1,
     ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from millrace import signals
 from millrace.errors import Closed
 from millrace.pools.base import ThreadedPool
+from millrace.worker import main as worker_main
 from millrace.worker.mailbox import DONE
 from millrace.worker.slot import Slot
 
@@ -32,7 +34,7 @@ class SoloPool(ThreadedPool):
         options: WorkerOptions,
         mailbox: Mailbox,
         *,
-        terminate: Callable[[int], None] | None = None,
+        terminate: Callable[[int, str], None] | None = None,
         hard_limit: Callable[[int], None] | None = None,
         hard_limit_exit_code: int = -1,
     ) -> None:
@@ -52,6 +54,8 @@ class SoloPool(ThreadedPool):
         watcher = threading.Thread(target=self._watch, name="millrace-mailbox", daemon=True)
         self.station.monitor.start()
         watcher.start()
+        if signals.worker_process_init.receivers and not worker_main.in_child:
+            signals.worker_process_init.send(sender=None)
         self.announce()
         try:
             self._work(slot)

@@ -58,6 +58,11 @@ class Slots:
         self._extra = 0
         self._lock = threading.Lock()
 
+    @property
+    def total(self) -> int:
+        """How many there are now."""
+        return self._base + self._extra
+
     def resize(self, base: int) -> None:
         """Changes how many jobs run alone."""
         with self._lock:

@@ -10,7 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace import _core, log, serializer, signals
-from millrace.errors import MillraceError, TimeLimitExceeded
+from millrace.errors import MillraceError, SoftTimeLimitExceeded, TimeLimitExceeded
 from millrace.log import logger
 from millrace.pools import link
 from millrace.pools.child_process import (
@@ -129,8 +129,12 @@ class Child:
                     self._mailbox.post(ABORT if kind == link.ABORT else STOP)
         self._mailbox.post(STOP)  # the supervisor is gone: what runs may finish, then this ends too
 
-    def _terminate(self, token: int) -> None:
+    def _terminate(self, token: int, signal: str) -> None:
         """Ends this process because its job was revoked with terminate=True. Called by the monitor's thread."""
+        request = self._pool.station.runner.running.get(token)
+        if signal == "SIGUSR1" and request is not None:  # as Celery has it
+            request.interrupt(token, SoftTimeLimitExceeded)
+            return
         logger.warning("Ending the process: its job was revoked")
         self._leave(revoked(token, "terminated"), EXIT_TERMINATED)
 

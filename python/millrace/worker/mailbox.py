@@ -41,6 +41,7 @@ class Mailbox:
         stage: 0: works, 1: finishes what runs, 2: cancels what runs, 3: leaves.
         restart: Whether the program is to be started again when the worker has ended.
         signal: The first signal that asked it to end; None if it was none.
+        on_stop: Called when the first stage is entered.
     """
 
     def __init__(self, soft_s: float = 0) -> None:
@@ -56,6 +57,7 @@ class Mailbox:
         self._calls_lock = threading.Lock()
         self.stage = 0
         self.restart = False
+        self.on_stop: Callable[[], None] | None = None
         self.signal: signal.Signals | None = None
 
     def fileno(self) -> int:
@@ -120,6 +122,8 @@ class Mailbox:
             self._to(max(self.stage, 1))
         elif message == ABORT:
             self.stage = max(self.stage, COLD_STAGE)
+        if before == 0 < self.stage and self.on_stop is not None:
+            self.on_stop()
         return self.stage != before
 
     def _to(self, stage: int) -> None:

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from typing import TYPE_CHECKING, Any, Final
 
-from millrace import log
+from millrace import log, signals
 from millrace.beat.sync import begin_schedules
 from millrace.errors import InvalidArgument, WrongState
 from millrace.log import logger
-from millrace.worker.mailbox import ABORT, STOP, Mailbox
+from millrace.worker.locate import import_modules, location_of
+from millrace.worker.mailbox import ABORT, COLD_STAGE, STOP, Mailbox, show_stacks_on_request
 from millrace.worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from millrace.app import Millrace
     from millrace.options import Seconds
+    from millrace.pools.base import BasePool
+    from millrace.worker.control_server import ControlServer
 
+
+_HEARTBEAT_S: Final = 2.0
 
 in_child = False
 """Whether this process is a child of a pool: what it imports must not start a worker of its own."""
-
-
-class Pool(Protocol):
-    """What runs the jobs. It reads the mailbox and ends by it."""
-
-    on_ready: Callable[[], None] | None
-
-    def run(self) -> int:
-        """Works until it is stopped, and calls `on_ready` once it works; answers the exit status."""
-        ...
 
 
 class Worker:
@@ -71,8 +67,11 @@ class Worker:
         self._mailbox = Mailbox(self.options.soft_shutdown_timeout)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
+        self._hearts = threading.Event()
         self._failure: BaseException | None = None
         self._status = 0
+        self._since = time.monotonic()
+        self.pool: BasePool
 
     def __repr__(self) -> str:
         return f"<Worker {self.hostname} of {self.app.name}>"
@@ -89,46 +88,98 @@ class Worker:
                 "a process of the pool imports this program to find its tasks, and that starts a worker again: "
                 'put what starts it under `if __name__ == "__main__":`'
             )
-        options = self.options
-        logger.info(
-            "%s works on %s: %d %s, queues %s, %d tasks",
-            self.app.name,
-            self.app.store,
-            options.concurrency,
-            options.pool,
-            ", ".join(options.queues or (self.app.default_queue,)),
-            len(self.app.tasks),
-        )
+        self._prepare()
+        self._mailbox.on_stop = self._stopping
         self._mailbox.install_signals()
+        control: ControlServer | None = None
         try:
             begin_schedules(self.app)
-            pool = self._pool()
-            pool.on_ready = self._ready.set
-            return pool.run()
+            self.pool = pool = make_pool(self.app, self.options, self._mailbox, self._location)
+            if self.options.remote_control:
+                from millrace.worker.control_server import ControlServer
+
+                control = ControlServer(self)
+            pool.on_ready = self._announce
+            self._status = pool.run()
+            return self._status
         finally:
+            if control is not None:
+                control.close()
+            self._hearts.set()
             self._mailbox.close()
+            signals.worker_shutdown.send(sender=self)
 
-    def _pool(self) -> Pool:
-        """The pool that the options name; others are not even imported."""
-        kind = self.options.pool
-        if kind == "solo":
-            from millrace.pools.solo import SoloPool
-
-            return SoloPool(self.app, self.options, self._mailbox)
-        if kind == "threads":
-            from millrace.pools.threads import ThreadsPool
-
-            return ThreadsPool(self.app, self.options, self._mailbox)
-        if kind == "asyncio":
-            from millrace.pools.asyncio import AsyncioPool
-
-            return AsyncioPool(self.app, self.options, self._mailbox)
-        from millrace.pools.processes import ProcessesPool
-        from millrace.worker.locate import location_of
-
-        return ProcessesPool(
-            self.app, self.options, self._mailbox, self._location or location_of(self.app)
+    def _prepare(self) -> None:
+        """Imports what is to be imported, and tells who wants to know, in the order that Celery has."""
+        app, options = self.app, self.options
+        import_modules(app, options.include)
+        conf = getattr(app, "conf", None)
+        signals.celeryd_init.send(
+            sender=self.hostname, instance=self, conf=conf, options=options.to_json()
         )
+        signals.worker_init.send(sender=self)
+        signals.celeryd_after_setup.send(sender=self.hostname, instance=self, conf=conf)
+        logger.info(
+            "%s works on %s: %d %s, queues %s, %d tasks",
+            app.name,
+            app.store,
+            options.concurrency,
+            options.pool,
+            ", ".join(options.queues or (app.default_queue,)),
+            len(app.tasks),
+        )
+
+    def _announce(self) -> None:
+        """The pool takes jobs."""
+        logger.info("%s ready.", self.hostname)
+        if signals.heartbeat_sent.receivers:
+            threading.Thread(target=self._beat, name="millrace-heartbeat", daemon=True).start()
+        signals.worker_ready.send(sender=self)
+        self._ready.set()
+
+    def _beat(self) -> None:
+        """Tells receivers of `heartbeat_sent`; without any there is no such thread."""
+        while not self._hearts.wait(_HEARTBEAT_S):
+            signals.heartbeat_sent.send(sender=self)
+
+    def _stopping(self) -> None:
+        """It was told to stop."""
+        asked = self._mailbox.signal
+        signals.worker_shutting_down.send(
+            sender=self.hostname,
+            sig=asked.name if asked is not None else "",
+            how="Warm" if self._mailbox.stage < COLD_STAGE else "Cold",
+            exitcode=0,
+        )
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it ended in order to be started again: by SIGHUP."""
+        return self._mailbox.restart
+
+    def stats(self) -> dict[str, Any]:
+        """Figures, by the names that Celery gives them."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        names = [name for name in dir(usage) if name.startswith("ru_")]
+        return {
+            "total": self.pool.totals(),
+            "pid": os.getpid(),
+            "clock": str(self.app.engine.now_ms()),
+            "uptime": round(time.monotonic() - self._since),
+            "pool": self.pool.describe(),
+            "broker": {
+                "transport": "sqlite",
+                "hostname": self.app.store,
+                "transport_options": {},
+                "durability": self.options.durability or self.app.durability,
+            },
+            "prefetch_count": self.options.prefetch,
+            "rusage": {name[3:]: getattr(usage, name) for name in names},
+        }
+
+    def send_heartbeat(self) -> None:
+        """Tells receivers of `heartbeat_sent` now."""
+        signals.heartbeat_sent.send(sender=self)
 
     # --- In a thread of its own -------------------------------------------------------------------
 
@@ -146,7 +197,7 @@ class Worker:
 
     def _main(self) -> None:
         try:
-            self._status = self.run()
+            self.run()
         except BaseException as error:  # noqa: BLE001 - raised in the thread that called start() or join()
             self._failure = error
         finally:
@@ -197,6 +248,92 @@ class Worker:
     terminate = abort
 
 
+class WorkController(Worker):
+    """The same with Celery's manners: `app.Worker(hostname="w1@%h").start()` works in the calling thread.
+
+    Args:
+        app: The application.
+        hostname: The node name.
+        pool_cls: Another name for `pool`.
+        **given: Keywords of `WorkerOptions`, and those of Celery that mean nothing here.
+    """
+
+    def __init__(
+        self,
+        app: Millrace,
+        hostname: str | None = None,
+        *,
+        pool_cls: str | None = None,
+        **given: Any,
+    ) -> None:
+        for name in given.keys() & _WITHOUT_MEANING:
+            del given[name]
+        if pool_cls is not None:
+            given.setdefault("pool", pool_cls)
+        if hostname is not None:
+            given["name"] = hostname
+        super().__init__(app, **given)
+
+    def start(self) -> Worker:
+        """Sets up the log and works in the calling thread until it is stopped; `exitcode` says how it ended."""
+        log.configure(self.options.loglevel)
+        self.run()
+        return self
+
+    @property
+    def exitcode(self) -> int:
+        """The exit status."""
+        return self._status
+
+
+_WITHOUT_MEANING: Final = frozenset(
+    {
+        "beat",
+        "events",
+        "executable",
+        "heartbeat_interval",
+        "no_color",
+        "optimization",
+        "pidfile",
+        "quiet",
+        "ready_callback",
+        "redirect_stdouts",
+        "schedule",
+        "schedule_filename",
+        "scheduler",
+        "scheduler_cls",
+        "statedb",
+        "task_events",
+        "traceback",
+        "without_gossip",
+        "without_heartbeat",
+        "without_mingle",
+    }
+)
+
+
+def make_pool(
+    app: Millrace, options: WorkerOptions, mailbox: Mailbox, location: str | None
+) -> BasePool:
+    """The pool that the options name; others are not even imported."""
+    kind = options.pool
+    if kind == "solo":
+        from millrace.pools.solo import SoloPool
+
+        return SoloPool(app, options, mailbox)
+    if kind == "threads":
+        from millrace.pools.threads import ThreadsPool
+
+        return ThreadsPool(app, options, mailbox)
+    if kind == "asyncio":
+        from millrace.pools.asyncio import AsyncioPool
+
+        return AsyncioPool(app, options, mailbox)
+    from millrace.pools.processes import ProcessesPool
+
+    return ProcessesPool(app, options, mailbox, location or location_of(app))
+
+
 def run_worker(
     app: Millrace, options: WorkerOptions | None = None, *, location: str | None = None
 ) -> int:
@@ -206,7 +343,11 @@ def run_worker(
     """
     worker = Worker(app, options, location=location)
     log.configure(worker.options.loglevel)
+    show_stacks_on_request()
     status = worker.run()
+    if worker.restarts:
+        # Whatever runs still is ended by this; the store gives it to others.
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program again
     if status != 0:
         # Threads of jobs that would not end are still there; the interpreter would wait for them.
         logging.shutdown()

@@ -39,7 +39,7 @@ class Monitor(threading.Thread):
         self,
         runner: Runner,
         *,
-        terminate: Callable[[int], None] | None = None,
+        terminate: Callable[[int, str], None] | None = None,
         hard_limit_exit_code: int = -1,
     ) -> None:
         super().__init__(name="millrace-monitor", daemon=True)
@@ -59,7 +59,7 @@ class Monitor(threading.Thread):
                 if (
                     self._terminate is not None
                     and signal.kind == "cancel"
-                    and signal.reason == TERMINATE
+                    and signal.reason.partition(":")[0] == TERMINATE
                 ):
-                    self._terminate(signal.token)
+                    self._terminate(signal.token, signal.reason.partition(":")[2])
                 self._runner.deliver(signal)

@@ -7,22 +7,12 @@ import socket
 from typing import Final
 
 DEFAULT_NAME: Final = "worker"
-CONTROL_PREFIX: Final = "millrace.control."
-"""Queues of this prefix carry commands to workers."""
-INTERNAL_PREFIX: Final = "millrace."
-"""Queues of this prefix are Millrace's own: listings for people leave them out."""
-
 _FORMAT: Final = re.compile("%(.)")
 
 
 def host_name() -> str:
     """This machine's name."""
     return socket.gethostname()
-
-
-def is_internal(queue: str) -> bool:
-    """Whether a queue is Millrace's own, so that listings leave it out."""
-    return queue.startswith(INTERNAL_PREFIX)
 
 
 def expand(text: str, node: str = "", **more: str) -> str:

@@ -1,0 +1,105 @@
+"""What `app.control` does in the store itself, so that it holds for all workers: cancels and rates."""
+
+from __future__ import annotations
+
+import signal as signals_of_os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from millrace import _core, options
+from millrace.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from millrace.app import Millrace
+
+_UNFINISHED: Final = ("ready", "scheduled", "blocked", "active")
+_PAGE: Final = 1_000
+TERM: Final = "SIGTERM"
+
+
+def terminate_reason(signal: str | int | None) -> str:
+    """The reason of a cancel that also ends the process; Celery's names and numbers of signals are understood."""
+    from millrace.result import TERMINATE
+
+    if signal is None or signal == TERM:
+        return TERMINATE
+    if isinstance(signal, int):
+        name = signals_of_os.Signals(signal).name
+    else:
+        name = signal if signal.startswith("SIG") else f"SIG{signal}"
+    if name not in signals_of_os.Signals.__members__:
+        raise InvalidArgument(f"signal must be a name such as SIGTERM or SIGKILL, not {signal!r}")
+    return TERMINATE if name == TERM else f"{TERMINATE}:{name}"
+
+
+def revoke_jobs(
+    app: Millrace, ids: Iterable[str], *, terminate: bool = False, signal: str | int | None = None
+) -> list[str]:
+    """Cancels jobs by their ids; answers those that were waiting or running. Unknown ids are left out."""
+    reason = terminate_reason(signal) if terminate else "revoked"
+    done = []
+    for job_id in ids:
+        try:
+            outcome = app.engine.cancel(options.check_text("task_id", job_id), reason=reason)
+        except NotFound:
+            continue
+        if outcome != "finished":
+            done.append(job_id)
+    return done
+
+
+def revoke_stamped(
+    app: Millrace,
+    headers: Mapping[str, Any],
+    *,
+    terminate: bool = False,
+    signal: str | int | None = None,
+) -> list[str]:
+    """Cancels the waiting and running jobs that bear one of these stamps; reads all of them. Answers their ids."""
+    from millrace.headers import read_place
+
+    wanted = {name: set(map(str, several(value))) for name, value in headers.items()}
+    found = []
+    for job in _unfinished(app.engine):
+        stamps = read_place(job.spec.headers).stamps if job.spec.headers else {}
+        if any(
+            wanted[name] & set(map(str, several(value)))
+            for name, value in stamps.items()
+            if name in wanted
+        ):
+            found.append(job.spec.id)
+    return revoke_jobs(app, found, terminate=terminate, signal=signal)
+
+
+def several(value: Any) -> list[Any]:
+    """A list of one or several."""
+    return list(value) if isinstance(value, list | tuple | set) else [value]
+
+
+def _unfinished(engine: _core.Engine) -> list[_core.JobInfo]:
+    jobs: list[_core.JobInfo] = []
+    for counts in engine.list_queues():
+        for state in _UNFINISHED:
+            offset = 0
+            while page := engine.list_jobs(counts.queue, state, offset=offset, limit=_PAGE):
+                jobs += page
+                offset += len(page)
+    return jobs
+
+
+def set_rate_limit(app: Millrace, task_name: str, rate: int | float | str | None) -> None:
+    """Sets the rate of a task's starts in all workers together; nothing or 0 removes it."""
+    options.check_text("task_name", task_name)
+    known = [each for each in app.limits.list() if each.scope == "task" and each.task == task_name]
+    concurrency = known[0].concurrency if known else None
+    if isinstance(rate, int | float) and not isinstance(rate, bool) and rate:
+        rate = f"{round(rate)}/s" if rate >= 1 else f"{round(rate * 60)}/m"
+    if not rate or rate == "0" or str(rate).startswith("0/"):
+        app.limits.remove(task=task_name)
+        if concurrency is not None:
+            app.limits.set(task=task_name, concurrency=concurrency)
+        return
+    text = str(rate)
+    app.limits.set(
+        task=task_name, rate=text if "/" in text else f"{text}/s", concurrency=concurrency
+    )
