@@ -112,32 +112,8 @@ export class FlowProducer extends TypedEmitter<FlowProducerListener> {
    * is shown once with its children.
    */
   async getFlow(query: FlowQuery): Promise<JobNode | undefined> {
-    const what = "flowProducer.getFlow";
     this.#checkOpen();
-    checkObject(`${what}: query`, query);
-    checkKnownOptions(what, query, new Set(["id", "queueName", "depth", "maxChildren"]), NOT_HERE);
-    checkName(`${what}: id`, query.id);
-    checkName(`${what}: queueName`, query.queueName);
-    const { depth = 10, maxChildren = 20 } = query;
-    checkInteger(`${what}: depth`, depth, 1, 1000);
-    checkInteger(`${what}: maxChildren`, maxChildren, 1, 10_000);
-    let tree: FlowTree;
-    try {
-      tree = await readFlow(this.#connection, query.id, query.queueName, { depth, maxChildren });
-    } catch (error) {
-      if (hasCode(error, "not_found")) return undefined;
-      throw error;
-    }
-    return this.#nodeOf(tree);
-  }
-
-  async #nodeOf(tree: FlowTree): Promise<JobNode | undefined> {
-    const info = await readJob(this.#connection, tree.id, tree.queueName);
-    if (info === undefined) return undefined; // by its retention, since the tree was read
-    const job = Job.ofInfo(this.#host, info);
-    const children = await Promise.all(tree.children.map((child) => this.#nodeOf(child)));
-    const found = children.filter((child) => child !== undefined);
-    return found.length === 0 ? { job } : { job, children: found };
+    return readFlowNode(this.#host, query);
   }
 
   #checkOpen(): void {
@@ -162,6 +138,35 @@ export class FlowProducer extends TypedEmitter<FlowProducerListener> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** @internal The body of getFlow(). */
+export async function readFlowNode(host: JobHost, query: FlowQuery): Promise<JobNode | undefined> {
+  const what = "flowProducer.getFlow";
+  checkObject(`${what}: query`, query);
+  checkKnownOptions(what, query, new Set(["id", "queueName", "depth", "maxChildren"]), NOT_HERE);
+  checkName(`${what}: id`, query.id);
+  checkName(`${what}: queueName`, query.queueName);
+  const { depth = 10, maxChildren = 20 } = query;
+  checkInteger(`${what}: depth`, depth, 1, 1000);
+  checkInteger(`${what}: maxChildren`, maxChildren, 1, 10_000);
+  let tree: FlowTree;
+  try {
+    tree = await readFlow(host.connection, query.id, query.queueName, { depth, maxChildren });
+  } catch (error) {
+    if (hasCode(error, "not_found")) return undefined;
+    throw error;
+  }
+  return nodeOf(host, tree);
+}
+
+async function nodeOf(host: JobHost, tree: FlowTree): Promise<JobNode | undefined> {
+  const info = await readJob(host.connection, tree.id, tree.queueName);
+  if (info === undefined) return undefined; // by its retention, since the tree was read
+  const job = Job.ofInfo(host, info);
+  const children = await Promise.all(tree.children.map((child) => nodeOf(host, child)));
+  const found = children.filter((child) => child !== undefined);
+  return found.length === 0 ? { job } : { job, children: found };
 }
 
 function defaultsOf(what: string, opts: FlowOptions): (queueName: string) => DefaultJobOptions {
