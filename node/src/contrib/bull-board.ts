@@ -69,7 +69,7 @@ export class MillraceAdapter extends BaseAdapter {
     return (await this.#queue.getJob(id)) as unknown as QueueJob | undefined;
   }
   async getJobCounts(): Promise<JobCounts> {
-    return (await this.#queue.getJobCounts()) as JobCounts;
+    return (await this.#queue.getJobCounts(...(JOB_STATUSES as JobType[]))) as JobCounts;
   }
   async getJobs(statuses: JobStatus[], start?: number, end?: number): Promise<QueueJob[]> {
     const jobs = await this.#queue.getJobs(statuses as JobType[], start, end);
@@ -119,7 +119,16 @@ export class MillraceAdapter extends BaseAdapter {
     return this.#queue.obliterate({ force });
   }
   async getMetrics(type: MetricsType, start?: number, end?: number): Promise<QueueMetrics> {
-    return this.#queue.getMetrics(type, start, end);
+    const queue = this.#queue as unknown as {
+      getMetrics?: (type: string, start?: number, end?: number) => Promise<QueueMetrics>;
+    };
+    return (
+      queue.getMetrics?.(type, start, end) ?? {
+        meta: { count: 0, prevTS: 0, prevCount: 0 },
+        data: [],
+        count: 0,
+      }
+    );
   }
   override getQueueDefaultJobOptions(): QueueDefaultJobOptions {
     return this.#queue.defaultJobOptions as QueueDefaultJobOptions;
