@@ -149,6 +149,11 @@ export class Flow {
   ): Job {
     const { name, data, opts: own } = node;
     const edges = children.map(({ job }) => this.#edgeTo(job));
+    if (edges.length > 0 && (own ?? defaults.opts).deduplication !== undefined) {
+      throw invalidArgument(
+        `${label()}: Deduplication options cannot be used on flow nodes with children`,
+      );
+    }
     if (own === undefined && !("after" in defaults.opts)) {
       const set = edges.length === 0 ? sharedSet(label, queueName, defaults) : undefined;
       return this.#add(label, name, queueName, data, defaults.opts, edges, "wait", set);

@@ -54,7 +54,7 @@ export class MillraceAdapter extends BaseAdapter {
     return `${this.prefix}${this.#queue.name}`;
   }
   getStatuses(): Status[] {
-    return ["latest" as Status, ...this.getJobStatuses()];
+    return ["latest", ...this.getJobStatuses()];
   }
   getJobStatuses(): JobStatus[] {
     return [...JOB_STATUSES];
@@ -69,7 +69,7 @@ export class MillraceAdapter extends BaseAdapter {
     return (await this.#queue.getJob(id)) as unknown as QueueJob | undefined;
   }
   async getJobCounts(): Promise<JobCounts> {
-    return (await this.#queue.getJobCounts(...(JOB_STATUSES as JobType[]))) as JobCounts;
+    return await this.#queue.getJobCounts(...(JOB_STATUSES as JobType[]));
   }
   async getJobs(statuses: JobStatus[], start?: number, end?: number): Promise<QueueJob[]> {
     const jobs = await this.#queue.getJobs(statuses as JobType[], start, end);
@@ -131,7 +131,7 @@ export class MillraceAdapter extends BaseAdapter {
     );
   }
   override getQueueDefaultJobOptions(): QueueDefaultJobOptions {
-    return this.#queue.defaultJobOptions as QueueDefaultJobOptions;
+    return this.#queue.defaultJobOptions;
   }
   override async getWorkers(): Promise<QueueWorker[]> {
     const now = Date.now();
@@ -189,7 +189,7 @@ export class MillraceAdapter extends BaseAdapter {
       ...rest,
       id: key,
       ...(next === undefined ? {} : { next }),
-    })) as Scheduler[];
+    }));
   }
   getJobSchedulersCount(): Promise<number> {
     return this.#queue.getJobSchedulersCount();
@@ -221,7 +221,11 @@ export class MillraceAdapter extends BaseAdapter {
   async runJobSchedulerNow(id: string): Promise<QueueJob | "not-found"> {
     const known = await this.#queue.getJobScheduler(id);
     if (known === undefined) return "not-found";
-    const { data, opts } = known.template;
-    return (await this.#queue.add(known.name, data, opts ?? {})) as unknown as QueueJob;
+    const { template } = known;
+    return (await this.#queue.add(
+      known.name,
+      template.data,
+      template.opts ?? {},
+    )) as unknown as QueueJob;
   }
 }
