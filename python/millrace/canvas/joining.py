@@ -69,7 +69,8 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
                 made = joined(made, follower)
             return made
         _add_step(steps, each)
-    return chain._of(steps, app=app)
+    # Of nothing but empty groups one is left, so that there is an (empty) result.
+    return chain._of(steps or given[:1], app=app)
 
 
 def _chain_of(steps: list[Any], right: Any, app: Any) -> Any:
