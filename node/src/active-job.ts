@@ -23,6 +23,15 @@ export class ActiveJob {
   children: FlowBatch | undefined = undefined;
   /** What goes with its completion. */
   effects: Effects | undefined = undefined;
+  /** The processor was called; if not, the job is worked by hand. */
+  running = false;
+  /** Where job.moveToDelayed() or job.moveToWait() has sent it: it goes there when its processor has ended. */
+  moved: { delay: number } | undefined = undefined;
+  /** Hears that its end is written, or why it is not. */
+  onSettled: ((error: unknown) => void) | undefined = undefined;
+  stopTimer: (() => void) | undefined = undefined;
+  /** It must not be tried again, whatever attempts are left. */
+  noRetry = false;
   /** The jobs that the processor was handed together; undefined: this one alone. */
   batch: ActiveJob[] | undefined = undefined;
   /** Told each time, also when the signal has fired already: its sandbox may have to be killed. */

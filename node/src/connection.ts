@@ -5,10 +5,18 @@ import { checkString, show } from "./check.js";
 import { Enqueuer } from "./enqueuer.js";
 import { MillraceError, invalidArgument, nativeCall, toMillraceError } from "./errors.js";
 import { openEngine } from "./hub.js";
+import type { JobRunner } from "./job-runner.js";
 import type { NativeEngine, NativeStoreOptions } from "./native.cjs";
 
 const MEMORY = ":memory:";
 const open = new Map<string, Connection>();
+
+/** A worker, as others of its process need it. */
+export interface Lessor {
+  /** The fencing token of a job that it runs, or 0. */
+  leaseOf: (id: string, queue: string) => number;
+  runner: JobRunner;
+}
 
 /** One open store with its users. Queues, workers and readers hold it from their construction to their close(). */
 export class Connection {
@@ -18,7 +26,7 @@ export class Connection {
   #engine: NativeEngine | undefined;
   #users = 0;
   #closed: Promise<void> | undefined;
-  readonly #lessees = new Set<(id: string, queue: string) => number>();
+  readonly #lessees = new Set<Lessor>();
 
   constructor(
     readonly path: string,
@@ -58,15 +66,20 @@ export class Connection {
 
   /** The fencing token of a job that a worker of this connection runs; 0: none does. */
   leaseOf(id: string, queue: string): number {
-    for (const lessee of this.#lessees) {
-      const token = lessee(id, queue);
-      if (token !== 0) return token;
+    return this.holderOf(id, queue)?.lease ?? 0;
+  }
+
+  /** The worker of this connection that runs a job. */
+  holderOf(id: string, queue: string): { lease: number; runner: JobRunner } | undefined {
+    for (const { leaseOf, runner } of this.#lessees) {
+      const lease = leaseOf(id, queue);
+      if (lease !== 0) return { lease, runner };
     }
-    return 0;
+    return undefined;
   }
 
   /** A worker that answers for its jobs. Answers how to stop. */
-  addLessee(lessee: (id: string, queue: string) => number): () => void {
+  addLessee(lessee: Lessor): () => void {
     this.#lessees.add(lessee);
     return () => this.#lessees.delete(lessee);
   }

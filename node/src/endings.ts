@@ -12,7 +12,7 @@ import {
 import { type RetryDecision, decideRetry } from "./retry.js";
 import { encodeJson } from "./serializer.js";
 import { type Outcome, OutcomeKind } from "./settler.js";
-import type { BackoffStrategy } from "./types.js";
+import type { WorkerOptions } from "./types.js";
 
 const BY_THE_JOB: RetryDecision = { retryable: true, delay: NaN };
 const NEVER: RetryDecision = { retryable: false, delay: NaN };
@@ -34,6 +34,17 @@ export function released(active: ActiveJob): Outcome {
   return outcome(active, OutcomeKind.released, "", BY_THE_JOB);
 }
 
+/** To where the job was moved: the attempt is not counted. */
+export function movedAway(active: ActiveJob): Outcome {
+  const delay = active.moved?.delay ?? 0;
+  return outcome(active, OutcomeKind.released, "", { retryable: true, delay: delay || NaN });
+}
+
+/** It waits for its children, and for those that are added with this. */
+export function waitsForChildren(active: ActiveJob): Outcome {
+  return outcome(active, OutcomeKind.waiting, "", BY_THE_JOB, active.children);
+}
+
 /** Throws if the result has no JSON form. */
 export function endOfResult(active: ActiveJob, result: unknown): Outcome {
   active.effects?.checkClosed(active);
@@ -48,9 +59,8 @@ export function endOfResult(active: ActiveJob, result: unknown): Outcome {
 
 /** Errors that say what is to become of a job that has not failed. */
 function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
-  if (isError(thrown, "WaitingChildrenError")) {
-    return outcome(active, OutcomeKind.waiting, "", BY_THE_JOB, active.children);
-  }
+  if (active.moved !== undefined) return movedAway(active);
+  if (isError(thrown, "WaitingChildrenError")) return waitsForChildren(active);
   if (!isError(thrown, "RateLimitError")) return undefined;
   const { limit } = thrown as RateLimitError;
   if (limit === undefined) return released(active);
@@ -59,13 +69,22 @@ function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
   return { ...released(active), throttleScope, throttleMs: limit.ms };
 }
 
-/** `report` hears of a back-off strategy that throws; the job's own rule then holds. */
+/** Errors that say that the job was moved: they are no failure. */
+function isMoveError(thrown: unknown): boolean {
+  return isError(thrown, "DelayedError") || isError(thrown, "WaitingError");
+}
+
+/**
+ * `report` hears of what goes wrong beside: a back-off strategy that throws (the job's own rule then holds), an error
+ * after the job was moved elsewhere.
+ */
 export function endOfError(
   active: ActiveJob,
   thrown: unknown,
-  strategy: BackoffStrategy | undefined,
+  opts: WorkerOptions,
   report: (error: unknown) => void,
 ): Outcome | Promise<Outcome> {
+  if (active.moved !== undefined && !isMoveError(thrown)) report(thrown);
   const cancelled = active.aborted === "cancelled";
   if (!cancelled && active.effects !== undefined && isError(thrown, "WaitingChildrenError")) {
     thrown = effectsOfNoEnd();
@@ -76,7 +95,7 @@ export function endOfError(
   active.errorBody = decodeError(body);
   active.error = thrown instanceof Error ? thrown : new Error(active.errorBody.message);
   if (cancelled) return outcome(active, OutcomeKind.cancelled, body, NEVER);
-  const decision = decideRetry(active.job, active.error, strategy);
+  const decision = decideRetry(active, active.error, opts);
   if (!(decision instanceof Promise)) return outcome(active, OutcomeKind.failed, body, decision);
   return decision.then(
     (retry) => outcome(active, OutcomeKind.failed, body, retry),

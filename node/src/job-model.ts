@@ -246,7 +246,7 @@ export function referenceOf(
   if (typeof value !== "object" || value === null) {
     throw invalidArgument(`${what} must be a job or {id, queue}, not ${show(value)}`);
   }
-  const given = value as Partial<Record<"id" | "queue" | "queueName" | "token", unknown>>;
+  const given = value as Partial<Record<"id" | "queue" | "queueName" | "token" | "lease", unknown>>;
   const queue = given.queueName ?? given.queue ?? "";
   if (given.id === "" && given.queueName !== undefined) {
     throw invalidArgument(`${what} is a job that was not added yet`);
@@ -254,7 +254,7 @@ export function referenceOf(
   checkName(`${what}.id`, given.id);
   checkString(`${what}.queue`, queue);
   if (queue !== "") checkName(`${what}.queue`, queue);
-  const token = given.token === undefined ? 0 : Number(given.token);
+  const token = Number(given.lease ?? given.token ?? 0);
   checkInteger(`${what}.token`, token, 0, Number.MAX_SAFE_INTEGER);
   return { id: given.id, queue, token };
 }

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 
 import { show } from "./check.js";
 import { readAck } from "./enqueuer.js";
-import { type ErrorBody, decodeError } from "./errors.js";
+import { type ErrorBody, MillraceError, decodeError } from "./errors.js";
 import { type ParentKeys, parentKeys, readExtras } from "./job-extras.js";
 import { durabilityName, unpackDelay, unpackOptions } from "./job-options.js";
 import type { JobHost, JobRunner } from "./job-runner.js";
@@ -76,6 +76,8 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   /** Ours: what the acknowledgement of add() survives. */
   durability: Durability | undefined = undefined;
 
+  /** @internal The fencing token of its lease; 0: none is known. */
+  lease = 0;
   /** @internal */
   protected readonly host: JobHost;
   /** @internal The worker that runs it. */
@@ -98,6 +100,12 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   /** @internal As those know it who only ever see whole jobs. */
   protected get self(): Job {
     return this as unknown as Job;
+  }
+
+  /** @internal */
+  protected running(): JobRunner {
+    if (this.runner !== undefined) return this.runner;
+    throw new MillraceError("wrong_state", `job ${show(this.id)} does not run here`);
   }
 
   get data(): Data {
@@ -260,6 +268,12 @@ export abstract class JobRecord<Data, Result, Name extends string> {
       this.stacktrace = decodeJson(`stacktrace ${what}`, json.stacktrace) as string[];
   }
 
+  /** @internal A worker of this process has it in hand. */
+  protected fillHeld(runner: JobRunner, lease: number): void {
+    this.runner = runner;
+    this.lease = lease;
+  }
+
   #fillSpec(spec: Spec): void {
     this.#spec = spec;
     if (spec.headers !== "") this.timestamp = readExtras(spec.headers)?.timestamp ?? this.timestamp;
@@ -271,7 +285,9 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   protected fillLeased(runner: JobRunner, leased: LeasedJob): void {
     this.#fillSpec(leased);
     this.runner = runner;
+    this.lease = leased.token;
     this.token = String(leased.token);
+    this.processedBy = this.host.workerName;
     this.processedOn = leased.startedAt;
     this.attemptsMade = leased.attempt - 1;
     this.attemptsStarted = leased.attempt + leased.crashes;

@@ -2,12 +2,16 @@
 import type { ActiveJob } from "./active-job.js";
 import { show } from "./check.js";
 import type { Connection } from "./connection.js";
+import { endOfError, endOfResult, movedAway, waitsForChildren } from "./endings.js";
 import { MillraceError, hasCode, toMillraceError } from "./errors.js";
 import { Flow, checkFlow } from "./flow.js";
-import type { Job } from "./job.js";
+import { lockMismatch, missingLock } from "./job-errors.js";
+import type { JobJson } from "./job-record.js";
 import { type JobTransaction, collectEffects } from "./job-transaction.js";
+import type { Job } from "./job.js";
 import type { NativeSession } from "./native.cjs";
-import type { JobProgress } from "./types.js";
+import type { Outcome } from "./settler.js";
+import type { JobProgress, WorkerOptions } from "./types.js";
 
 /** Where a job's methods work: a store, and how durable what they write must be. */
 export interface JobHost {
@@ -19,6 +23,9 @@ export interface JobHost {
   tell?(event: "progress", jobId: string, progress: JobProgress): void;
   tell?(event: "removed", jobId: string): void;
 }
+
+/** What follows a job that was ended by hand: the next one, its id, and two of BullMQ's numbers that are 0 here. */
+export type NextJob = [json: JobJson | undefined, id: string | undefined, limit: 0, until: 0];
 
 /** What the worker that runs a job does for it. */
 export interface JobRunner {
@@ -39,17 +46,38 @@ export interface JobRunner {
   transaction<T>(job: Job, work: (tx: JobTransaction) => Promise<T> | T): Promise<T>;
   /** Ends one job of a batch. */
   settle(job: Job, end: { result: unknown } | { error: Error }): void;
+
+  /** Whether the job is in the hands of this worker, under this token if one is given. */
+  holds(job: Job, token: string | undefined): boolean;
+  /** Ends the job now, whether its processor runs or not; resolves when that is written. */
+  end(
+    job: Job,
+    end: { result: unknown } | { error: Error },
+    token: string | undefined,
+    fetchNext: boolean,
+  ): Promise<NextJob | undefined>;
+  /** Sends the job back to its place, or to a later time: now, or when its processor has ended. */
+  postpone(job: Job, delay: number, token: string | undefined, command: string): Promise<void>;
+  /** Has a job that is worked by hand wait for its children; false: it is not worked by hand. */
+  waitNow(job: Job, token: string | undefined): Promise<boolean>;
+  /** It is not tried again if it fails. */
+  discard(job: Job): void;
 }
 
 /** A worker, as its jobs need it. */
 export interface Lessee {
   host(): JobHost;
-  find(token: number): ActiveJob | undefined;
+  opts: WorkerOptions;
+  find(job: Job): ActiveJob | undefined;
   /** Throws when it is closed. */
   session(): NativeSession;
   progressed(job: Job, value: JobProgress): void;
   completed(active: ActiveJob, result: unknown): void;
   failed(active: ActiveJob, error: Error): void;
+  settle(active: ActiveJob, end: Outcome): void;
+  report(error: unknown): void;
+  /** The next job for a worker without a processor of its own. */
+  next(token: string): Promise<Job | undefined>;
 }
 
 function gone(job: Job): MillraceError {
@@ -78,7 +106,7 @@ export class LeaseRunner implements JobRunner {
 
   signal(job: Job): AbortSignal {
     // A job that has ended keeps a signal that never fires.
-    return this.#worker.find(Number(job.token))?.signal ?? new AbortController().signal;
+    return this.#worker.find(job)?.signal ?? new AbortController().signal;
   }
 
   flow(): Flow {
@@ -114,8 +142,73 @@ export class LeaseRunner implements JobRunner {
     else this.#worker.completed(active, end.result);
   }
 
+  holds(job: Job, token: string | undefined): boolean {
+    const active = this.#worker.find(job);
+    if (active === undefined || active.ended) return false;
+    return token === undefined || token === active.job.token;
+  }
+
+  async end(
+    job: Job,
+    end: { result: unknown } | { error: Error },
+    token: string | undefined,
+    fetchNext: boolean,
+  ): Promise<NextJob | undefined> {
+    const active = this.#held(job, token, "moveToFinished");
+    const byHand = !active.running;
+    const { opts } = this.#worker;
+    const outcome =
+      "error" in end
+        ? await endOfError(active, end.error, opts, (error) => this.#worker.report(error))
+        : endOfResult(active, end.result);
+    await this.#written(active, outcome);
+    if (job !== active.job) job.ended(active.result, active.errorBody);
+    if (!byHand || !fetchNext) return undefined;
+    const next = await this.#worker.next(active.job.token as string);
+    return next === undefined ? [undefined, undefined, 0, 0] : [next.asJSON(), next.id, 0, 0];
+  }
+
+  async postpone(
+    job: Job,
+    delay: number,
+    token: string | undefined,
+    command: string,
+  ): Promise<void> {
+    const active = this.#held(job, token, command);
+    active.moved = { delay };
+    if (!active.running) await this.#written(active, movedAway(active));
+  }
+
+  async waitNow(job: Job, token: string | undefined): Promise<boolean> {
+    const active = this.#held(job, token, "moveToWaitingChildren");
+    if (active.running) return false;
+    await this.#written(active, waitsForChildren(active));
+    return true;
+  }
+
+  discard(job: Job): void {
+    this.#active(job).noRetry = true;
+  }
+
+  #written(active: ActiveJob, outcome: Outcome): Promise<void> {
+    return new Promise((resolve, reject) => {
+      active.onSettled = (error) => {
+        if (error === undefined) resolve();
+        else reject(error as Error);
+      };
+      this.#worker.settle(active, outcome);
+    });
+  }
+
+  #held(job: Job, token: string | undefined, command: string): ActiveJob {
+    const active = this.#worker.find(job);
+    if (active === undefined || active.ended) throw missingLock(job.id, command);
+    if (token === undefined || token === active.job.token) return active;
+    throw lockMismatch(job.id, command);
+  }
+
   #active(job: Job): ActiveJob {
-    const active = this.#worker.find(Number(job.token));
+    const active = this.#worker.find(job);
     if (active === undefined) throw gone(job);
     return active;
   }
@@ -123,7 +216,7 @@ export class LeaseRunner implements JobRunner {
   #lease(job: Job, action: (session: NativeSession, token: number) => void): void {
     const session = this.#worker.session();
     try {
-      action(session, Number(job.token));
+      action(session, this.#active(job).token);
     } catch (error) {
       const reason = toMillraceError(error);
       throw hasCode(reason, "not_found") ? gone(job) : reason;

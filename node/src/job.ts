@@ -1,8 +1,6 @@
 // A job, as a producer, a worker or a reader holds it.
-import { show } from "./check.js";
-import { MillraceError } from "./errors.js";
 import type { Flow } from "./flow.js";
-import { JobChanges } from "./job-changes.js";
+import { JobMoves } from "./job-moves.js";
 import type { JobJson } from "./job-record.js";
 import type { JobHost, JobRunner } from "./job-runner.js";
 import type { JobTransaction } from "./job-transaction.js";
@@ -26,7 +24,7 @@ interface JobQueue<Data, Result, Name extends string> {
  */
 // `any` as in BullMQ: users who name no types can read `data` without a cast.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-export class Job<Data = any, Result = any, Name extends string = string> extends JobChanges<
+export class Job<Data = any, Result = any, Name extends string = string> extends JobMoves<
   Data,
   Result,
   Name
@@ -103,7 +101,8 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
   }
 
   /**
-   * A job from what asJSON() or job.moveToCompleted() answered. `queue`: the Queue or Worker that it is of.
+   * A job from what asJSON() or job.moveToCompleted() answered. `queue`: the Queue or Worker that it is of. If a worker
+   * of this process has it in hand, so has the object.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the class
   static fromJSON<D = any, R = any, N extends string = string>(
@@ -115,6 +114,8 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
     const { name, timestamp = 0, id = jobId ?? "" } = json;
     const job = new Job<D, R, N>(host, name as N, host.name, id, timestamp);
     job.fillJson(json);
+    const held = host.connection.holderOf(id, host.name);
+    if (held !== undefined) job.fillHeld(held.runner, held.lease);
     return job;
   }
 
@@ -132,12 +133,7 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
 
   /** Ours: fires when someone cancels the job or a time limit has passed. Only in its processor. */
   get signal(): AbortSignal {
-    return this.#running().signal(this.self);
-  }
-
-  #running(): JobRunner {
-    if (this.runner !== undefined) return this.runner;
-    throw new MillraceError("wrong_state", `job ${show(this.id)} does not run here`);
+    return this.running().signal(this.self);
   }
 
   /**
@@ -147,32 +143,15 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
    */
   updateCheckpoint(state: unknown): Promise<void> {
     return new Promise((resolve) => {
-      this.#running().checkpoint(this.self, encodeJson("checkpoint", state, "null"));
+      this.running().checkpoint(this.self, encodeJson("checkpoint", state, "null"));
       this.checkpointed(state);
       resolve();
     });
   }
 
-  /**
-   * In its processor, after adding jobs with `parent: job`: whether there is something to wait for. If so, throw a
-   * WaitingChildrenError; the processor is called again when they are done. `children`: a flow that is added in the
-   * commit with which the job begins to wait, to wait for the jobs in it that nobody else waits for.
-   */
-  async moveToWaitingChildren(
-    _token?: string,
-    options: { children?: Flow } = {},
-  ): Promise<boolean> {
-    const runner = this.#running();
-    if (options.children !== undefined) {
-      runner.waitFor(this.self, options.children);
-      return true;
-    }
-    return (await this.dependencies({ limit: 1 })).pending > 0;
-  }
-
   /** Ours: an empty flow, for replaceBy() and moveToWaitingChildren(). Only in its processor. */
   flow(): Flow {
-    return this.#running().flow();
+    return this.running().flow();
   }
 
   /**
@@ -181,7 +160,7 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
    * several: the array of their results), or fails with its error. The processor's own result is not used.
    */
   replaceBy(flow: Flow): void {
-    this.#running().replace(this.self, flow);
+    this.running().replace(this.self, flow);
   }
 
   /**
@@ -189,12 +168,12 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
    * throws or the job fails. Nothing is written in the block; ids are known at once.
    */
   transaction<T>(work: (tx: JobTransaction) => Promise<T> | T): Promise<T> {
-    return this.#running().transaction(this.self, work);
+    return this.running().transaction(this.self, work);
   }
 
   /** In the processor of a worker with the option `batch`: all jobs that it was handed, this one the first. */
   getBatch(): Job<Data, Result, Name>[] {
-    return this.#running().batch(this.self) as Job<Data, Result, Name>[];
+    return this.running().batch(this.self) as Job<Data, Result, Name>[];
   }
 
   /**
@@ -202,12 +181,12 @@ export class Job<Data = any, Result = any, Name extends string = string> extends
    * BullMQ Pro it only takes effect at the end of the batch.
    */
   setAsFailed(error: Error): void {
-    this.#running().settle(this.self, { error });
+    this.running().settle(this.self, { error });
   }
 
   /** Ours: ends this job of a batch with a result of its own, at once. Others complete with what the processor returns. */
   setAsCompleted(result: Result): void {
-    this.#running().settle(this.self, { result });
+    this.running().settle(this.self, { result });
   }
 }
 

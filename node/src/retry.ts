@@ -1,8 +1,8 @@
 // Whether and when a failed attempt is repeated: only what the core cannot know, namely the user's own rule.
 import { show } from "./check.js";
 import { UnrecoverableError, invalidArgument, isError } from "./errors.js";
-import type { Job } from "./job.js";
-import type { BackoffStrategy } from "./types.js";
+import type { ActiveJob } from "./active-job.js";
+import type { WorkerOptions } from "./types.js";
 
 export interface RetryDecision {
   retryable: boolean;
@@ -21,11 +21,16 @@ function ofStrategy(delay: unknown): RetryDecision {
 }
 
 export function decideRetry(
-  job: Job,
+  { job, noRetry }: ActiveJob,
   error: Error,
-  strategy: BackoffStrategy | undefined,
+  { settings, maxStartedAttempts }: WorkerOptions,
 ): RetryDecision | Promise<RetryDecision> {
-  if (error instanceof UnrecoverableError || isError(error, "UnrecoverableError")) return NEVER;
+  if (noRetry || error instanceof UnrecoverableError) return NEVER;
+  if (isError(error, "UnrecoverableError")) return NEVER;
+  if (maxStartedAttempts !== undefined && maxStartedAttempts > 0) {
+    if (job.attemptsStarted >= maxStartedAttempts) return NEVER;
+  }
+  const strategy = settings?.backoffStrategy;
   if (strategy === undefined) return BY_THE_JOB;
   const { attempts = 1, backoff } = job.opts;
   if (typeof backoff !== "object" || backoff.type !== "custom" || job.attemptsMade + 1 >= attempts)

@@ -238,22 +238,48 @@ export interface WorkerOptions extends StoreOption, SandboxOptions {
   /** Jobs are handed to the processor several at once: see Job.getBatch(). `concurrency` then counts batches. */
   batch?: BatchOptions;
 
+  /**
+   * At most `max` starts of the queue's jobs in `duration` milliseconds. Written to the queue when the worker opens: it
+   * holds for all workers, and until queue.removeGlobalRateLimit().
+   */
+  limiter?: { max: number; duration: number };
+  /** What is kept of the queue's completed jobs that do not say so themselves. Written to the queue, as `limiter`. */
+  removeOnComplete?: boolean | number | KeepJobs;
+  /** The same of failed ones. */
+  removeOnFail?: boolean | number | KeepJobs;
+  /** A job that was started more often fails without being run; 0: no bound. Default: no bound. */
+  maxStartedAttempts?: number;
+  /** A job under which more workers died fails without being run. Default: the job's `maxCrashes`, 3. */
+  maxStalledCount?: number;
+  /** Milliseconds that an attempt may take, or so many by the job's name; then its signal fires, and it has failed. */
+  ttl?: number | Record<string, number>;
+  /** Seconds that getNextJob() waits for a job. Default 5. A worker that runs by itself is woken, it does not poll. */
+  drainDelay?: number;
+  /** A span around every attempt, which continues the trace of whoever added the job. */
+  telemetry?: Telemetry;
+
   /** Accepted for BullMQ's sake, without effect: a lease ends with its process, not by the clock. */
   lockDuration?: number;
   /** Without effect, see lockDuration. */
   lockRenewTime?: number;
   /** Without effect, see lockDuration. */
   stalledInterval?: number;
-  /** Without effect: see the job option maxCrashes. */
-  maxStalledCount?: number;
   /** Without effect, see lockDuration. */
   skipStalledCheck?: boolean;
   /** Without effect, see lockDuration. */
   skipLockRenewal?: boolean;
-  /** Without effect: an idle worker is woken, it does not poll. */
-  drainDelay?: number;
-  /** Without effect, see drainDelay. */
+  /** Without effect: nothing polls. */
   runRetryDelay?: number;
+  /** Without effect: due jobs do not wait for a rate limit to end. */
+  maximumRateLimitDelay?: number;
+  /** Without effect: what ends is counted always, see queue.getMetrics(). */
+  metrics?: { maxDataPoints?: number };
+  /** Without effect. */
+  skipVersionCheck?: boolean;
+  /** Without effect. */
+  skipWaitingForReady?: boolean;
+  /** Without effect. */
+  blockingConnection?: boolean;
 }
 
 export interface QueueEventsOptions extends StoreOption {

@@ -10,7 +10,8 @@ import {
 } from "./check.js";
 import { invalidArgument } from "./errors.js";
 import type { Job } from "./job.js";
-import { checkDurability } from "./job-options.js";
+import { checkDurability, keepNumbers } from "./job-options.js";
+import { checkTelemetry } from "./telemetry.js";
 import type { BatchOptions, JobProgress, WorkerOptions } from "./types.js";
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
@@ -33,21 +34,25 @@ export interface WorkerListener<Data = any, Result = any, Name extends string = 
   resumed: () => void;
   closing: (message: string) => void;
   closed: () => void;
+  /** Never: a lease is not renewed by the clock, it ends with its process. */
+  lockRenewalFailed: (jobIds: string[]) => void;
+  /** Never, see lockRenewalFailed. */
+  locksRenewed: (data: { count: number; jobIds: string[] }) => void;
 }
 
 const KNOWN = new Set([
   ...["store", "concurrency", "autorun", "name", "durability", "settings", "batch"],
   ...["useWorkerThreads", "workerForkOptions", "workerThreadsOptions"],
+  ...["limiter", "removeOnComplete", "removeOnFail", "maxStartedAttempts", "maxStalledCount"],
+  ...["ttl", "telemetry", "drainDelay"],
   // Accepted for BullMQ's sake, without effect.
-  ...["lockDuration", "lockRenewTime", "stalledInterval", "maxStalledCount", "skipStalledCheck"],
-  ...["skipLockRenewal", "drainDelay", "runRetryDelay"],
+  ...["lockDuration", "lockRenewTime", "stalledInterval", "skipStalledCheck", "skipLockRenewal"],
+  ...["runRetryDelay", "maximumRateLimitDelay", "metrics", "skipVersionCheck"],
+  ...["skipWaitingForReady", "blockingConnection"],
 ]);
 const NOT_HERE = {
   connection: 'is BullMQ\'s; Millrace needs no server: pass { store: "jobs.db" }',
   prefix: "is BullMQ's; queues of one name in two stores do not meet",
-  limiter: "belongs to the queue: use store.limits.set({ queue, max, duration })",
-  removeOnComplete: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
-  removeOnFail: "belongs to the queue: use defaultJobOptions or queue.setRetention()",
 };
 export const CONCURRENCY_MAX = 100_000;
 
@@ -65,6 +70,7 @@ export function checkWorkerOptions(opts: unknown): asserts opts is WorkerOptions
   for (const name of ["workerForkOptions", "workerThreadsOptions"])
     if (opts[name] !== undefined) checkObject(`new Worker: ${name}`, opts[name]);
   if (opts["batch"] !== undefined) checkBatch("new Worker: batch", opts["batch"]);
+  checkPeerOptions(opts);
   if (opts["settings"] === undefined) return;
   checkObject("new Worker: settings", opts["settings"]);
   checkKnownOptions("new Worker: settings", opts["settings"], new Set(["backoffStrategy"]));
@@ -75,6 +81,42 @@ export function checkWorkerOptions(opts: unknown): asserts opts is WorkerOptions
     );
   }
 }
+
+/** Options that BullMQ checks; its sentences are kept. */
+function checkPeerOptions(opts: Record<string, unknown>): void {
+  for (const name of ["maxStalledCount", "maxStartedAttempts"])
+    checkNumber(opts, name, (value) => value >= 0, "must be greater or equal than 0");
+  for (const name of ["stalledInterval", "drainDelay"])
+    checkNumber(opts, name, (value) => value > 0, "must be greater than 0");
+  checkTelemetry("new Worker: telemetry", opts["telemetry"]);
+  for (const name of ["removeOnComplete", "removeOnFail"])
+    if (opts[name] !== undefined) keepNumbers(`new Worker: ${name}`, opts[name]);
+  if (opts["limiter"] !== undefined) checkLimiter(opts["limiter"]);
+  const { ttl } = opts;
+  if (ttl === undefined) return;
+  if (typeof ttl === "number") return checkDuration("new Worker: ttl", ttl);
+  checkObject("new Worker: ttl", ttl);
+  for (const [name, ms] of Object.entries(ttl)) checkDuration(`new Worker: ttl.${name}`, ms);
+}
+
+function checkNumber(
+  opts: Record<string, unknown>,
+  name: string,
+  accepts: (value: number) => boolean,
+  sentence: string,
+): void {
+  const value = opts[name];
+  if (value === undefined || (typeof value === "number" && accepts(value))) return;
+  throw invalidArgument(`new Worker: ${name} ${sentence}, not ${show(value)}`);
+}
+
+function checkLimiter(limiter: unknown): void {
+  checkObject("new Worker: limiter", limiter);
+  checkKnownOptions("new Worker: limiter", limiter, new Set(["max", "duration"]));
+  checkInteger("new Worker: limiter.max", limiter["max"], 1, 1_000_000_000);
+  checkInteger("new Worker: limiter.duration", limiter["duration"], 1, YEAR_MS);
+}
+const YEAR_MS = 366 * 86_400_000;
 
 function checkBatch(what: string, batch: unknown): asserts batch is BatchOptions {
   checkObject(what, batch);

@@ -1,100 +1,128 @@
 // Worker: runs the jobs of one queue. Its leases are held by a thread of the core, so a busy event loop costs none.
-import { ActiveJob } from "./active-job.js";
-import { Batches, batchSignal } from "./batches.js";
-import { checkBoolean, checkDuration, checkInteger, checkName, show } from "./check.js";
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { ActiveJob } from "./active-job.js";
+import { attemptRules } from "./attempt-rules.js";
+import { Attempts } from "./attempts.js";
+import {
+  checkBoolean,
+  checkDuration,
+  checkInteger,
+  checkKnownOptions,
+  checkName,
+  checkObject,
+  checkString,
+  show,
+} from "./check.js";
 import { type Connection, closedError, connect } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
-import { endOfError, endOfResult, isNoEnd, released } from "./endings.js";
 import {
   JobCancelledError,
   MillraceError,
   RateLimitError,
-  decodeError,
   hasCode,
   invalidArgument,
   nativeCall,
   toMillraceError,
 } from "./errors.js";
 import { hold, letGo, listen, newId, unlisten } from "./hub.js";
-import { type JobHost, LeaseRunner } from "./job-runner.js";
-import { Job } from "./job.js";
 import { durabilityNumber } from "./job-options.js";
+import type { JobHost } from "./job-runner.js";
+import type { Job } from "./job.js";
 import { throttle } from "./limits.js";
+import { ManualWork } from "./manual-work.js";
 import type { NativeSession } from "./native.cjs";
+import { checkQueueName } from "./peer-rules.js";
 import { type Sandbox, checkProcessor, newSandbox } from "./sandbox.js";
-import { type Outcome, OutcomeKind, Settler } from "./settler.js";
 import type { Processor, WorkerOptions } from "./types.js";
-import { type Settled, type Signal, SignalKind, readNotices } from "./wire-reports.js";
-import { Reader, readLeased } from "./wire.js";
+import { Reader } from "./wire.js";
 import { CONCURRENCY_MAX, type WorkerListener, checkWorkerOptions } from "./worker-options.js";
+import { applyQueueOptions, processOf, traced } from "./worker-setup.js";
 
 // In one crossing; more follow in the next. Bounds how long the start of many jobs holds the event loop.
 const TAKE_MAX = 256;
 
 export type { WorkerListener } from "./worker-options.js";
 
-/** Keeps the process alive until close(). */
+function noProcessor(): MillraceError {
+  return new MillraceError("wrong_state", "No process function is defined.");
+}
+
+/** Keeps the process alive until close(), unless unref() is called. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
 export class Worker<Data = any, Result = any, Name extends string = string> extends TypedEmitter<
   WorkerListener<Data, Result, Name>
 > {
   readonly name: string;
   readonly opts: WorkerOptions;
-  readonly #process: (active: ActiveJob, signal: AbortSignal | undefined) => unknown;
-  readonly #wantsSignal: boolean;
+  /** Of this object. */
+  readonly id: string = randomUUID();
   readonly #sandbox: Sandbox | undefined;
   readonly #connection: Connection;
   readonly #host: JobHost;
   readonly #source = newId();
-  readonly #jobs = new Map<number, ActiveJob>();
-  readonly #batches: Batches | undefined;
+  readonly #attempts: Attempts;
+  readonly #hasProcessor: boolean;
+  #manual: Promise<ManualWork> | undefined;
+  #manualWork: ManualWork | undefined;
   #stopAnswering: (() => void) | undefined;
   #concurrency: number;
   #session: NativeSession | undefined;
-  #settler: Settler | undefined;
   #opening: Promise<void> | undefined;
   #paused = false;
-  #onIdle: (() => void)[] = [];
+  #referenced = true;
+  #holding = false;
   #closing: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
 
-  /** `processor`: a function, or the file of a sandboxed one (a path or a file: URL) that exports it. */
+  /**
+   * `processor`: a function, or the file of a sandboxed one (a path or a file: URL) that exports it. Without one, null
+   * or undefined, jobs are fetched with getNextJob() and ended by job.moveToCompleted() and moveToFailed().
+   */
   constructor(
     name: string,
-    processor: Processor<Data, Result, Name> | string | URL,
+    processor?: Processor<Data, Result, Name> | string | URL | null,
     opts: WorkerOptions = {},
   ) {
     super();
     checkName("new Worker: name", name);
-    checkProcessor(processor);
+    checkQueueName("new Worker: name", name);
+    if (processor !== undefined && processor !== null) checkProcessor(processor);
     checkWorkerOptions(opts);
     this.name = name;
     this.opts = opts;
-    if (typeof processor === "function") {
-      this.#process = ({ job }, signal) =>
-        processor(job as Job<Data, Result, Name>, job.token as string, signal as AbortSignal);
-      // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
-      this.#wantsSignal = processor.length >= 3;
-    } else {
-      const sandbox = newSandbox(processor, opts);
-      this.#sandbox = sandbox;
-      this.#process = (active) => sandbox.run(active);
-      this.#wantsSignal = false;
-    }
+    this.#hasProcessor = processor !== undefined && processor !== null;
     this.#concurrency = opts.concurrency ?? 1;
-    if (opts.batch !== undefined) {
-      this.#batches = new Batches(opts.batch, this.#concurrency, (jobs) => this.#startBatch(jobs));
-    }
     this.#connection = connect("new Worker", opts.store);
-    this.#host = { connection: this.#connection, durability: durabilityNumber(opts.durability) };
-    if (opts.autorun !== false)
+    this.#host = {
+      connection: this.#connection,
+      durability: durabilityNumber(opts.durability),
+      workerName: opts.name,
+    };
+    if (typeof processor === "string" || processor instanceof URL)
+      this.#sandbox = newSandbox(processor, opts);
+    const process = processOf(processor, this.#sandbox);
+    this.#attempts = new Attempts({
+      label: `Worker ${show(name)}`,
+      emitter: this as unknown as TypedEmitter<WorkerListener>,
+      host: this.#host,
+      opts,
+      process: traced(process, { queue: name, id: this.id, opts }),
+      // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
+      wantsSignal: typeof processor === "function" && processor.length >= 3,
+      rules: attemptRules(opts),
+      next: async (token) => (await this.#manual)?.next(token, 0),
+    });
+    if (opts.autorun !== false && this.#hasProcessor)
       this.run().catch((error: unknown) => this.emit("error", error as Error));
   }
 
   /** Starts to take jobs; resolves when the worker is closed. Called by the constructor unless `autorun` is false. */
   run(): Promise<void> {
-    if (this.#opening !== undefined)
-      return Promise.reject(new Error(`Worker ${show(this.name)} is running already`));
+    if (!this.#hasProcessor) return Promise.reject(noProcessor());
+    if (this.#opening !== undefined || this.#manual !== undefined)
+      return Promise.reject(new MillraceError("wrong_state", "Worker is already running."));
     if (this.#closing !== undefined)
       return Promise.reject(closedError(`Worker ${show(this.name)}`));
     this.#opening = this.#open();
@@ -113,34 +141,60 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   }
 
   async #open(): Promise<void> {
-    hold();
-    listen(this.#source, () => this.#onReady());
-    try {
-      const pausedAtOpen = this.#paused;
-      const session = await this.#connection.call((engine) =>
-        engine.openSession(
-          this.#source,
-          this.name,
-          this.#slots(),
-          this.opts.name ?? "",
-          this.#host.durability,
-          pausedAtOpen,
-        ),
-      );
-      this.#session = session;
-      this.#settler = new Settler(session, (outcome, error) => this.#refused(outcome, error));
-      if (this.#paused !== pausedAtOpen)
-        await nativeCall(this.#paused ? session.pause() : session.resume());
-      session.setSlots(this.#slots()); // it may have been set meanwhile
-      this.#stopAnswering = this.#connection.addLessee((id, queue) => this.#leaseOf(id, queue));
-    } catch (error) {
-      unlisten(this.#source);
-      letGo();
-      throw error;
-    }
+    await this.#openSession(this.#slots(), () => this.#paused);
     if (this.#closing !== undefined) return;
+    this.#session?.setSlots(this.#slots()); // it may have been set meanwhile
     this.emit("ready");
     this.#onReady();
+  }
+
+  async #openSession(slots: number, paused: () => boolean): Promise<NativeSession> {
+    this.#hold(true);
+    listen(this.#source, () => this.#onReady());
+    try {
+      const { opts, name } = this;
+      await applyQueueOptions(this.#connection, name, opts, this.#host.durability);
+      const pausedAtOpen = paused();
+      const { durability } = this.#host;
+      const session = await this.#connection.call((engine) =>
+        engine.openSession(this.#source, name, slots, opts.name ?? "", durability, pausedAtOpen),
+      );
+      this.#session = session;
+      this.#attempts.open(session);
+      if (paused() !== pausedAtOpen)
+        await nativeCall(paused() ? session.pause() : session.resume());
+      this.#stopAnswering = this.#connection.addLessee({
+        leaseOf: (id, queue) => this.#leaseOf(id, queue),
+        runner: this.#attempts.runner,
+      });
+      return session;
+    } catch (error) {
+      unlisten(this.#source);
+      this.#hold(false);
+      throw error;
+    }
+  }
+
+  /** Whether the process must not end while this works. */
+  #hold(holding: boolean): void {
+    if (this.#referenced && holding !== this.#holding) {
+      if (holding) hold();
+      else letGo();
+    }
+    this.#holding = holding;
+  }
+
+  /** Ours: the process may end although the worker is open, as after timer.unref(). Its jobs are started again then. */
+  unref(): this {
+    if (this.#referenced && this.#holding) letGo();
+    this.#referenced = false;
+    return this;
+  }
+  /** Undoes unref(). */
+  ref(): this {
+    if (!this.#referenced && this.#holding) hold();
+    this.#referenced = true;
+    return this;
   }
 
   get concurrency(): number {
@@ -150,7 +204,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     checkInteger("worker.concurrency", concurrency, 1, CONCURRENCY_MAX);
     this.#concurrency = concurrency;
     this.#session?.setSlots(this.#slots());
-    if (this.#batches !== undefined) this.#batches.concurrency = concurrency;
+    if (this.#attempts.batches !== undefined) this.#attempts.batches.concurrency = concurrency;
   }
 
   /** How many jobs may run at once. */
@@ -160,7 +214,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 
   #leaseOf(id: string, queue: string): number {
     if (queue !== "" && queue !== this.name) return 0;
-    for (const { job, token } of this.#jobs.values()) if (job.id === id) return token;
+    for (const { job, token } of this.#attempts.jobs.values()) if (job.id === id) return token;
     return 0;
   }
 
@@ -178,10 +232,11 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (!this.#paused) {
       this.#paused = true;
       if (this.#session !== undefined) await nativeCall(this.#session.pause());
-      this.#releaseHeld();
+      this.#attempts.releaseHeld();
+      if (!doNotWaitActive) await this.#attempts.idle();
       this.emit("paused");
     }
-    if (!doNotWaitActive) await this.#idle();
+    if (!doNotWaitActive) await this.#attempts.idle();
   }
 
   async resume(): Promise<void> {
@@ -215,7 +270,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   /** Fires the AbortSignal of a job that runs here; true if there is one. When it then throws, it is cancelled. */
   cancelJob(jobId: string, reason = ""): boolean {
     let found = false;
-    for (const active of this.#jobs.values()) {
+    for (const active of this.#attempts.jobs.values()) {
       if (active.job.id !== jobId || active.ended) continue;
       active.abort("cancelled", new JobCancelledError(reason));
       found = true;
@@ -223,7 +278,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     return found;
   }
   cancelAllJobs(reason = ""): void {
-    for (const active of this.#jobs.values()) this.cancelJob(active.job.id, reason);
+    for (const active of this.#attempts.jobs.values()) this.cancelJob(active.job.id, reason);
   }
 
   #onReady(): void {
@@ -231,210 +286,116 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (session === undefined) return;
     try {
       for (let packed = session.drain(); packed !== undefined; packed = session.drain()) {
-        this.#notice(new Reader(packed));
+        this.#attempts.notice(new Reader(packed));
       }
-      for (
-        let packed = session.take(TAKE_MAX);
-        packed !== undefined;
-        packed = session.take(TAKE_MAX)
-      ) {
-        const reader = new Reader(packed);
-        const count = reader.number();
-        for (let i = 0; i < count; i++) this.#start(reader);
-      }
-      this.#batches?.flush();
+      if (this.#manual === undefined) this.#takeAll(session);
+      else this.#manualWork?.take();
     } catch (error) {
       const reason = toMillraceError(error);
       if (!hasCode(reason, "closed")) this.emit("error", reason as Error);
     }
   }
 
-  #start(reader: Reader): void {
-    const leased = readLeased(reader);
-    const job = Job.leased<Data, Result, Name>(this.#host, this.#runner, leased);
-    const active = new ActiveJob(leased.token, job as Job);
-    this.#jobs.set(leased.token, active);
-    if (this.listenerCount("active") > 0) this.emit("active", job, "waiting");
-    if (this.#batches !== undefined) {
-      this.#batches.add(active);
-      return;
+  #takeAll(session: NativeSession): void {
+    let packed = session.take(TAKE_MAX);
+    for (; packed !== undefined; packed = session.take(TAKE_MAX)) {
+      const reader = new Reader(packed);
+      const count = reader.number();
+      for (let i = 0; i < count; i++) this.#attempts.start(this.#attempts.accept(reader));
     }
-    const signal = this.#wantsSignal ? active.signal : undefined;
-    this.#run(
-      active,
-      signal,
-      (value) => this.#completed(active, value),
-      (error) => this.#failed(active, error),
+    this.#attempts.batches?.flush();
+  }
+
+  /**
+   * A job to work by hand, under a token of your choice; undefined: there is none. With `block` (the default) it waits
+   * for one, at most `drainDelay` seconds. End it with job.moveToCompleted() or moveToFailed(), or with processJob().
+   */
+  async getNextJob(
+    token: string,
+    options: { block?: boolean } = {},
+  ): Promise<Job<Data, Result, Name> | undefined> {
+    checkString("worker.getNextJob: token", token);
+    checkObject("worker.getNextJob: options", options);
+    checkKnownOptions("worker.getNextJob", options, new Set(["block"]));
+    const { block = true } = options;
+    checkBoolean("worker.getNextJob: block", block);
+    if (this.#opening !== undefined) {
+      const message = "worker.getNextJob: this worker takes its jobs by itself: use autorun: false";
+      throw new MillraceError("wrong_state", message);
+    }
+    if (this.#paused || this.#closing !== undefined) return undefined;
+    const manual = await (this.#manual ??= this.#openManual());
+    const job = await manual.next(token, block ? (this.opts.drainDelay ?? 5) * 1000 : 0);
+    return job as Job<Data, Result, Name> | undefined;
+  }
+
+  async #openManual(): Promise<ManualWork> {
+    const session = await this.#openSession(1, () => true);
+    this.#manualWork = new ManualWork(session, this.#attempts, this.#connection, this.name);
+    return this.#manualWork;
+  }
+
+  /**
+   * Runs the processor on a job of getNextJob(). When its end is written it resolves: with the next job, under the same
+   * token, unless `fetchNext` answers false.
+   */
+  async processJob(
+    job: Job<Data, Result, Name>,
+    token: string,
+    fetchNext: () => boolean = () => true,
+  ): Promise<Job<Data, Result, Name> | undefined> {
+    checkString("worker.processJob: token", token);
+    if (!this.#hasProcessor) throw noProcessor();
+    const active = this.#attempts.handOver(job as Job, token);
+    await new Promise<void>((resolve) => {
+      active.onSettled = () => resolve();
+      this.#attempts.run(active);
+    });
+    if (!fetchNext() || this.#paused || this.#closing !== undefined) return undefined;
+    return (await (await this.#manual)?.next(token, 0)) as Job<Data, Result, Name> | undefined;
+  }
+
+  /** Answers the ids of the jobs that this worker does not have under these tokens. Leases need no extension. */
+  async extendJobLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    if (!Array.isArray(jobIds) || !Array.isArray(tokens) || jobIds.length !== tokens.length) {
+      throw invalidArgument(
+        "worker.extendJobLocks: jobIds and tokens must be arrays of one length",
+      );
+    }
+    checkDuration("worker.extendJobLocks: duration", duration);
+    await this.waitUntilReady();
+    const held = new Map([...this.#attempts.jobs.values()].map(({ job }) => [job.id, job.token]));
+    return jobIds.filter((id, i) => !held.has(id) || held.get(id) !== tokens[i]);
+  }
+
+  /** Without effect: the jobs of a dead worker are taken back at once, by any process that has a worker. */
+  async startStalledCheckTimer(): Promise<void> {
+    await this.#connection.ready;
+  }
+
+  /** Resolves after so many milliseconds, or when it is aborted. */
+  async delay(milliseconds = 100, abortController?: AbortController): Promise<void> {
+    checkDuration("worker.delay: milliseconds", milliseconds);
+    const signal = abortController?.signal;
+    await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(
+      (error: unknown) => {
+        if (signal?.aborted !== true) throw error;
+      },
     );
   }
 
-  #startBatch(jobs: ActiveJob[]): void {
-    const open = jobs.filter(({ aborted }) => aborted !== "hard" && aborted !== "lost");
-    for (const active of open) active.batch = open;
-    const ended = (end: (active: ActiveJob) => void): void => {
-      for (const active of open) if (!active.ended) end(active);
-      this.#batches?.ended();
-    };
-    const first = open[0];
-    if (first === undefined) {
-      ended(() => undefined);
-      return;
-    }
-    this.#run(
-      first,
-      this.#wantsSignal ? batchSignal(open) : undefined,
-      (value) => ended((active) => this.#completed(active, value)),
-      (error) => ended((active) => this.#failed(active, error)),
-    );
+  /** 0: nothing polls, so nothing blocks for a time. */
+  get minimumBlockTimeout(): number {
+    return 0;
+  }
+  /** Infinity, see minimumBlockTimeout. */
+  get maximumBlockTimeout(): number {
+    return Infinity;
   }
 
-  #run(
-    active: ActiveJob,
-    signal: AbortSignal | undefined,
-    onValue: (value: unknown) => void,
-    onError: (error: unknown) => void,
-  ): void {
-    let result: unknown;
-    try {
-      result = this.#process(active, signal);
-    } catch (error) {
-      onError(error);
-      return;
-    }
-    if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
-      (result as Promise<unknown>).then(onValue, onError);
-    } else {
-      onValue(result);
-    }
-  }
-
-  /** Jobs of an unfinished batch go back to the queue: their attempts have not begun. */
-  #releaseHeld(): void {
-    for (const active of this.#batches?.release() ?? []) {
-      this.#settle(active, released(active));
-    }
-  }
-
-  readonly #runner = new LeaseRunner({
-    host: () => this.#host,
-    find: (token) => this.#jobs.get(token),
-    session: () => {
-      if (this.#session === undefined) throw closedError(`Worker ${show(this.name)}`);
-      return this.#session;
-    },
-    progressed: (job, value) => {
-      if (this.listenerCount("progress") > 0)
-        this.emit("progress", job as Job<Data, Result, Name>, value);
-    },
-    completed: (active, result) => this.#completed(active, result),
-    failed: (active, error) => this.#failed(active, error),
-  });
-
-  #completed(active: ActiveJob, result: unknown): void {
-    let end: Outcome;
-    try {
-      end = endOfResult(active, result);
-    } catch (error) {
-      this.#failed(active, error);
-      return;
-    }
-    this.#settle(active, end);
-  }
-
-  #failed(active: ActiveJob, thrown: unknown): void {
-    const strategy = this.opts.settings?.backoffStrategy;
-    const report = (error: unknown): void => void this.emit("error", error as Error);
-    const end = endOfError(active, thrown, strategy, report);
-    if (!(end instanceof Promise)) {
-      this.#settle(active, end);
-      return;
-    }
-    active.ended = true;
-    void end.then((decided) => this.#settle(active, decided));
-  }
-
-  #settle(active: ActiveJob, end: Outcome): void {
-    active.ended = true;
-    active.kind = end.kind;
-    this.#settler?.push(end);
-  }
-
-  /** The core did not take an outcome: nothing was changed. */
-  #refused(outcome: Outcome, error: unknown): void {
-    const active = this.#jobs.get(outcome.token);
-    if (active === undefined) return;
-    const gone =
-      hasCode(error, "not_found") || hasCode(error, "closed") || hasCode(error, "lease_lost");
-    const failed = outcome.kind === OutcomeKind.failed || outcome.kind === OutcomeKind.cancelled;
-    if (!gone && !failed) {
-      // A result that is too large, a flow that contains itself: the job failed by it.
-      active.replacement = undefined;
-      this.#failed(active, error);
-      return;
-    }
-    if (!gone && outcome.body.length > 1000) {
-      const { type, message } = decodeError(outcome.body);
-      const body = JSON.stringify({ type, message: message.slice(0, 500), stack: "" });
-      this.#settler?.push({ ...outcome, body });
-      return;
-    }
-    this.#forget(active);
-    if (active.aborted !== "hard" && active.aborted !== "lost") this.emit("error", error as Error);
-  }
-
-  #notice(reader: Reader): void {
-    const notices = readNotices(reader);
-    for (const signal of notices.signals) this.#onSignal(signal);
-    for (const settled of notices.settled) this.#onSettled(settled);
-    for (const id of notices.rescued) this.emit("stalled", id, "active");
-    for (const error of notices.errors) this.emit("error", error);
-    if (notices.drained) this.emit("drained");
-  }
-
-  #onSettled({ token, error }: Settled): void {
-    const active = this.#jobs.get(token);
-    if (active === undefined) return;
-    if (error !== undefined) {
-      // Not written yet: the session tries again with its next commit.
-      if (error.code === "io_error" || error.code === "disk_full") {
-        this.emit("error", error);
-        return;
-      }
-      this.#forget(active);
-      if (error.code !== "lease_lost" && error.code !== "closed") {
-        // The jobs that it was to add were refused at the commit: it has failed by that.
-        this.emit("failed", active.job as Job<Data, Result, Name>, error, "active");
-        return;
-      }
-      if (active.aborted !== "hard" && active.aborted !== "lost") this.emit("error", error);
-      return;
-    }
-    const job = active.job as Job<Data, Result, Name>;
-    this.#forget(active);
-    if (isNoEnd(active.kind)) return;
-    job.ended(active.result as Result, active.errorBody);
-    if (active.error === undefined) this.emit("completed", job, active.result as Result, "active");
-    else if (active.aborted === "cancelled") this.emit("cancelled", job, active.error.message);
-    else this.emit("failed", job, active.error, "active");
-  }
-
-  #onSignal(signal: Signal): void {
-    const active = this.#jobs.get(signal.token);
-    if (active === undefined) return;
-    const error = active.told(signal);
-    if (signal.kind === SignalKind.hardLimit)
-      this.emit("failed", active.job as Job<Data, Result, Name>, error, "active");
-    else if (signal.kind === SignalKind.leaseLost) this.emit("error", error);
-  }
-
-  #forget(active: ActiveJob): void {
-    this.#jobs.delete(active.token);
-    if (this.#jobs.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-  }
-
-  #idle(): Promise<void> {
-    if (this.#jobs.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+  /** Set by close(). */
+  get closing(): Promise<void> | undefined {
+    return this.#closing;
   }
 
   /**
@@ -458,17 +419,22 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     } catch {
       // run() has said why; there is no session.
     }
+    const manual = await this.#manual?.catch(() => undefined);
     const session = this.#session;
     this.#stopAnswering?.();
     if (session !== undefined) {
       session.stop();
-      this.#releaseHeld();
+      manual?.close();
+      this.#attempts.releaseHeld();
+      // What nobody may ever end goes back to the queue.
+      if (manual !== undefined) this.#abandon(({ running }) => !running);
       if (force) this.#abandon();
-      await this.#idle();
+      await this.#attempts.idle();
       await nativeCall(session.close(0));
       this.#session = undefined;
+      this.#attempts.shut();
       unlisten(this.#source);
-      letGo();
+      this.#hold(false);
     }
     await this.#sandbox?.close(force);
     await this.#connection.release();
@@ -476,13 +442,11 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.emit("closed");
   }
 
-  /** Stops waiting for the jobs that run. */
-  #abandon(): void {
-    const reason = new MillraceError("closed", `Worker ${show(this.name)} was closed with force`);
-    for (const active of [...this.#jobs.values()]) {
-      if (!active.ended) active.abort("lost", reason);
-      this.#forget(active);
-    }
+  /** Stops waiting for jobs that run. */
+  #abandon(which?: (active: ActiveJob) => boolean): void {
+    const why = which === undefined ? "was closed with force" : "was closed";
+    const reason = new MillraceError("closed", `Worker ${show(this.name)} ${why}`);
+    this.#attempts.abandon(reason, which);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -332,7 +332,7 @@ const CASES: Case[] = [
   [
     "Worker limiter",
     () => new Worker("q", () => 1, any({ limiter: {} })),
-    'new Worker: option "limiter" belongs to the queue: use store.limits.set({ queue, max, duration })',
+    "new Worker: limiter.max must be an integer from 1 to 1000000000, not undefined",
   ],
   [
     "Worker strategy",

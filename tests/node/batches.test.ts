@@ -137,11 +137,13 @@ describe("a worker with batches", () => {
     const worker = bench.worker(
       async (job, _token, signal) => {
         const [one, two] = job.getBatch();
+        const firstTold = once(one!.signal, "abort");
+        const allTold = once(signal, "abort");
         await queue.cancel(one!.id, "not you");
-        await once(one!.signal, "abort");
+        await firstTold;
         assert.equal(signal.aborted, false);
         await queue.cancel(two!.id, "nor you");
-        await once(signal, "abort");
+        await allTold;
         signal.throwIfAborted();
       },
       { batch: { size: 2, timeout: 10_000 } },

@@ -270,7 +270,7 @@ describe("Worker", () => {
     const completed = once(worker, "completed");
     const running = worker.run();
     assert.equal(worker.isRunning(), true);
-    await assert.rejects(worker.run(), { message: 'Worker "q" is running already' });
+    await assert.rejects(worker.run(), { message: "Worker is already running." });
     await completed;
     await worker.close();
     await running;

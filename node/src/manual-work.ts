@@ -1,0 +1,97 @@
+// Jobs that a program fetches one by one, with worker.getNextJob(), and ends by itself.
+import type { ActiveJob } from "./active-job.js";
+import type { Attempts } from "./attempts.js";
+import type { Connection } from "./connection.js";
+import { nativeCall } from "./errors.js";
+import type { Job } from "./job.js";
+import type { NativeSession } from "./native.cjs";
+import { readCounts } from "./wire-reports.js";
+import { Reader } from "./wire.js";
+
+/** What a limit or a group holds back cannot be told from a job that is about to come: how long to look. */
+const LOOK_MS = 250;
+
+interface Request {
+  token: string;
+  resolve: (job: Job | undefined) => void;
+}
+
+/** The session claims only while somebody asks: a job that nobody waits for stays for others. */
+export class ManualWork {
+  readonly #session: NativeSession;
+  readonly #attempts: Attempts;
+  readonly #connection: Connection;
+  readonly #queue: string;
+  #requests: Request[] = [];
+  #resting = true;
+
+  constructor(session: NativeSession, attempts: Attempts, connection: Connection, queue: string) {
+    this.#session = session;
+    this.#attempts = attempts;
+    this.#connection = connection;
+    this.#queue = queue;
+  }
+
+  /** The next job, or undefined if none comes within so long; 0: if there is none now. */
+  async next(token: string, waitMs: number): Promise<Job | undefined> {
+    if (waitMs === 0 && !(await this.#hasReady())) return undefined;
+    const found = new Promise<Job | undefined>((resolve) => {
+      const request: Request = { token, resolve };
+      this.#requests.push(request);
+      const timer = setTimeout(() => this.#drop(request), waitMs === 0 ? LOOK_MS : waitMs);
+      request.resolve = (job) => {
+        clearTimeout(timer);
+        resolve(job);
+      };
+    });
+    await this.#adjust();
+    return found;
+  }
+
+  async #hasReady(): Promise<boolean> {
+    const packed = await this.#connection.call((engine) => engine.counts(this.#queue));
+    const { ready, paused } = readCounts(new Reader(packed));
+    return ready > 0 && !paused;
+  }
+
+  #drop(request: Request): void {
+    const at = this.#requests.indexOf(request);
+    if (at < 0) return;
+    this.#requests.splice(at, 1);
+    request.resolve(undefined);
+    void this.#adjust();
+  }
+
+  /** As many slots as jobs in hand and requests; without requests the session rests. */
+  async #adjust(): Promise<void> {
+    const asked = this.#requests.length;
+    this.#session.setSlots(Math.max(1, this.#attempts.jobs.size + asked));
+    if (asked > 0 === !this.#resting) return;
+    this.#resting = asked === 0;
+    await nativeCall(this.#resting ? this.#session.pause() : this.#session.resume());
+  }
+
+  /** The session has something new. */
+  take(): void {
+    while (this.#requests.length > 0) {
+      const packed = this.#session.take(this.#requests.length);
+      if (packed === undefined) break;
+      const reader = new Reader(packed);
+      for (let count = reader.number(); count > 0; count--)
+        this.#hand(this.#attempts.accept(reader));
+    }
+    void this.#adjust();
+  }
+
+  #hand(active: ActiveJob): void {
+    const request = this.#requests.shift();
+    active.job.token = request?.token ?? active.job.token;
+    this.#attempts.announce(active);
+    request?.resolve(active.job);
+  }
+
+  /** Nothing comes any more; jobs in hand that no processor runs go back to the queue when the session is closed. */
+  close(): void {
+    for (const { resolve } of this.#requests.splice(0)) resolve(undefined);
+  }
+}
