@@ -28,7 +28,7 @@ export class ActiveJob {
   /** Where job.moveToDelayed() or job.moveToWait() has sent it: it goes there when its processor has ended. */
   moved: { delay: number } | undefined = undefined;
   /** Hears that its end is written, or why it is not. */
-  onSettled: ((error: unknown) => void) | undefined = undefined;
+  onSettled: ((error: Error | undefined) => void) | undefined = undefined;
   stopTimer: (() => void) | undefined = undefined;
   /** It must not be tried again, whatever attempts are left. */
   noRetry = false;

@@ -22,6 +22,7 @@ export type Process = (active: ActiveJob, signal: AbortSignal | undefined) => un
 export interface AttemptsOptions {
   label: string;
   next: (token: string) => Promise<Job | undefined>;
+  rested: () => Promise<void>;
   emitter: TypedEmitter<WorkerListener>;
   host: JobHost;
   opts: WorkerOptions;
@@ -46,7 +47,7 @@ export class Attempts {
   #onIdle: (() => void)[] = [];
 
   constructor(options: AttemptsOptions) {
-    const { label, emitter, host, opts, process, wantsSignal, rules, next } = options;
+    const { label, emitter, host, opts, process, wantsSignal, rules, next, rested } = options;
     this.#emitter = emitter;
     this.#host = host;
     this.#opts = opts;
@@ -74,6 +75,7 @@ export class Attempts {
       settle: (active, end) => this.#settle(active, end),
       report: (error) => void emitter.emit("error", error as Error),
       next,
+      rested,
     });
   }
 
@@ -243,7 +245,7 @@ export class Attempts {
       this.#settler?.push({ ...outcome, body });
       return;
     }
-    this.forget(active, error);
+    this.forget(active, error as Error);
     this.#lost(active, error as Error);
   }
 
@@ -300,7 +302,7 @@ export class Attempts {
   }
 
   /** It runs here no more; `error`: its end could not be written. */
-  forget(active: ActiveJob, error?: unknown): void {
+  forget(active: ActiveJob, error?: Error): void {
     this.jobs.delete(active.token);
     active.stopTimer?.();
     active.onSettled?.(error);

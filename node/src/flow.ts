@@ -159,6 +159,11 @@ export class Flow {
       return this.#add(label, name, queueName, data, defaults.opts, edges, "wait", set);
     }
     const { after, ...opts }: FlowJobOptions = { ...defaults.opts, ...own };
+    if (children.length > 0 && opts.deduplication !== undefined) {
+      throw invalidArgument(
+        `${label()}: Deduplication options cannot be used on flow nodes with children`,
+      );
+    }
     if (after !== undefined) {
       const what = `${label()}: option after`;
       edges.push(...upstreamEdges(what, after, (job) => this.#members.get(job)));

@@ -76,6 +76,8 @@ export interface Lessee {
   failed(active: ActiveJob, error: Error): void;
   settle(active: ActiveJob, end: Outcome): void;
   report(error: unknown): void;
+  /** Resolves when a job that is worked by hand may end. */
+  rested(): Promise<void>;
   /** The next job for a worker without a processor of its own. */
   next(token: string): Promise<Job | undefined>;
 }
@@ -161,7 +163,7 @@ export class LeaseRunner implements JobRunner {
       "error" in end
         ? await endOfError(active, end.error, opts, (error) => this.#worker.report(error))
         : endOfResult(active, end.result);
-    await this.#written(active, outcome);
+    await this.#written(active, outcome, byHand);
     if (job !== active.job) job.ended(active.result, active.errorBody);
     if (!byHand || !fetchNext) return undefined;
     const next = await this.#worker.next(active.job.token as string);
@@ -176,13 +178,13 @@ export class LeaseRunner implements JobRunner {
   ): Promise<void> {
     const active = this.#held(job, token, command);
     active.moved = { delay };
-    if (!active.running) await this.#written(active, movedAway(active));
+    if (!active.running) await this.#written(active, movedAway(active), true);
   }
 
   async waitNow(job: Job, token: string | undefined): Promise<boolean> {
     const active = this.#held(job, token, "moveToWaitingChildren");
     if (active.running) return false;
-    await this.#written(active, waitsForChildren(active));
+    await this.#written(active, waitsForChildren(active), true);
     return true;
   }
 
@@ -190,11 +192,13 @@ export class LeaseRunner implements JobRunner {
     this.#active(job).noRetry = true;
   }
 
-  #written(active: ActiveJob, outcome: Outcome): Promise<void> {
+  async #written(active: ActiveJob, outcome: Outcome, byHand: boolean): Promise<void> {
+    active.ended = true; // nobody else ends it meanwhile
+    if (byHand) await this.#worker.rested();
     return new Promise((resolve, reject) => {
       active.onSettled = (error) => {
         if (error === undefined) resolve();
-        else reject(error as Error);
+        else reject(error);
       };
       this.#worker.settle(active, outcome);
     });

@@ -24,6 +24,7 @@ export class ManualWork {
   readonly #queue: string;
   #requests: Request[] = [];
   #resting = true;
+  #adjusting: Promise<void> = Promise.resolve();
 
   constructor(session: NativeSession, attempts: Attempts, connection: Connection, queue: string) {
     this.#session = session;
@@ -34,6 +35,7 @@ export class ManualWork {
 
   /** The next job, or undefined if none comes within so long; 0: if there is none now. */
   async next(token: string, waitMs: number): Promise<Job | undefined> {
+    await this.settled();
     if (waitMs === 0 && !(await this.#hasReady())) return undefined;
     const found = new Promise<Job | undefined>((resolve) => {
       const request: Request = { token, resolve };
@@ -45,7 +47,13 @@ export class ManualWork {
       };
     });
     await this.#adjust();
+    this.take(); // what had come while nobody asked
     return found;
+  }
+
+  /** Resolves when the session rests if it is to: what ends then claims nothing in its place. */
+  settled(): Promise<void> {
+    return this.#adjusting.catch(() => undefined);
   }
 
   async #hasReady(): Promise<boolean> {
@@ -59,16 +67,19 @@ export class ManualWork {
     if (at < 0) return;
     this.#requests.splice(at, 1);
     request.resolve(undefined);
-    void this.#adjust();
+    this.#adjust().catch(() => undefined); // the session is closed
   }
 
-  /** As many slots as jobs in hand and requests; without requests the session rests. */
-  async #adjust(): Promise<void> {
-    const asked = this.#requests.length;
-    this.#session.setSlots(Math.max(1, this.#attempts.jobs.size + asked));
-    if (asked > 0 === !this.#resting) return;
-    this.#resting = asked === 0;
-    await nativeCall(this.#resting ? this.#session.pause() : this.#session.resume());
+  /** As many slots as jobs in hand and requests; without requests the session rests. One change after the other. */
+  #adjust(): Promise<void> {
+    this.#session.setSlots(Math.max(1, this.#attempts.jobs.size + this.#requests.length));
+    this.#adjusting = this.#adjusting.then(async () => {
+      const rests = this.#requests.length === 0;
+      if (rests === this.#resting) return;
+      this.#resting = rests;
+      await nativeCall(rests ? this.#session.pause() : this.#session.resume());
+    });
+    return this.#adjusting;
   }
 
   /** The session has something new. */
@@ -80,7 +91,7 @@ export class ManualWork {
       for (let count = reader.number(); count > 0; count--)
         this.#hand(this.#attempts.accept(reader));
     }
-    void this.#adjust();
+    this.#adjust().catch(() => undefined); // the session is closed
   }
 
   #hand(active: ActiveJob): void {
@@ -91,7 +102,8 @@ export class ManualWork {
   }
 
   /** Nothing comes any more; jobs in hand that no processor runs go back to the queue when the session is closed. */
-  close(): void {
+  async close(): Promise<void> {
     for (const { resolve } of this.#requests.splice(0)) resolve(undefined);
+    await this.settled();
   }
 }

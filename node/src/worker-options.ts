@@ -92,9 +92,14 @@ function checkPeerOptions(opts: Record<string, unknown>): void {
   for (const name of ["removeOnComplete", "removeOnFail"])
     if (opts[name] !== undefined) keepNumbers(`new Worker: ${name}`, opts[name]);
   if (opts["limiter"] !== undefined) checkLimiter(opts["limiter"]);
-  const { ttl } = opts;
-  if (ttl === undefined) return;
-  if (typeof ttl === "number") return checkDuration("new Worker: ttl", ttl);
+  if (opts["ttl"] !== undefined) checkTtl(opts["ttl"]);
+}
+
+function checkTtl(ttl: unknown): void {
+  if (typeof ttl === "number") {
+    checkDuration("new Worker: ttl", ttl);
+    return;
+  }
   checkObject("new Worker: ttl", ttl);
   for (const [name, ms] of Object.entries(ttl)) checkDuration(`new Worker: ttl.${name}`, ms);
 }

@@ -59,7 +59,8 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   /** Of this object. */
   readonly id: string = randomUUID();
   readonly #sandbox: Sandbox | undefined;
-  readonly #connection: Connection;
+  /** @internal */
+  readonly connection: Connection;
   readonly #host: JobHost;
   readonly #source = newId();
   readonly #attempts: Attempts;
@@ -94,9 +95,9 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.opts = opts;
     this.#hasProcessor = processor !== undefined && processor !== null;
     this.#concurrency = opts.concurrency ?? 1;
-    this.#connection = connect("new Worker", opts.store);
+    this.connection = connect("new Worker", opts.store);
     this.#host = {
-      connection: this.#connection,
+      connection: this.connection,
       durability: durabilityNumber(opts.durability),
       workerName: opts.name,
     };
@@ -105,13 +106,14 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     const process = processOf(processor, this.#sandbox);
     this.#attempts = new Attempts({
       label: `Worker ${show(name)}`,
-      emitter: this as unknown as TypedEmitter<WorkerListener>,
+      emitter: this,
       host: this.#host,
       opts,
       process: traced(process, { queue: name, id: this.id, opts }),
       // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
       wantsSignal: typeof processor === "function" && processor.length >= 3,
       rules: attemptRules(opts),
+      rested: async () => (await this.#manual)?.settled(),
       next: async (token) => (await this.#manual)?.next(token, 0),
     });
     if (opts.autorun !== false && this.#hasProcessor)
@@ -137,7 +139,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 
   /** Resolves when it may take jobs. */
   async waitUntilReady(): Promise<void> {
-    await (this.#opening ?? this.#connection.ready);
+    await (this.#opening ?? this.connection.ready);
   }
 
   async #open(): Promise<void> {
@@ -153,17 +155,17 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     listen(this.#source, () => this.#onReady());
     try {
       const { opts, name } = this;
-      await applyQueueOptions(this.#connection, name, opts, this.#host.durability);
+      await applyQueueOptions(this.connection, name, opts, this.#host.durability);
       const pausedAtOpen = paused();
       const { durability } = this.#host;
-      const session = await this.#connection.call((engine) =>
+      const session = await this.connection.call((engine) =>
         engine.openSession(this.#source, name, slots, opts.name ?? "", durability, pausedAtOpen),
       );
       this.#session = session;
       this.#attempts.open(session);
       if (paused() !== pausedAtOpen)
         await nativeCall(paused() ? session.pause() : session.resume());
-      this.#stopAnswering = this.#connection.addLessee({
+      this.#stopAnswering = this.connection.addLessee({
         leaseOf: (id, queue) => this.#leaseOf(id, queue),
         runner: this.#attempts.runner,
       });
@@ -253,7 +255,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
    */
   async rateLimit(ms: number): Promise<void> {
     checkDuration("worker.rateLimit: ms", ms);
-    await throttle(this.#connection, "worker.rateLimit", { queue: this.name }, ms);
+    await throttle(this.connection, "worker.rateLimit", { queue: this.name }, ms);
   }
   /** The same for the group of a job. */
   async rateLimitGroup(job: Job<Data, Result, Name>, ms: number): Promise<void> {
@@ -261,7 +263,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (group === undefined) {
       throw invalidArgument(`worker.rateLimitGroup: job ${show(job.id)} has no group`);
     }
-    await throttle(this.#connection, "worker.rateLimitGroup", { queue: this.name, group }, ms);
+    await throttle(this.connection, "worker.rateLimitGroup", { queue: this.name, group }, ms);
   }
   static RateLimitError(): RateLimitError {
     return new RateLimitError();
@@ -331,7 +333,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 
   async #openManual(): Promise<ManualWork> {
     const session = await this.#openSession(1, () => true);
-    this.#manualWork = new ManualWork(session, this.#attempts, this.#connection, this.name);
+    this.#manualWork = new ManualWork(session, this.#attempts, this.connection, this.name);
     return this.#manualWork;
   }
 
@@ -346,6 +348,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   ): Promise<Job<Data, Result, Name> | undefined> {
     checkString("worker.processJob: token", token);
     if (!this.#hasProcessor) throw noProcessor();
+    await (await this.#manual)?.settled();
     const active = this.#attempts.handOver(job as Job, token);
     await new Promise<void>((resolve) => {
       active.onSettled = () => resolve();
@@ -370,7 +373,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
 
   /** Without effect: the jobs of a dead worker are taken back at once, by any process that has a worker. */
   async startStalledCheckTimer(): Promise<void> {
-    await this.#connection.ready;
+    await this.connection.ready;
   }
 
   /** Resolves after so many milliseconds, or when it is aborted. */
@@ -391,6 +394,11 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   /** Infinity, see minimumBlockTimeout. */
   get maximumBlockTimeout(): number {
     return Infinity;
+  }
+
+  /** @internal */
+  get durability(): number {
+    return this.#host.durability;
   }
 
   /** Set by close(). */
@@ -424,7 +432,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.#stopAnswering?.();
     if (session !== undefined) {
       session.stop();
-      manual?.close();
+      await manual?.close();
       this.#attempts.releaseHeld();
       // What nobody may ever end goes back to the queue.
       if (manual !== undefined) this.#abandon(({ running }) => !running);
@@ -437,7 +445,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       this.#hold(false);
     }
     await this.#sandbox?.close(force);
-    await this.#connection.release();
+    await this.connection.release();
     this.#stopped?.();
     this.emit("closed");
   }
