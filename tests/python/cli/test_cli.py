@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -282,7 +283,7 @@ def test_worker_runs_the_tasks_until_it_is_stopped(tmp_path, monkeypatch):
         engine = _core.Engine("shop.db", durability="process")
         ack = engine.enqueue([_core.JobSpec("mail", "tasks.add", value={"x": 2, "y": 3})])
         assert engine.wait_finished(ack[0][0], timeout_ms=60_000).result == "5"
-        assert [each.name for each in engine.list_workers()] == ["w1"]
+        assert {each.name for each in engine.list_workers()} == {f"w1@{socket.gethostname()}"}
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(60) == 0
         engine.close()
