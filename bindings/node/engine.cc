@@ -33,6 +33,17 @@ WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index) {
   return options;
 }
 
+void QueuesArgument(const Napi::CallbackInfo& info, size_t index, EventQuery* query) {
+  if (!info[index].IsArray()) {
+    query->queue = TextArgument(info, index);
+    return;
+  }
+  const auto names = info[index].As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    query->queues.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  }
+}
+
 JobRef JobArgument(const Napi::CallbackInfo& info, size_t index) {
   return {TextArgument(info, index), TextArgument(info, index + 1)};
 }
@@ -59,8 +70,10 @@ Napi::Function EngineObject::Define(Napi::Env env) {
                       InstanceMethod<&E::Backup>("backup"),
                       InstanceMethod<&E::Cancel>("cancel"),
                       InstanceMethod<&E::ChangeJob>("changeJob"),
+                      InstanceMethod<&E::UpdateJob>("updateJob"),
                       InstanceMethod<&E::SetProgress>("setProgress"),
                       InstanceMethod<&E::AddLog>("addLog"),
+                      InstanceMethod<&E::PublishEvent>("publishEvent"),
                       InstanceMethod<&E::ChangeMany>("changeMany"),
                       InstanceMethod<&E::Drain>("drain"),
                       InstanceMethod<&E::Obliterate>("obliterate"),
@@ -167,11 +180,11 @@ Napi::Value EngineObject::OpenSession(Info info) {
   });
 }
 
-// subscribe(source, queue, after, jobId, limit) -> Promise<Subscription>
+// subscribe(source, queues, after, jobId, limit) -> Promise<Subscription>
 Napi::Value EngineObject::Subscribe(Info info) {
   const auto source = info[0].As<Napi::Number>().Uint32Value();
   SubscribeOptions options;
-  options.query.queue = TextArgument(info, 1);
+  QueuesArgument(info, 1, &options.query);
   options.query.after = TextArgument(info, 2);
   options.query.job_id = TextArgument(info, 3);
   options.query.limit = static_cast<int32_t>(IntegerArgument(info, 4));

@@ -54,8 +54,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   // engine_changes.cc
   Napi::Value Cancel(Info info);
   Napi::Value ChangeJob(Info info);
+  Napi::Value UpdateJob(Info info);
   Napi::Value SetProgress(Info info);
   Napi::Value AddLog(Info info);
+  Napi::Value PublishEvent(Info info);
   Napi::Value ChangeMany(Info info);
   Napi::Value Drain(Info info);
   Napi::Value Obliterate(Info info);
@@ -96,6 +98,8 @@ bool FlagArgument(const Napi::CallbackInfo& info, size_t index);
 // A durability as its number; negative: the store's.
 std::optional<Durability> DurabilityArgument(const Napi::CallbackInfo& info, size_t index);
 WriteOptions WriteArgument(const Napi::CallbackInfo& info, size_t index);
+// One queue's name ("": all), or an array of names.
+void QueuesArgument(const Napi::CallbackInfo& info, size_t index, EventQuery* query);
 // Two arguments: id and queue.
 JobRef JobArgument(const Napi::CallbackInfo& info, size_t index);
 

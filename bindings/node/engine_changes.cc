@@ -1,5 +1,6 @@
 // The changing half of EngineObject. The last argument of each is the durability (negative: the
 // store's).
+#include <cmath>
 #include <utility>
 
 #include "engine.h"
@@ -37,6 +38,28 @@ Napi::Value EngineObject::ChangeJob(Info info) {
              });
 }
 
+// updateJob(id, queue, data, numbers, durability): data is JSON text or undefined; numbers are
+// priority, lifo, due time, delay (NaN: as it is) and the state that it must be in (0: any).
+Napi::Value EngineObject::UpdateJob(Info info) {
+  JobChange change;
+  if (info[2].IsString()) change.data = TextArgument(info, 2);
+  NumberReader numbers(info.Env(), info[3]);
+  const double priority = numbers.Next();
+  const double lifo = numbers.Next();
+  const double due_at_ms = numbers.Next();
+  const double delay_ms = numbers.Next();
+  if (!std::isnan(priority)) change.priority = static_cast<int32_t>(priority);
+  if (!std::isnan(lifo)) change.lifo = lifo != 0;
+  if (!std::isnan(due_at_ms)) change.due_at_ms = static_cast<int64_t>(due_at_ms);
+  if (!std::isnan(delay_ms)) change.delay_ms = static_cast<int64_t>(delay_ms);
+  const int64_t state = numbers.Integer();
+  if (state != 0) change.in_state = static_cast<JobState>(state);
+  return Run(
+      info, "millrace.updateJob",
+      [job = JobArgument(info, 0), change = std::move(change), options = WriteArgument(info, 4)](
+          EngineShare& engine) { return Map(engine->UpdateJob(job, change, options)); });
+}
+
 // setProgress(id, queue, json, durability)
 Napi::Value EngineObject::SetProgress(Info info) {
   return Run(
@@ -51,6 +74,19 @@ Napi::Value EngineObject::AddLog(Info info) {
       info, "millrace.addLog",
       [job = JobArgument(info, 0), line = TextArgument(info, 2), options = WriteArgument(info, 3)](
           EngineShare& engine) { return Map(engine->AddLog(job, line, options)); });
+}
+
+// publishEvent(queue, name, data, jobId, durability)
+Napi::Value EngineObject::PublishEvent(Info info) {
+  CustomEvent event;
+  event.queue = TextArgument(info, 0);
+  event.name = TextArgument(info, 1);
+  event.data = TextArgument(info, 2);
+  event.job_id = TextArgument(info, 3);
+  return Run(info, "millrace.publishEvent",
+             [event = std::move(event), options = WriteArgument(info, 4)](EngineShare& engine) {
+               return Map(engine->PublishEvent(event, options));
+             });
 }
 
 // changeMany(action, queue, state, name, beforeMs, limit, durability)

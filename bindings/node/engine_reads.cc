@@ -83,10 +83,10 @@ Napi::Value EngineObject::GetLogs(Info info) {
              });
 }
 
-// readEvents(queue, after, jobId, limit)
+// readEvents(queues, after, jobId, limit)
 Napi::Value EngineObject::ReadEvents(Info info) {
   EventQuery query;
-  query.queue = TextArgument(info, 0);
+  QueuesArgument(info, 0, &query);
   query.after = TextArgument(info, 1);
   query.job_id = TextArgument(info, 2);
   query.limit = static_cast<int32_t>(IntegerArgument(info, 3));

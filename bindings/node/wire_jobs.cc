@@ -9,8 +9,10 @@ void PackState(JobState state, Packed* out) {
   out->Number(static_cast<double>(state));
 }
 
-void PackEvent(const Event& event, Packed* out) {
+// The queue is left out where it is that of the event before.
+void PackEvent(const Event& event, const std::string* queue_before, Packed* out) {
   out->Text(event.id);
+  out->Text(queue_before && *queue_before == event.queue ? std::string_view() : event.queue);
   out->Text(event.job_id);
   out->Text(event.name);
   out->Text(event.data);
@@ -99,7 +101,11 @@ void PackWorker(const WorkerInfo& worker, Packed* out) {
 void PackPage(const EventPage& page, Packed* out) {
   out->Text(page.next);
   out->Number(static_cast<double>(page.events.size()));
-  for (const Event& event : page.events) PackEvent(event, out);
+  const std::string* queue = nullptr;
+  for (const Event& event : page.events) {
+    PackEvent(event, queue, out);
+    queue = &event.queue;
+  }
 }
 
 void PackAck(const EnqueueAck& ack, Packed* out) {

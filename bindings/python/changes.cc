@@ -70,9 +70,35 @@ void DefQueue(EngineClass& engine, const char* name, OneQueue method) {
       py::arg("queue"), py::kw_only(), py::arg("durability") = py::none());
 }
 
+void DefUpdate(EngineClass& engine) {
+  engine.def(
+      "update_job",
+      [](PyEngine& self, Text8 id, Text8 queue, const py::object& data, Text8 content_type,
+         std::optional<int32_t> priority, std::optional<bool> lifo,
+         std::optional<int64_t> due_at_ms, std::optional<int64_t> delay_ms,
+         const std::optional<std::string>& in_state, Level durability) {
+        JobChange change;
+        if (!data.is_none()) change.data = ToData(data, "data");
+        change.content_type = ToContentType(content_type);
+        change.priority = priority;
+        change.lifo = lifo;
+        change.due_at_ms = due_at_ms;
+        change.delay_ms = delay_ms;
+        if (in_state) change.in_state = ToState(*in_state);
+        const WriteOptions options = ToWriteOptions(durability);
+        Check(Unlocked([&] { return self->UpdateJob({id, queue}, change, options); }));
+      },
+      py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("data") = py::none(),
+      py::arg("content_type") = "json", py::arg("priority") = py::none(),
+      py::arg("lifo") = py::none(), py::arg("due_at_ms") = py::none(),
+      py::arg("delay_ms") = py::none(), py::arg("in_state") = py::none(),
+      py::arg("durability") = py::none());
+}
+
 }  // namespace
 
 void RegisterChanges(EngineClass& engine) {
+  DefUpdate(engine);
   DefJob(engine, "redrive", &Engine::Redrive);
   DefJob(engine, "promote", &Engine::Promote);
   DefJob(engine, "remove", &Engine::Remove);
@@ -93,6 +119,15 @@ void RegisterChanges(EngineClass& engine) {
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("reason") = "",
           py::arg("durability") = py::none())
+      .def(
+          "publish_event",
+          [](PyEngine& self, Text8 queue, Text8 name, Text8 data, Text8 job_id, Level durability) {
+            const CustomEvent event{queue, name, data, job_id};
+            const WriteOptions options = ToWriteOptions(durability);
+            Check(Unlocked([&] { return self->PublishEvent(event, options); }));
+          },
+          py::arg("queue"), py::arg("name"), py::arg("data") = "", py::kw_only(),
+          py::arg("job_id") = "", py::arg("durability") = py::none())
       .def(
           "drain",
           [](PyEngine& self, Text8 queue, bool scheduled, Level durability) {

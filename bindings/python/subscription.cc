@@ -32,7 +32,7 @@ std::vector<EventType> ToTypes(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     bool known = false;
     for (auto value = static_cast<int>(EventType::kAdded);
-         value <= static_cast<int>(EventType::kBlocked); ++value) {
+         value <= static_cast<int>(EventType::kCustom); ++value) {
       const auto type = static_cast<EventType>(value);
       if (name != EventTypeName(type)) continue;
       types.push_back(type);
@@ -43,22 +43,32 @@ std::vector<EventType> ToTypes(const std::vector<std::string>& names) {
   return types;
 }
 
-EventQuery ToQuery(const std::string& queue, const std::string& after,
-                   const std::vector<std::string>& types, const std::string& job_id,
-                   int32_t limit) {
-  return {queue, after, ToTypes(types), job_id, limit};
-}
-
 py::tuple FromPage(EventPage page) {
   return py::make_tuple(ToList(std::move(page.events)), Text(page.next));
 }
 
-std::vector<std::string> Names(const py::iterable& names) {
-  if (py::isinstance<py::str>(names))
-    throw py::type_error("types must be an iterable of str, not one str");
+std::vector<std::string> Names(const py::iterable& names, const char* argument) {
   std::vector<std::string> out;
-  for (const py::handle name : names) out.push_back(ToText(name, "types"));
+  for (const py::handle name : names) out.push_back(ToText(name, argument));
   return out;
+}
+
+// `queues` is one name ("": all queues) or several.
+EventQuery ToQuery(const py::iterable& queues, const std::string& after, const py::iterable& types,
+                   const std::string& job_id, int32_t limit) {
+  if (py::isinstance<py::str>(types))
+    throw py::type_error("types must be an iterable of str, not one str");
+  EventQuery query;
+  if (py::isinstance<py::str>(queues)) {
+    query.queue = ToText(queues, "queue");
+  } else {
+    query.queues = Names(queues, "queue");
+  }
+  query.after = after;
+  query.types = ToTypes(Names(types, "types"));
+  query.job_id = job_id;
+  query.limit = limit;
+  return query;
 }
 
 }  // namespace
@@ -82,20 +92,20 @@ void RegisterSubscription(py::module_& module, EngineClass& engine) {
   engine
       .def(
           "read_events",
-          [](PyEngine& self, const std::string& queue, const std::string& after,
+          [](PyEngine& self, const py::iterable& queue, const std::string& after,
              const py::iterable& types, const std::string& job_id, int32_t limit) {
-            const EventQuery query = ToQuery(queue, after, Names(types), job_id, limit);
+            const EventQuery query = ToQuery(queue, after, types, job_id, limit);
             return FromPage(Unwrap(Unlocked([&] { return self->ReadEvents(query); })));
           },
           py::arg("queue"), py::kw_only(), py::arg("after") = "", py::arg("types") = py::tuple(),
           py::arg("job_id") = "", py::arg("limit") = 1000)
       .def(
           "subscribe",
-          [](PyEngine& self, const std::string& queue, const std::string& after,
+          [](PyEngine& self, const py::iterable& queue, const std::string& after,
              const py::iterable& types, const std::string& job_id, int32_t limit,
              const std::shared_ptr<Notifier>& notifier) {
             SubscribeOptions options;
-            options.query = ToQuery(queue, after, Names(types), job_id, limit);
+            options.query = ToQuery(queue, after, types, job_id, limit);
             options.on_ready = Notifier::Callback(notifier);
             auto made = std::make_shared<PySubscription>();
             made->engine = self.engine;

@@ -4,6 +4,21 @@
 -- A job's own rules, NULL where it has none. in: job; out: keep_logs, keep_failed_age_ms, keep_failed_count; index: rowid
 SELECT keep_logs, keep_failed_age_ms, keep_failed_count FROM jobs WHERE job = ?1;
 
+-- name: replace_job
+-- Writes a body anew, with options. in: the columns in their order, as insert_job_with_options; changes: jobs; index: rowid
+INSERT OR REPLACE INTO jobs (
+  job, queue_id, name, created_at_ms, salt, priority, data, options, custom_id, headers, content_type, lifo,
+  due_at_ms, expires_at_ms, max_attempts, backoff_kind, backoff_delay_ms, backoff_max_ms, backoff_jitter,
+  max_crashes, time_limit_ms, soft_time_limit_ms, keep_logs, keep_completed_age_ms, keep_completed_count,
+  keep_failed_age_ms, keep_failed_count, group_name, dedup_key, join_kind, delivery, sealing, dedup_mode, dedup_ttl_ms,
+  dedup_states)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+  ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34);
+
+-- name: move_blocked
+-- Another place for when it is blocked no more. in: job, priority, seq; changes: blocked; index: rowid
+UPDATE blocked SET priority = ?2, seq = ?3 WHERE job = ?1;
+
 -- name: request_cancel
 -- Leaves a note for the holder of a lease. in: job, reason or NULL; changes: active; index: rowid
 UPDATE active SET cancel_requested = 1, cancel_reason = ?2 WHERE job = ?1;

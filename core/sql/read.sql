@@ -119,6 +119,18 @@ SELECT at_ms, text FROM job_logs WHERE job = ?1 ORDER BY line LIMIT ?2 OFFSET ?3
 -- A stretch of a queue's log. in: queue_id, seq of the first row, limit; out: seq, at_ms, n, body; index: primary key
 SELECT seq, at_ms, n, body FROM events WHERE queue_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3;
 
+-- name: select_event_heads
+-- Where the commits of a stretch of a queue's log are. in: queue_id, seq of the first row, limit; out: seq; index: primary key
+SELECT seq FROM events WHERE queue_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3;
+
+-- name: select_event_row
+-- One commit's events of a queue. in: queue_id, seq; out: seq, at_ms, n, body; index: primary key
+SELECT seq, at_ms, n, body FROM events WHERE queue_id = ?1 AND seq = ?2;
+
+-- name: list_queue_ids
+-- All queues that ever were. in: none; out: queue_id, name
+SELECT queue_id, name FROM queues ORDER BY queue_id;
+
 -- name: newest_events
 -- The end of a queue's log. in: queue_id; out: seq, n; index: primary key
 SELECT seq, n FROM events WHERE queue_id = ?1 ORDER BY seq DESC LIMIT 1;

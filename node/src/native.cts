@@ -49,9 +49,10 @@ export interface NativeEngine {
     durability: number,
     paused: boolean,
   ): Promise<NativeSession>;
+  /** `queue`: one, several, or "" for all of the store. */
   subscribe(
     source: number,
-    queue: string,
+    queue: string | string[],
     after: string,
     jobId: string,
     limit: number,
@@ -71,7 +72,12 @@ export interface NativeEngine {
   listQueues(): Promise<Packed>;
   listWorkers(): Promise<Packed>;
   getLogs(id: string, queue: string, offset: number, limit: number): Promise<Packed>;
-  readEvents(queue: string, after: string, jobId: string, limit: number): Promise<Packed>;
+  readEvents(
+    queue: string | string[],
+    after: string,
+    jobId: string,
+    limit: number,
+  ): Promise<Packed>;
   adminJson(
     what: "inspect" | "job" | "dead" | "doctor" | "stats",
     first: string,
@@ -87,8 +93,24 @@ export interface NativeEngine {
     queue: string,
     durability: number,
   ): Promise<void>;
+  /** `numbers`: priority, lifo, due time, delay (NaN: as it is), the state that it must be in (0: any). */
+  updateJob(
+    id: string,
+    queue: string,
+    data: string | undefined,
+    numbers: Float64Array,
+    durability: number,
+  ): Promise<void>;
   setProgress(id: string, queue: string, json: string, durability: number): Promise<void>;
   addLog(id: string, queue: string, line: string, durability: number): Promise<void>;
+  /** `data`: JSON text, or "". */
+  publishEvent(
+    queue: string,
+    name: string,
+    data: string,
+    jobId: string,
+    durability: number,
+  ): Promise<void>;
   changeMany(
     action: "redrive" | "promote" | "remove",
     queue: string,

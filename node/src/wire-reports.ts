@@ -50,10 +50,12 @@ export const enum EventType {
   drained,
   cleaned,
   blocked,
+  custom,
 }
 
 export interface NativeEvent {
   id: string;
+  queue: string;
   jobId: string;
   name: string;
   data: string;
@@ -140,9 +142,11 @@ export function readWorker(reader: Reader): WorkerInfo {
   };
 }
 
-function readEvent(reader: Reader): NativeEvent {
+/** `before`: the queue of the event before, which is not told again. */
+function readEvent(reader: Reader, before: string): NativeEvent {
   return {
     id: reader.text(),
+    queue: reader.text() || before,
     jobId: reader.text(),
     name: reader.text(),
     data: reader.text(),
@@ -157,7 +161,15 @@ function readEvent(reader: Reader): NativeEvent {
 }
 
 export function readPage(reader: Reader): EventPage {
-  return { next: reader.text(), events: reader.list(readEvent) };
+  let queue = "";
+  return {
+    next: reader.text(),
+    events: reader.list((each) => {
+      const event = readEvent(each, queue);
+      queue = event.queue;
+      return event;
+    }),
+  };
 }
 
 function readError(reader: Reader): MillraceError {

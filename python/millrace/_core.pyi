@@ -47,6 +47,7 @@ _EventType = Literal[
     "drained",
     "cleaned",
     "blocked",
+    "custom",
 ]
 _Ack = tuple[str, bool, _State, _Durability, str]
 """(id, existing, state, durability, replaced_id): `existing` if the id, or the holder of the deduplication key, was
@@ -649,7 +650,7 @@ class Event:
 
 @final
 class Subscription:
-    """Follows one queue's events. Made by `Engine.subscribe`. Thread-safe."""
+    """Follows events of queues. Made by `Engine.subscribe`. Thread-safe."""
 
     def next(self, timeout_ms: int = -1) -> tuple[list[Event], str]:
         """The next events and the position behind them; no events after the time-out (0: does not wait, -1: never)."""
@@ -1048,6 +1049,36 @@ class Engine:
     ) -> None:
         """Adds a line to a job's log from outside its worker."""
 
+    def update_job(
+        self,
+        id: str,
+        queue: str = "",
+        *,
+        data: str | bytes | None = None,
+        content_type: _ContentType = "json",
+        priority: int | None = None,
+        lifo: bool | None = None,
+        due_at_ms: int | None = None,
+        delay_ms: int | None = None,
+        in_state: _State | None = None,
+        durability: _Durability | None = None,
+    ) -> None:
+        """Changes what is given: data of any job, the rest of one that is scheduled, ready or blocked.
+
+        A running job gets its data with the next attempt. With `in_state` only a job that is in it, else WrongState.
+        """
+
+    def publish_event(
+        self,
+        queue: str,
+        name: str,
+        data: str = "",
+        *,
+        job_id: str = "",
+        durability: _Durability | None = None,
+    ) -> None:
+        """Adds an event of type "custom" to a queue's log; `data` is JSON text of at most 1 MiB or empty."""
+
     def redrive_many(
         self,
         queue: str,
@@ -1178,18 +1209,21 @@ class Engine:
 
     def read_events(
         self,
-        queue: str,
+        queue: str | Iterable[str],
         *,
         after: str = "",
         types: Iterable[str] = (),
         job_id: str = "",
         limit: int = 1000,
     ) -> tuple[list[Event], str]:
-        """Events after a position ("": oldest kept, "$": now) and the position behind them."""
+        """Events after a position ("": oldest kept, "$": now) and the position behind them.
+
+        `queue` is one, several, or "" for all of the store: then in the order of their commits.
+        """
 
     def subscribe(
         self,
-        queue: str,
+        queue: str | Iterable[str],
         *,
         after: str = "$",
         types: Iterable[str] = (),
@@ -1197,7 +1231,10 @@ class Engine:
         limit: int = 1000,
         notifier: Notifier | None = None,
     ) -> Subscription:
-        """Follows events. With a notifier, call `next(0)` when it is signalled until nothing comes."""
+        """Follows the events of one queue, of several or ("") of all, those too that come later.
+
+        With a notifier, call `next(0)` when it is signalled until nothing comes.
+        """
 
     def open_session(
         self,

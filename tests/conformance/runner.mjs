@@ -24,7 +24,7 @@ const CANCELS = ["cancelled", "requested", "finished"];
 const EVENTS = [
   ...["", "added", "ready", "scheduled", "active", "progress", "completed", "failed", "cancelled"],
   ...["rescued", "removed", "duplicate", "paused", "resumed", "drained", "cleaned"],
-  "blocked",
+  ...["blocked", "custom"],
 ];
 
 const queueOf = (step) => step.queue ?? "q";
@@ -275,7 +275,9 @@ export class ScenarioRunner {
     const after = step.after === undefined ? "" : this.#positions.get(step.after);
     const job = step.job === undefined ? "" : this.ref(step)[0];
     const page = readPage(
-      new Reader(await this.#engine.readEvents(queueOf(step), after, job, step.limit ?? 1000)),
+      new Reader(
+        await this.#engine.readEvents(step.queues ?? queueOf(step), after, job, step.limit ?? 1000),
+      ),
     );
     if (step.as !== undefined) this.#positions.set(step.as, page.next);
     return page.events.map((event) => {
@@ -283,7 +285,14 @@ export class ScenarioRunner {
       const job = this.nameOf(event.jobId);
       if (!step.in_full) return `${type} ${job}`.trim();
       return {
-        ...{ type, job, name: event.name, attempt: event.attempt, count: event.count },
+        ...{
+          type,
+          job,
+          queue: event.queue,
+          name: event.name,
+          attempt: event.attempt,
+          count: event.count,
+        },
         ...{ state: STATES[event.state], prev: STATES[event.prev], data: parsed(event.data) },
         ...{ at_ms: since(event.at), due_at_ms: since(event.dueAt) },
       };
@@ -345,6 +354,21 @@ const operations = {
   },
   add_log(step) {
     return this.engine.addLog(...this.ref(step), step.line, BY_THE_STORE);
+  },
+  update(step) {
+    const { data, priority = NaN, lifo, delay_ms = NaN, in_state } = step;
+    const due = step.due_at_ms === undefined ? NaN : moment(step.due_at_ms);
+    const state = in_state === undefined ? 0 : STATES.indexOf(in_state);
+    const last = lifo === undefined ? NaN : Number(lifo);
+    const numbers = Float64Array.of(priority, last, due, delay_ms, state);
+    const text = data === undefined ? undefined : JSON.stringify(data);
+    return this.engine.updateJob(...this.ref(step), text, numbers, BY_THE_STORE);
+  },
+  publish_event(step) {
+    const { name = "n", data } = step;
+    const text = data === undefined ? "" : JSON.stringify(data);
+    const job = step.job === undefined ? "" : this.ref(step)[0];
+    return this.engine.publishEvent(queueOf(step), name, text, job, BY_THE_STORE);
   },
   drain(step) {
     return this.engine.drain(queueOf(step), step.scheduled ?? false, BY_THE_STORE);

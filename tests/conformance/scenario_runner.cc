@@ -261,11 +261,22 @@ void ScenarioRunner::AddChanges() {
                 : *result == CancelResult::kRequested ? "requested"
                                                       : "finished");
   };
+  operations_["update"] = [this](const Json& step) {
+    return Nothing(engine_->UpdateJob(Ref(step), ReadChange(step), {}));
+  };
   operations_["set_progress"] = [this](const Json& step) {
     return Nothing(engine_->SetProgress(Ref(step), step.at("value").dump(), {}));
   };
   operations_["add_log"] = [this](const Json& step) {
     return Nothing(engine_->AddLog(Ref(step), step.at("line").get<std::string>(), {}));
+  };
+  operations_["publish_event"] = [this](const Json& step) {
+    const std::string data = step.contains("data") ? step.at("data").dump() : "";
+    return Nothing(engine_->PublishEvent({.queue = QueueOf(step),
+                                          .name = step.value("name", std::string("n")),
+                                          .data = data,
+                                          .job_id = step.contains("job") ? Ref(step).id : ""},
+                                         {}));
   };
   operations_["pause"] = [this](const Json& step) {
     return Nothing(engine_->Pause(QueueOf(step), {}));
@@ -330,7 +341,8 @@ void ScenarioRunner::AddBulkChanges() {
 // --- Reads ---
 
 Result<Json> ScenarioRunner::Events(const Json& step) {
-  EventQuery query{.queue = QueueOf(step)};
+  EventQuery query{.queue = step.contains("queues") ? "" : QueueOf(step)};
+  query.queues = step.value("queues", query.queues);
   if (step.contains("after")) query.after = positions_.at(step.at("after").get<std::string>());
   if (step.contains("job")) query.job_id = Ref(step).id;
   query.limit = step.value("limit", query.limit);

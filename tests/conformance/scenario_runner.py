@@ -328,6 +328,22 @@ class ScenarioRunner(ModelSteps, ScheduleSteps):
         job_id, queue = self.ref(step)
         self.engine.add_log(job_id, step["line"], queue)
 
+    def op_update(self, step: Step) -> Any:
+        names = ("priority", "lifo", "delay_ms", "in_state")
+        options = {name: step[name] for name in names if name in step}
+        if "data" in step:
+            options["data"] = compact(step["data"])
+        if "due_at_ms" in step:
+            options["due_at_ms"] = START_MS + step["due_at_ms"]
+        self.engine.update_job(*self.ref(step), **options)
+
+    def op_publish_event(self, step: Step) -> Any:
+        data = compact(step["data"]) if "data" in step else ""
+        job_id = self.ref(step)[0] if "job" in step else ""
+        self.engine.publish_event(
+            step.get("queue", "q"), step.get("name", "n"), data, job_id=job_id
+        )
+
     def bulk(self, step: Step, state: str) -> tuple[str, Step]:
         options = {key: step[key] for key in ("name", "limit") if key in step}
         if "before_at_ms" in step:
@@ -421,7 +437,7 @@ class ScenarioRunner(ModelSteps, ScheduleSteps):
         job = self.ids.get(step["job"], step["job"]) if "job" in step else ""
         options = {"limit": step["limit"]} if "limit" in step else {}
         events, following = self.engine.read_events(
-            step.get("queue", "q"), after=after, job_id=job, **options
+            step.get("queues", step.get("queue", "q")), after=after, job_id=job, **options
         )
         if "as" in step:
             self.positions[step["as"]] = following
@@ -431,6 +447,7 @@ class ScenarioRunner(ModelSteps, ScheduleSteps):
             {
                 "type": each.type,
                 "job": self.name_of(each.job_id),
+                "queue": each.queue,
                 "name": each.name,
                 "state": each.state,
                 "prev": each.prev,

@@ -166,6 +166,20 @@ Limit ReadLimit(const Json& step) {
   return limit;
 }
 
+JobChange ReadChange(const Json& step) {
+  JobChange change;
+  if (step.contains("data")) change.data = step.at("data").dump();
+  if (step.contains("priority")) change.priority = step.at("priority").get<int32_t>();
+  if (step.contains("lifo")) change.lifo = step.at("lifo").get<bool>();
+  if (step.contains("due_at_ms")) {
+    change.due_at_ms = kScenarioStartMs + step.at("due_at_ms").get<int64_t>();
+  }
+  if (step.contains("delay_ms")) change.delay_ms = step.at("delay_ms").get<int64_t>();
+  if (step.contains("in_state"))
+    change.in_state = ParseJobState(step.at("in_state").get<std::string>()).value();
+  return change;
+}
+
 BulkQuery ReadBulkQuery(const Json& step, JobState state) {
   BulkQuery query;
   query.queue = step.value("queue", std::string("q"));
@@ -276,10 +290,15 @@ Json ShowCounts(const QueueCounts& counts) {
 }
 
 Json ShowEvent(const Event& event) {
-  return {{"type", EventTypeName(event.type)},  {"name", event.name},
-          {"state", JobStateName(event.state)}, {"prev", JobStateName(event.prev)},
-          {"attempt", event.attempt},           {"count", event.count},
-          {"at_ms", SinceStart(event.at_ms)},   {"due_at_ms", SinceStart(event.due_at_ms)},
+  return {{"type", EventTypeName(event.type)},
+          {"name", event.name},
+          {"queue", event.queue},
+          {"state", JobStateName(event.state)},
+          {"prev", JobStateName(event.prev)},
+          {"attempt", event.attempt},
+          {"count", event.count},
+          {"at_ms", SinceStart(event.at_ms)},
+          {"due_at_ms", SinceStart(event.due_at_ms)},
           {"data", Parsed(event.data)}};
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "millrace/changes.h"
 #include "millrace/events.h"
 #include "millrace/flows.h"
 #include "millrace/limits.h"
@@ -39,27 +40,13 @@ struct ListQuery {
   bool descending = false;  // default: in the order of claim, due time or finish; true: the reverse
 };
 
-// Selects finished or waiting jobs for a bulk change.
-struct BulkQuery {
-  std::string queue = {};  // required
-  JobState state = JobState::kFailed;
-  std::string name = {};     // empty: all names
-  int64_t before_at_ms = 0;  // only jobs finished (or enqueued) before; 0: all
-  int64_t limit = 0;         // 0: all, in slices of 1,000 a commit
-};
-
-enum class CancelResult : uint8_t {
-  kCancelled,  // it was waiting and will not run
-  kRequested,  // it runs: its handler was told
-  kFinished,   // too late: it had ended already
-};
-
 struct BackupInfo {
   int64_t bytes = 0;
   int64_t pages = 0;
 };
 
-class Engine {
+// What callers change from outside the workers is in millrace/changes.h.
+class Engine : public Changes {
  public:
   using EnqueueCallback = std::function<void(Result<std::vector<EnqueueAck>>)>;
 
@@ -69,7 +56,7 @@ class Engine {
   static Result<std::unique_ptr<Engine>> Open(OpenOptions options);
 
   // Closes as Close() does.
-  virtual ~Engine() = default;
+  ~Engine() override = default;
   // Ends sessions and subscriptions, writes what is queued, checkpoints if this is the last
   // process. Idempotent.
   virtual Status Close() = 0;
@@ -129,51 +116,6 @@ class Engine {
 
   // --- Work ---
   virtual Result<std::unique_ptr<Session>> OpenSession(SessionOptions options) = 0;
-
-  // --- Change single jobs (kNotFound, kWrongState) ---
-  virtual Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
-                                      const WriteOptions& options) = 0;
-  // Cancel() takes the unfinished jobs that it waits for, and nobody else, with it; so does
-  // Remove().
-  // A completed, failed or cancelled job runs again from its first attempt. One whose dependencies
-  // are not done is blocked again.
-  virtual Status Redrive(const JobRef& job, const WriteOptions& options) = 0;
-  // A scheduled job becomes ready now.
-  virtual Status Promote(const JobRef& job, const WriteOptions& options) = 0;
-  // Deletes a job with everything about it. kWrongState if active.
-  virtual Status Remove(const JobRef& job, const WriteOptions& options) = 0;
-  // From outside its worker; any state.
-  virtual Status SetProgress(const JobRef& job, const std::string& json,
-                             const WriteOptions& options) = 0;
-  virtual Status AddLog(const JobRef& job, const std::string& line,
-                        const WriteOptions& options) = 0;
-
-  // --- Change many: answer how many were changed ---
-  virtual Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) = 0;
-  virtual Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) = 0;
-  virtual Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) = 0;
-  // Removes all ready jobs, and scheduled ones too if asked: what Celery calls purge and BullMQ
-  // drain.
-  virtual Result<int64_t> Drain(const std::string& queue, bool scheduled,
-                                const WriteOptions& options) = 0;
-  // Removes the queue and all that is in it. kWrongState if jobs are active and !force; with force
-  // their leases are lost.
-  virtual Result<int64_t> Obliterate(const std::string& queue, bool force,
-                                     const WriteOptions& options) = 0;
-
-  // --- Queues ---
-  virtual Status Pause(const std::string& queue, const WriteOptions& options) = 0;
-  virtual Status Resume(const std::string& queue, const WriteOptions& options) = 0;
-  // Replaces the queue's retention rules from now on.
-  virtual Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
-                              const WriteOptions& options) = 0;
-
-  // --- Deduplication keys ---
-  // The holder's id; empty: the key is free.
-  virtual Result<std::string> DedupHolder(const std::string& queue, const std::string& key) = 0;
-  // Frees a key; false if it was free.
-  virtual Result<bool> ReleaseDedup(const std::string& queue, const std::string& key,
-                                    const WriteOptions& options) = 0;
 
   // --- Limits and groups (millrace/limits.h) ---
   // Replaces the limit of the same scope and names; concurrency 0 and rate 0 remove it.

@@ -1,4 +1,5 @@
-// The durable, ordered log of what happened to jobs, per queue, and how to follow it.
+// The durable, ordered log of what happened to jobs, per queue, and how to follow it. Positions are
+// of the store, so that the logs of several queues can be read as one.
 #ifndef MILLRACE_EVENTS_H_
 #define MILLRACE_EVENTS_H_
 
@@ -32,6 +33,7 @@ enum class EventType : uint8_t {
   kDrained = 14,    // the queue has no ready job left
   kCleaned = 15,    // jobs were removed in bulk by a caller; `count`, and in `prev` their state
   kBlocked = 16,    // a running or ended job waits for other jobs; `prev`, `count` = how many
+  kCustom = 17,     // a caller's own (Changes::PublishEvent); `name`, `data`
 };
 // "added", "ready", ... Static storage.
 const char* EventTypeName(EventType type);
@@ -44,7 +46,7 @@ struct Event {
   int64_t at_ms = 0;
   std::string queue = {};
   std::string job_id = {};            // empty for events of the queue itself
-  std::string name = {};              // kAdded only
+  std::string name = {};              // kAdded: of the task; kCustom: of the event
   JobState state = JobState::kReady;  // after the event
   JobState prev = JobState::kReady;   // before it, where the type says so
   int32_t attempt = 0;                // attempts started, where it applies
@@ -57,7 +59,10 @@ struct Event {
 bool EventIdLess(const std::string& a, const std::string& b);
 
 struct EventQuery {
-  std::string queue = {};
+  std::string queue = {};                // one queue's log; empty: see `queues`
+  std::vector<std::string> queues = {};  // with no `queue`: the logs of these in one, in the order
+                                         // in which their events were committed; both empty: of all
+                                         // queues of the store, new ones too
   // "": from the oldest kept. "$": only what comes after this call. Otherwise an event id
   // (exclusive). An id older than what retention has kept is not an error: the reader goes on at
   // the oldest kept.
@@ -72,8 +77,8 @@ struct EventPage {
   std::string next = {};  // pass as `after` to go on; set even when no event matched
 };
 
-// Follows one queue's events. Thread-safe. Ends with Close() or with the engine. From
-// Engine::Subscribe.
+// Follows the events of one queue, of several or of all. Thread-safe. Ends with Close() or with the
+// engine. From Engine::Subscribe.
 class Subscription {
  public:
   virtual ~Subscription() = default;

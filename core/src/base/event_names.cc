@@ -36,6 +36,8 @@ const char* EventTypeName(EventType type) {
       return "cleaned";
     case EventType::kBlocked:
       return "blocked";
+    case EventType::kCustom:
+      return "custom";
   }
   return "unknown";
 }

@@ -92,6 +92,8 @@ const char* FieldName(SealField field) {
       return "a log line";
     case SealField::kCheckpoint:
       return "a checkpoint";
+    case SealField::kEvent:
+      return "an event";
   }
   return "a payload";
 }

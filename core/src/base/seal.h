@@ -31,6 +31,7 @@ enum class SealField : uint8_t {
   kProgress = 4,
   kLog = 5,
   kCheckpoint = 6,
+  kEvent = 7,  // data of a custom event; the name is the event's
 };
 
 // Where a payload belongs.

@@ -2,6 +2,8 @@
 #include "engine/engine_impl.h"
 #include "flows/members.h"
 #include "jobs/change.h"
+#include "jobs/publish.h"
+#include "jobs/update.h"
 #include "jobs/validate.h"
 
 namespace millrace::engine {
@@ -27,6 +29,13 @@ Status EngineImpl::Remove(const JobRef& job, const WriteOptions& options) {
   return Change(options, [&](jobs::Ledger& ledger) { return flows::RemoveJob(ledger, job); });
 }
 
+Status EngineImpl::UpdateJob(const JobRef& job, const JobChange& change,
+                             const WriteOptions& options) {
+  RETURN_IF_ERROR(jobs::CheckChange(change, options_.max_payload_bytes));
+  return Change(options,
+                [&](jobs::Ledger& ledger) { return jobs::UpdateJob(ledger, job, change); });
+}
+
 Status EngineImpl::SetProgress(const JobRef& job, const std::string& json,
                                const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckProgress(json, options_.max_payload_bytes));
@@ -38,6 +47,11 @@ Status EngineImpl::SetProgress(const JobRef& job, const std::string& json,
 Status EngineImpl::AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckLogLine(line));
   return Change(options, [&](jobs::Ledger& ledger) { return jobs::AppendLog(ledger, job, line); });
+}
+
+Status EngineImpl::PublishEvent(const CustomEvent& event, const WriteOptions& options) {
+  RETURN_IF_ERROR(jobs::CheckEvent(event, options_.max_payload_bytes));
+  return Change(options, [&](jobs::Ledger& ledger) { return jobs::PublishEvent(ledger, event); });
 }
 
 Result<int64_t> EngineImpl::RedriveMany(const BulkQuery& query, const WriteOptions& options) {

@@ -109,9 +109,12 @@ class EngineImpl : public Engine {
   Status Redrive(const JobRef& job, const WriteOptions& options) override;
   Status Promote(const JobRef& job, const WriteOptions& options) override;
   Status Remove(const JobRef& job, const WriteOptions& options) override;
+  Status UpdateJob(const JobRef& job, const JobChange& change,
+                   const WriteOptions& options) override;
   Status SetProgress(const JobRef& job, const std::string& json,
                      const WriteOptions& options) override;
   Status AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) override;
+  Status PublishEvent(const CustomEvent& event, const WriteOptions& options) override;
   Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) override;
@@ -152,7 +155,10 @@ class EngineImpl : public Engine {
   Result<std::string> QueueOf(const JobRef& job, bool needed);
   // The number of a queue, which is made if it is missing.
   Result<int64_t> EnsureQueue(const std::string& queue);
-  Result<std::shared_ptr<Follower>> Follow(int64_t queue_id, std::function<void()> on_news);
+  Result<std::shared_ptr<Follower>> Follow(std::vector<int64_t> queue_ids,
+                                           std::function<void()> on_news);
+  // The queues of a query that names some, made if they are missing; of all, those that there are.
+  Result<std::vector<jobs::LogQueue>> EnsureQueues(const EventQuery& query);
   jobs::StoreFacts Facts();
   template <typename F>
   Status RunAlone(F apply);

@@ -21,7 +21,14 @@ bool IsOver(JobState state) {
 }
 
 Status CheckQuery(const EventQuery& query) {
-  RETURN_IF_ERROR(CheckName(query.queue, "queue"));
+  if (!query.queue.empty()) RETURN_IF_ERROR(CheckName(query.queue, "queue"));
+  if (!query.queue.empty() && !query.queues.empty()) {
+    return Status(Code::kInvalidArgument,
+                  "queue and queues were both given; one of them is accepted");
+  }
+  for (size_t i = 0; i < query.queues.size(); ++i) {
+    RETURN_IF_ERROR(CheckName(query.queues[i], ("queues[" + std::to_string(i) + "]").c_str()));
+  }
   RETURN_IF_ERROR(jobs::CheckRange(query.limit, 1, 10'000, "limit"));
   if (query.after == "$") return Status::Ok();
   return jobs::ParseEventId(query.after, "after").status();
@@ -81,10 +88,10 @@ Result<std::vector<LogLine>> EngineImpl::GetLogs(const JobRef& job, int64_t offs
 
 // --- Waiting and events ---
 
-Result<std::shared_ptr<Follower>> EngineImpl::Follow(int64_t queue_id,
+Result<std::shared_ptr<Follower>> EngineImpl::Follow(std::vector<int64_t> queue_ids,
                                                      std::function<void()> on_news) {
   RETURN_IF_ERROR(presence_->Appear());
-  auto follower = std::make_shared<Follower>(queue_id, std::move(on_news));
+  auto follower = std::make_shared<Follower>(std::move(queue_ids), std::move(on_news));
   {
     const std::lock_guard lock(mutex_);
     RETURN_IF_ERROR(Usable());  // Close() ends those that are in the list
@@ -102,7 +109,7 @@ Result<JobOutcome> EngineImpl::WaitFinished(const JobRef& job, int64_t timeout_m
     return Status(Code::kTimeout, "the job is " + std::string(JobStateName(first.state)));
   ASSIGN_OR_RETURN(const jobs::Location location,
                    WithReader([&](Connection& c) { return jobs::FindJob(c, job); }));
-  ASSIGN_OR_RETURN(const std::shared_ptr<Follower> follower, Follow(location.queue_id, nullptr));
+  ASSIGN_OR_RETURN(const std::shared_ptr<Follower> follower, Follow({location.queue_id}, nullptr));
   const auto until = std::chrono::steady_clock::now() +
                      std::chrono::milliseconds(std::max<int64_t>(timeout_ms, 0));
   // Ends the listening however this function is left.
@@ -145,33 +152,43 @@ Result<int64_t> EngineImpl::EnsureQueue(const std::string& queue) {
 Result<EventPage> EngineImpl::ReadEvents(const EventQuery& query) {
   RETURN_IF_ERROR(CheckQuery(query));
   return WithReader([&](Connection& c) -> Result<EventPage> {
-    ASSIGN_OR_RETURN(const int64_t queue_id, jobs::QueueIdOf(c, query.queue));
-    if (query.after == "$" || queue_id == 0) {
-      ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(c, queue_id));
+    ASSIGN_OR_RETURN(const std::vector<jobs::LogQueue> queues, jobs::QueuesOf(c, query));
+    if (query.after == "$" || queues.empty()) {
+      ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(c, queues));
       return EventPage{.events = {},
                        .next = jobs::FormatEventId(newest.seq, std::max<int64_t>(newest.n, 0))};
     }
     ASSIGN_OR_RETURN(const jobs::EventPosition from, jobs::ParseEventId(query.after, "after"));
-    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(c, queue_id, query, from));
+    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(c, queues, query, from));
     jobs::ShowEvents(*keyring_, &page.events);
     return page;
   });
 }
 
+Result<std::vector<jobs::LogQueue>> EngineImpl::EnsureQueues(const EventQuery& query) {
+  if (!query.queue.empty()) RETURN_IF_ERROR(EnsureQueue(query.queue).status());
+  for (const std::string& name : query.queues) RETURN_IF_ERROR(EnsureQueue(name).status());
+  return WithReader([&](Connection& c) { return jobs::QueuesOf(c, query); });
+}
+
 Result<std::unique_ptr<Subscription>> EngineImpl::Subscribe(SubscribeOptions options) {
   RETURN_IF_ERROR(CheckQuery(options.query));
-  ASSIGN_OR_RETURN(const int64_t queue_id, EnsureQueue(options.query.queue));
+  ASSIGN_OR_RETURN(std::vector<jobs::LogQueue> queues, EnsureQueues(options.query));
   jobs::EventPosition from;
   if (options.query.after == "$") {
-    ASSIGN_OR_RETURN(from,
-                     WithReader([&](Connection& c) { return jobs::NewestEvent(c, queue_id); }));
+    ASSIGN_OR_RETURN(from, WithReader([&](Connection& c) { return jobs::NewestEvent(c, queues); }));
   } else {
     ASSIGN_OR_RETURN(from, jobs::ParseEventId(options.query.after, "after"));
   }
+  const bool all = options.query.queue.empty() && options.query.queues.empty();
+  std::vector<int64_t> queue_ids;
+  for (const jobs::LogQueue& queue : queues) queue_ids.push_back(queue.id);
+  if (all) queue_ids.clear();
   ASSIGN_OR_RETURN(std::shared_ptr<Follower> follower,
-                   Follow(queue_id, std::move(options.on_ready)));
-  return std::unique_ptr<Subscription>(std::make_unique<EventSubscription>(
-      *store_, *pump_, *keyring_, std::move(follower), std::move(options.query), from));
+                   Follow(std::move(queue_ids), std::move(options.on_ready)));
+  return std::unique_ptr<Subscription>(
+      std::make_unique<EventSubscription>(*store_, *pump_, *keyring_, std::move(follower),
+                                          std::move(options.query), std::move(queues), from));
 }
 
 // --- Administration ---

@@ -35,6 +35,16 @@ void Erase(std::vector<std::shared_ptr<T>>* members, const T* member) {
   std::erase_if(*members, [&](const std::shared_ptr<T>& m) { return m.get() == member; });
 }
 
+// The newest event's row in any of the queues.
+Result<int64_t> NewestOf(store::Connection& connection, const std::vector<int64_t>& queue_ids) {
+  int64_t seq = 0;
+  for (const int64_t queue_id : queue_ids) {
+    ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(connection, queue_id));
+    seq = std::max(seq, newest.seq);
+  }
+  return seq;
+}
+
 }  // namespace
 
 void Pump::Add(std::shared_ptr<PumpSession> session) {
@@ -142,7 +152,10 @@ void Pump::Arm(const Snapshot& members) {
   bell->ArmJobs(job_queues_, static_cast<uint32_t>(hunger));
   std::vector<int64_t> event_queues;
   for (const auto& follower : members.followers) {
-    if (follower->Listening()) event_queues.push_back(follower->queue_id());
+    if (!follower->Listening()) continue;
+    const std::vector<int64_t>& queues = follower->queue_ids();
+    event_queues.insert(event_queues.end(), queues.begin(), queues.end());
+    if (queues.empty()) event_queues.push_back(wake::Doorbell::kEveryQueue);
   }
   std::sort(event_queues.begin(), event_queues.end());
   event_queues.erase(std::unique(event_queues.begin(), event_queues.end()), event_queues.end());
@@ -181,8 +194,10 @@ int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members
 void Pump::LookForEvents(store::Connection& connection, const Snapshot& members) {
   for (const auto& follower : members.followers) {
     if (!follower->Listening()) continue;
-    auto newest = jobs::NewestEvent(connection, follower->queue_id());
-    if (newest.ok()) follower->Newest(newest->seq);
+    const std::vector<int64_t>& queues = follower->queue_ids();
+    // Of all queues: where the log may end, which is as good as where it does end, and one row.
+    auto newest = queues.empty() ? jobs::EndOfLog(connection) : NewestOf(connection, queues);
+    if (newest.ok()) follower->Newest(*newest);
   }
 }
 

@@ -40,11 +40,12 @@ class PumpSession {
   virtual void Fail(const Status& status) = 0;
 };
 
-// Somebody who follows a queue's events. Called on the pump's thread.
+// Somebody who follows events. Called on the pump's thread.
 class PumpFollower {
  public:
   virtual ~PumpFollower() = default;
-  virtual int64_t queue_id() const = 0;
+  // Of these queues; none: of all.
+  virtual const std::vector<int64_t>& queue_ids() const = 0;
   // True if it wants to hear of events (it has not been told since it last looked).
   virtual bool Listening() = 0;
   // The newest event's position; tells the follower if that is beyond what it has seen.

@@ -70,19 +70,29 @@ void EventSubscription::Close() {
   pump_.Remove(follower_.get());
 }
 
+Result<int64_t> EventSubscription::Newest(store::Connection& connection) {
+  if (follower_->queue_ids().empty()) {
+    ASSIGN_OR_RETURN(const int64_t newest, jobs::EndOfLog(connection));  // before the queues' names
+    ASSIGN_OR_RETURN(queues_, jobs::QueuesOf(connection, query_));
+    return newest;
+  }
+  ASSIGN_OR_RETURN(const jobs::EventPosition newest, jobs::NewestEvent(connection, queues_));
+  return newest.seq;
+}
+
 // Reads on from the position; a page without a matching event goes on as long as the log does.
 Result<EventPage> EventSubscription::ReadPage() {
   for (;;) {
     ASSIGN_OR_RETURN(store::Reader reader, store_.Read());
-    ASSIGN_OR_RETURN(const jobs::EventPosition newest,
-                     jobs::NewestEvent(*reader, follower_->queue_id()));
-    ASSIGN_OR_RETURN(EventPage page,
-                     jobs::ReadEventPage(*reader, follower_->queue_id(), query_, position_));
+    ASSIGN_OR_RETURN(const int64_t newest, Newest(*reader));
+    ASSIGN_OR_RETURN(EventPage page, jobs::ReadEventPage(*reader, queues_, query_, position_));
+    const jobs::EventPosition before = position_;
     ASSIGN_OR_RETURN(position_, jobs::ParseEventId(page.next, "next"));
     jobs::ShowEvents(keyring_, &page.events);
     if (!page.events.empty()) return page;
-    if (position_.seq >= newest.seq) {
-      follower_->Seen(newest.seq);
+    // The newest of all queues may be a number that no event has.
+    if (position_.seq >= newest || (position_.seq == before.seq && position_.n == before.n)) {
+      follower_->Seen(newest);
       return page;
     }
   }

@@ -1,4 +1,4 @@
-// Following a queue's events: a position in the log, and the pump's word that there is more.
+// Following events of queues: a position in the log, and the pump's word that there is more.
 #ifndef MILLRACE_ENGINE_SUBSCRIPTION_H_
 #define MILLRACE_ENGINE_SUBSCRIPTION_H_
 
@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/fork.h"
 #include "engine/pump.h"
@@ -15,13 +17,13 @@
 
 namespace millrace::engine {
 
-// Listens to one queue for the pump. Thread-safe.
+// Listens to queues for the pump. Thread-safe.
 class Follower : public PumpFollower {
  public:
-  Follower(int64_t queue_id, std::function<void()> on_news)
-      : queue_id_(queue_id), on_news_(std::move(on_news)) {}
+  Follower(std::vector<int64_t> queue_ids, std::function<void()> on_news)
+      : queue_ids_(std::move(queue_ids)), on_news_(std::move(on_news)) {}
 
-  int64_t queue_id() const override { return queue_id_; }
+  const std::vector<int64_t>& queue_ids() const override { return queue_ids_; }
   bool Listening() override;
   void Newest(int64_t seq) override;
 
@@ -34,7 +36,7 @@ class Follower : public PumpFollower {
   bool closed();
 
  private:
-  const int64_t queue_id_;
+  const std::vector<int64_t> queue_ids_;
   const std::function<void()> on_news_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -46,12 +48,14 @@ class Follower : public PumpFollower {
 class EventSubscription : public Subscription {
  public:
   EventSubscription(store::Store& store, Pump& pump, const Keyring& keyring,
-                    std::shared_ptr<Follower> follower, EventQuery query, jobs::EventPosition from)
+                    std::shared_ptr<Follower> follower, EventQuery query,
+                    std::vector<jobs::LogQueue> queues, jobs::EventPosition from)
       : store_(store),
         pump_(pump),
         keyring_(keyring),
         follower_(std::move(follower)),
         query_(std::move(query)),
+        queues_(std::move(queues)),
         position_(from) {}
   ~EventSubscription() override;
 
@@ -60,6 +64,8 @@ class EventSubscription : public Subscription {
 
  private:
   Result<EventPage> ReadPage();
+  // The newest position that may hold an event.
+  Result<int64_t> Newest(store::Connection& connection);
 
   store::Store& store_;
   Pump& pump_;
@@ -67,7 +73,8 @@ class EventSubscription : public Subscription {
   std::shared_ptr<Follower> follower_;
   const uint32_t fork_generation_ = ForkGeneration();
   const EventQuery query_;
-  std::mutex reading_;  // one Next() at a time
+  std::vector<jobs::LogQueue> queues_;  // read anew for each page if it follows all
+  std::mutex reading_;                  // one Next() at a time
   jobs::EventPosition position_;
 };
 

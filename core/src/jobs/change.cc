@@ -40,16 +40,6 @@ Status CheckText(std::string_view text, int64_t max_bytes, const char* argument)
   return Status(Code::kInvalidArgument, std::string(argument) + " is not valid UTF-8");
 }
 
-Status CheckJson(std::string_view json, const char* argument, int64_t max_payload_bytes) {
-  if (static_cast<int64_t>(json.size()) > max_payload_bytes) {
-    return TooLarge(argument, json.size(), max_payload_bytes);
-  }
-  if (IsJson(json, kJsonDepthMax)) return Status::Ok();
-  return Status(Code::kInvalidArgument, std::string(argument) + " is " + Quoted(json) +
-                                            "; JSON text of at most " +
-                                            std::to_string(kJsonDepthMax) + " levels is accepted");
-}
-
 // A job's own rules, where it has any.
 struct OwnRules {
   int32_t keep_logs = -1;
@@ -180,6 +170,16 @@ Status RedriveDependent(Ledger& ledger, const Location& at, const Place& place, 
 }
 
 }  // namespace
+
+Status CheckJson(std::string_view json, const char* argument, int64_t max_bytes) {
+  if (static_cast<int64_t>(json.size()) > max_bytes) {
+    return TooLarge(argument, json.size(), max_bytes);
+  }
+  if (IsJson(json, kJsonDepthMax)) return Status::Ok();
+  return Status(Code::kInvalidArgument, std::string(argument) + " is " + Quoted(json) +
+                                            "; JSON text of at most " +
+                                            std::to_string(kJsonDepthMax) + " levels is accepted");
+}
 
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes) {
   return CheckJson(json, "progress", max_payload_bytes);

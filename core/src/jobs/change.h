@@ -62,6 +62,8 @@ Status RemoveAt(Ledger& ledger, const Location& at);
 Status RemoveLogged(Ledger& ledger, const Location& at);
 
 // Pure checks: kInvalidArgument, kTooLarge.
+// JSON text.
+Status CheckJson(std::string_view json, const char* argument, int64_t max_bytes);
 Status CheckProgress(std::string_view json, int64_t max_payload_bytes);
 Status CheckCheckpoint(std::string_view json, int64_t max_payload_bytes);
 Status CheckLogLine(std::string_view text);

@@ -319,7 +319,7 @@ class Doctor {
                              .limit = std::numeric_limits<int32_t>::max()};
       for (EventPosition from;;) {
         ASSIGN_OR_RETURN(const EventPage page,
-                         ReadEventPage(connection_, queue_id, query, from, &damaged));
+                         ReadEventPage(connection_, {{queue_id, name}}, query, from, &damaged));
         ASSIGN_OR_RETURN(const EventPosition next, ParseEventId(page.next, "next"));
         if (next.seq == from.seq || std::ssize(damaged) >= kFaultsShown) break;
         from = next;

@@ -52,7 +52,7 @@ bool DecodeHead(std::string_view* body, Event* event, uint8_t* fields) {
   event->state = static_cast<JobState>(head[2]);
   event->prev = static_cast<JobState>(head[3]);
   const bool two_ids = (*fields & kGeneratedId) && (*fields & kCustomId);
-  return IsEnum(head[0], EventType::kBlocked) && IsEnum(head[2], JobState::kCancelled) &&
+  return IsEnum(head[0], EventType::kCustom) && IsEnum(head[2], JobState::kCancelled) &&
          IsEnum(head[3], JobState::kCancelled) && *fields < 2 * kData && !two_ids;
 }
 

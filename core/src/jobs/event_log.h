@@ -50,16 +50,29 @@ struct EventPosition {
 Result<EventPosition> ParseEventId(std::string_view id, const char* argument);
 std::string FormatEventId(int64_t seq, int64_t n);
 
-// A page of a queue's log as the query asks (its `after` resolved to `from`). Results and errors
-// that the log does not carry are read from the finished jobs. A call goes over a bounded part of
-// the log: a page may be empty while `next` has moved on and more follows; only a page whose `next`
-// is `from` has come to the end. A damaged row is read up to its damage and passed; `damaged` (if
-// given) gets a kCorrupt for each.
-Result<EventPage> ReadEventPage(store::Connection& connection, int64_t queue_id,
+// A queue whose log is read, and the name that its events carry.
+struct LogQueue {
+  int64_t id = 0;
+  std::string name = {};
+};
+// The queues that a query asks for; unknown ones are left out.
+Result<std::vector<LogQueue>> QueuesOf(store::Connection& connection, const EventQuery& query);
+
+// A page of the queues' logs, merged, as the query asks (its `after` resolved to `from`). Results
+// and errors that the log does not carry are read from the finished jobs. A call goes over a
+// bounded part of the log: a page may be empty while `next` has moved on and more follows; only a
+// page whose `next` is `from` has come to the end. A damaged row is read up to its damage and
+// passed; `damaged` (if given) gets a kCorrupt for each.
+Result<EventPage> ReadEventPage(store::Connection& connection, const std::vector<LogQueue>& queues,
                                 const EventQuery& query, EventPosition from,
                                 std::vector<Status>* damaged = nullptr);
 // The newest position in a queue's log.
 Result<EventPosition> NewestEvent(store::Connection& connection, int64_t queue_id);
+// The newest in any of them.
+Result<EventPosition> NewestEvent(store::Connection& connection,
+                                  const std::vector<LogQueue>& queues);
+// No event of the store is newer, of whatever queue; there may be none at it. Reads one row.
+Result<int64_t> EndOfLog(store::Connection& connection);
 
 }  // namespace millrace::jobs
 

@@ -5,6 +5,8 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/event_log.h"
+#include "jobs/event_merge.h"
+#include "jobs/read.h"
 #include "jobs/snapshot.h"
 #include "sql_statements.h"
 
@@ -26,7 +28,7 @@ uint32_t MaskOf(const std::vector<EventType>& types) {
   return mask;
 }
 
-// Goes over the rows of a queue's log and gathers a page.
+// Goes over the rows of one log, or of several, and gathers a page.
 class PageReader {
  public:
   PageReader(Connection& connection, const EventQuery& query, EventPosition from,
@@ -37,15 +39,30 @@ class PageReader {
         position_(from),
         damaged_(damaged) {}
 
-  Status Read(int64_t queue_id) {
+  Status Read(const LogQueue& queue) {
     Query q(connection_, sql::read::kSelectEvents);
-    q.Bind(queue_id, position_.seq, kScanRows);
+    q.Bind(queue.id, position_.seq, kScanRows);
     while (!full_) {
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));
       if (!row) return Status::Ok();
-      RETURN_IF_ERROR(
-          ReadRow({.seq = q.Int(0), .at_ms = q.Int(1), .n = q.Int(2), .body = q.BlobBytes(3)}));
+      RETURN_IF_ERROR(ReadRow(RowOf(q), queue.name));
+    }
+    return Status::Ok();
+  }
+
+  Status ReadMerged(const std::vector<LogQueue>& queues) {
+    EventMerge merge(connection_, queues, position_.seq);
+    for (int64_t rows = 0; rows < kScanRows && !full_; ++rows) {
+      EventMerge::Row next;
+      ASSIGN_OR_RETURN(const bool more, merge.Next(&next));
+      if (!more) return Status::Ok();
+      const LogQueue& queue = queues[next.queue];
+      Query q(connection_, sql::read::kSelectEventRow);
+      q.Bind(queue.id, next.seq);
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (row) RETURN_IF_ERROR(ReadRow(RowOf(q), queue.name));
     }
     return Status::Ok();
   }
@@ -63,7 +80,11 @@ class PageReader {
     std::string_view body;
   };
 
-  Status ReadRow(const Row& row) {
+  static Row RowOf(Query& q) {
+    return {.seq = q.Int(0), .at_ms = q.Int(1), .n = q.Int(2), .body = q.BlobBytes(3)};
+  }
+
+  Status ReadRow(const Row& row, const std::string& queue) {
     const int64_t first = row.seq == position_.seq ? position_.n + 1 : 0;
     if (first >= row.n) {
       // A damaged row may count no events: a reader that did not pass it would read it for ever.
@@ -72,7 +93,7 @@ class PageReader {
     }
     std::vector<Event> events;
     std::vector<int64_t> jobs;
-    const Status decoded = DecodeEvents(row.body, row.seq, row.at_ms, query_.queue, &events, &jobs);
+    const Status decoded = DecodeEvents(row.body, row.seq, row.at_ms, queue, &events, &jobs);
     if (!decoded.ok() && damaged_) damaged_->push_back(decoded);
     const auto count = static_cast<int64_t>(events.size());
     for (int64_t n = first; n < count; ++n) {
@@ -122,12 +143,33 @@ class PageReader {
 
 }  // namespace
 
-Result<EventPage> ReadEventPage(Connection& connection, int64_t queue_id, const EventQuery& query,
-                                EventPosition from, std::vector<Status>* damaged) {
+Result<std::vector<LogQueue>> QueuesOf(Connection& connection, const EventQuery& query) {
+  std::vector<LogQueue> found;
+  std::vector<std::string> names = query.queues;
+  if (!query.queue.empty()) names = {query.queue};
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (std::string& name : names) {
+    ASSIGN_OR_RETURN(const int64_t id, QueueIdOf(connection, name));
+    if (id != 0) found.push_back({.id = id, .name = std::move(name)});
+  }
+  if (!names.empty()) return found;
+  Query q(connection, sql::read::kListQueueIds);
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return found;
+    found.push_back({.id = q.Int(0), .name = std::string(q.Text(1))});
+  }
+}
+
+Result<EventPage> ReadEventPage(Connection& connection, const std::vector<LogQueue>& queues,
+                                const EventQuery& query, EventPosition from,
+                                std::vector<Status>* damaged) {
   const Snapshot snapshot(connection);
   RETURN_IF_ERROR(snapshot.status());
   PageReader reader(connection, query, from, damaged);
-  RETURN_IF_ERROR(reader.Read(queue_id));
+  RETURN_IF_ERROR(queues.size() == 1 ? reader.Read(queues.front()) : reader.ReadMerged(queues));
   return reader.TakePage();
 }
 
@@ -138,6 +180,22 @@ Result<EventPosition> NewestEvent(Connection& connection, int64_t queue_id) {
   RETURN_IF_ERROR(q.Step(&row));
   if (!row) return EventPosition{};
   return EventPosition{.seq = q.Int(0), .n = q.Int(1) - 1};
+}
+
+Result<EventPosition> NewestEvent(Connection& connection, const std::vector<LogQueue>& queues) {
+  EventPosition newest;
+  for (const LogQueue& queue : queues) {
+    ASSIGN_OR_RETURN(const EventPosition of_queue, NewestEvent(connection, queue.id));
+    if (of_queue.seq > newest.seq) newest = of_queue;
+  }
+  return newest;
+}
+
+Result<int64_t> EndOfLog(Connection& connection) {
+  Query q(connection, sql::ledger::kReadSequence);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  return row ? q.Int(0) - 1 : int64_t{0};
 }
 
 }  // namespace millrace::jobs

@@ -49,29 +49,42 @@ std::optional<Keep> ReadKeep(const Query& q, int column) {
   return Keep{.age_ms = q.Int(column), .count = q.Int(column + 1)};
 }
 
+// Runs a statement that takes all columns.
+Status WriteBody(store::Connection& connection, const char* statement, const JobKey& key,
+                 int64_t queue_id, const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms) {
+  const Backoff& backoff = spec.retry.backoff;
+  Query q(connection, statement);
+  q.Bind(key.row, queue_id, spec.name, key.created_at_ms, static_cast<int64_t>(key.salt),
+         spec.priority, Blob{spec.data}, TextOrNull(key.custom_id), TextOrNull(spec.headers),
+         static_cast<int>(spec.content_type), spec.lifo, due_at_ms, expires_at_ms,
+         spec.retry.max_attempts, static_cast<int>(backoff.kind), backoff.delay_ms, backoff.max_ms,
+         backoff.jitter, spec.max_crashes, spec.time_limit_ms, spec.soft_time_limit_ms,
+         spec.keep_logs, Age(spec.keep_completed), Count(spec.keep_completed),
+         Age(spec.keep_failed), Count(spec.keep_failed), TextOrNull(spec.group),
+         TextOrNull(spec.dedup.key), static_cast<int>(spec.join), static_cast<int>(spec.delivery),
+         static_cast<int>(spec.sealing), OfKey(spec.dedup, static_cast<int>(spec.dedup.mode)),
+         OfKey(spec.dedup, spec.dedup.ttl_ms), OfKey(spec.dedup, spec.dedup.states));
+  return q.Run();
+}
+
 }  // namespace
 
 Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
                   const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms) {
-  const auto salt = static_cast<int64_t>(key.salt);
-  if (!HasOptions(spec, key, due_at_ms, expires_at_ms)) {
-    Query q(connection, sql::jobs::kInsertJob);
-    q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data});
-    return q.Run();
+  if (HasOptions(spec, key, due_at_ms, expires_at_ms)) {
+    return WriteBody(connection, sql::jobs::kInsertJobWithOptions, key, queue_id, spec, due_at_ms,
+                     expires_at_ms);
   }
-  const Backoff& backoff = spec.retry.backoff;
-  Query q(connection, sql::jobs::kInsertJobWithOptions);
-  q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
-         TextOrNull(key.custom_id), TextOrNull(spec.headers), static_cast<int>(spec.content_type),
-         spec.lifo, due_at_ms, expires_at_ms, spec.retry.max_attempts,
-         static_cast<int>(backoff.kind), backoff.delay_ms, backoff.max_ms, backoff.jitter,
-         spec.max_crashes, spec.time_limit_ms, spec.soft_time_limit_ms, spec.keep_logs,
-         Age(spec.keep_completed), Count(spec.keep_completed), Age(spec.keep_failed),
-         Count(spec.keep_failed), TextOrNull(spec.group), TextOrNull(spec.dedup.key),
-         static_cast<int>(spec.join), static_cast<int>(spec.delivery),
-         static_cast<int>(spec.sealing), OfKey(spec.dedup, static_cast<int>(spec.dedup.mode)),
-         OfKey(spec.dedup, spec.dedup.ttl_ms), OfKey(spec.dedup, spec.dedup.states));
+  Query q(connection, sql::jobs::kInsertJob);
+  q.Bind(key.row, queue_id, spec.name, key.created_at_ms, static_cast<int64_t>(key.salt),
+         spec.priority, Blob{spec.data});
   return q.Run();
+}
+
+Status ReplaceBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
+                   const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms) {
+  return WriteBody(connection, sql::change::kReplaceJob, key, queue_id, spec, due_at_ms,
+                   expires_at_ms);
 }
 
 Body ReadBody(const Query& q, int column) {

@@ -22,6 +22,10 @@ struct Body {
 Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
                   const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms);
 
+// Writes the row of a body that exists anew, always with options.
+Status ReplaceBody(store::Connection& connection, const JobKey& key, int64_t queue_id,
+                   const JobSpec& spec, int64_t due_at_ms, int64_t expires_at_ms);
+
 // Reads the columns of select_body (or the tail of select_claim), of which the first is at
 // `column`.
 Body ReadBody(const store::Query& q, int column);

@@ -70,6 +70,8 @@ const char* CauseName(Cause cause) {
       return "dependency failed";
     case Cause::kRedrive:
       return "redrive";
+    case Cause::kChange:
+      return "change";
     case Cause::kRemove:
       return "remove";
   }

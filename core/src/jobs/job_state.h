@@ -35,6 +35,7 @@ enum class Cause : uint8_t {
   kJoin,              // the same, and it needs no worker
   kDependencyFailed,  // what it has waited for failed
   kRedrive,
+  kChange,  // a caller wants it earlier, later, or with another priority
   kRemove,
 };
 const char* CauseName(Cause cause);
@@ -82,6 +83,10 @@ inline constexpr std::array kTransitions = {
     Transition{JobState::kCompleted, JobState::kBlocked,   Cause::kRedrive},
     Transition{JobState::kFailed,    JobState::kBlocked,   Cause::kRedrive},
     Transition{JobState::kCancelled, JobState::kBlocked,   Cause::kRedrive},
+    Transition{JobState::kReady,     JobState::kReady,     Cause::kChange},
+    Transition{JobState::kReady,     JobState::kScheduled, Cause::kChange},
+    Transition{JobState::kScheduled, JobState::kReady,     Cause::kChange},
+    Transition{JobState::kScheduled, JobState::kScheduled, Cause::kChange},
     Transition{JobState::kReady,     kNowhere,             Cause::kRemove},
     Transition{JobState::kScheduled, kNowhere,             Cause::kRemove},
     Transition{JobState::kBlocked,   kNowhere,             Cause::kRemove},

@@ -107,6 +107,10 @@ void Ledger::Moved(int64_t queue_id, std::optional<JobState> from, std::optional
   if (to == JobState::kReady) ++change.new_jobs;
 }
 
+void Ledger::Reprioritized(int64_t queue_id, int32_t before, int32_t after) {
+  queue(queue_id).states[kPrioritized] += (after != 0 ? 1 : 0) - (before != 0 ? 1 : 0);
+}
+
 void Ledger::Log(int64_t queue_id, const EventRecord& event) {
   QueueChange& change = queue(queue_id);
   AppendEvent(&change.event_bytes, event);

@@ -81,6 +81,9 @@ class Ledger : public store::BatchHooks {
   // Counts a job's move and checks that job_state.h declares it.
   void Moved(int64_t queue_id, std::optional<JobState> from, std::optional<JobState> to,
              Cause cause, int32_t priority);
+  // The ready job that is about to be moved from there has had another priority so far than the
+  // move will say.
+  void Reprioritized(int64_t queue_id, int32_t before, int32_t after);
   void Log(int64_t queue_id, const EventRecord& event);
   // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
   void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }

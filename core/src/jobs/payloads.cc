@@ -90,6 +90,7 @@ auto Shower(const Keyring& keyring, std::string_view queue, std::string_view nam
 }
 
 SealField FieldOf(EventType type) {
+  if (type == EventType::kCustom) return SealField::kEvent;
   if (type == EventType::kProgress) return SealField::kProgress;
   return type == EventType::kCompleted ? SealField::kResult : SealField::kError;
 }

@@ -280,8 +280,11 @@ void DoorbellImpl::Arm(Arming* arming, std::atomic<uint32_t>* list,
   for (size_t i = 0; i < exact; ++i) {
     list[i].store(QueueHint(queue_ids[i]), std::memory_order_relaxed);
   }
-  const bool more = queue_ids.size() > kExactQueues;
-  arming->count.store(static_cast<uint32_t>(exact) + (more ? 1 : 0), std::memory_order_relaxed);
+  const bool every = std::find(queue_ids.begin(), queue_ids.end(), kEveryQueue) != queue_ids.end();
+  const bool more = every || queue_ids.size() > kExactQueues;
+  if (every) std::fill(list + exact, list + kExactQueues, 0);
+  arming->count.store(more ? kExactQueues + 1 : static_cast<uint32_t>(exact),
+                      std::memory_order_relaxed);
   const uint64_t generation = generation_.fetch_add(1, std::memory_order_relaxed);
   arming->word.store(generation << 32 | free_slots, std::memory_order_seq_cst);
 }

@@ -52,6 +52,8 @@ class Doorbell {
   // that another could have used. So: arm, look, claim, arm anew with what is left; with nothing
   // left, look once more and ring for what is still ready.
   virtual void ArmJobs(std::span<const int64_t> queue_ids, uint32_t free_slots) = 0;
+  // Stands for all queues, those too that nobody has made yet.
+  static constexpr int64_t kEveryQueue = 0;
   // Ring me for new events in these queues (consumed by the ring as well). Empty: do not.
   virtual void ArmEvents(std::span<const int64_t> queue_ids) = 0;
   // Waits until the bell differs from `seen` or timeout_ms (of real time) has passed; returns and

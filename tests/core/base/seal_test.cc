@@ -132,7 +132,7 @@ TEST_CASE("a payload of another place is refused", "[base][seal]") {
   for (const Sealing mode : kBoth) {
     const std::string stored = ring->Seal(mode, kContext, "{}");
     for (const SealField field : {SealField::kResult, SealField::kError, SealField::kProgress,
-                                  SealField::kLog, SealField::kCheckpoint}) {
+                                  SealField::kLog, SealField::kCheckpoint, SealField::kEvent}) {
       SealContext other = kContext;
       other.field = field;
       CHECK_FALSE(ring->Open(other, stored).ok());

@@ -70,7 +70,7 @@ TEST_CASE("bytes that are never written are refused", "[jobs][events]") {
   using namespace std::string_literals;
   const std::string hostile[] = {
       "\x00\x00\x02\x02"s,                  // no such type
-      "\x11\x00\x02\x02"s,                  // no such type
+      "\x12\x00\x02\x02"s,                  // no such type
       "\x01\x00\x08\x02"s,                  // no such state
       "\x01\x00\x02\xff"s,                  // no such state
       "\x01\x80\x02\x02"s,                  // no such field

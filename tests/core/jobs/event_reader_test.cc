@@ -11,9 +11,9 @@ namespace {
 
 EventPage Page(JobsFixture& f, const EventQuery& query, const std::string& after = "",
                std::vector<Status>* damaged = nullptr) {
-  const int64_t queue_id = RequireOk(QueueIdOf(f.connection(), "q"));
+  const std::vector<LogQueue> queues = RequireOk(QueuesOf(f.connection(), query));
   const EventPosition from = RequireOk(ParseEventId(after, "after"));
-  return RequireOk(ReadEventPage(f.connection(), queue_id, query, from, damaged));
+  return RequireOk(ReadEventPage(f.connection(), queues, query, from, damaged));
 }
 
 TEST_CASE("a log is read in pages that cut a commit's row anywhere", "[jobs][events]") {

@@ -7,6 +7,7 @@
 #include "jobs/change.h"
 #include "jobs/finish.h"
 #include "jobs/jobs_test_util.h"
+#include "jobs/update.h"
 
 namespace millrace::jobs {
 namespace {
@@ -61,6 +62,16 @@ void WaitingMoves(JobsFixture& f) {
   f.clock.Advance(10);
   REQUIRE(f.Claim(5).empty());
   REQUIRE(f.StateOf("expired") == JobState::kCancelled);
+}
+
+void ChangeMoves(JobsFixture& f) {
+  f.AddId("changed");
+  const JobChange changes[] = {
+      {.priority = 1}, {.delay_ms = 10}, {.delay_ms = 20}, {.delay_ms = 0}};
+  for (const JobChange& change : changes) {
+    f.MustDo([&](Ledger& ledger) { return UpdateJob(ledger, {"changed", ""}, change); });
+  }
+  Remove(f, "changed");
 }
 
 void ActiveMoves(JobsFixture& f) {
@@ -156,6 +167,7 @@ TEST_CASE("every declared transition is made, and none but those", "[jobs]") {
   JobsFixture f;
   WaitingMoves(f);
   ActiveMoves(f);
+  ChangeMoves(f);
   CrashMoves(f);
   flows::FlowsFixture flows;
   FlowMoves(flows);

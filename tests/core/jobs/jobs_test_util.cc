@@ -108,11 +108,11 @@ QueueCounts JobsFixture::Counts(const std::string& queue) {
 }
 
 std::vector<Event> JobsFixture::Events(const std::string& queue, std::vector<EventType> types) {
-  const int64_t queue_id = RequireOk(QueueIdOf(connection(), queue));
   std::vector<Event> events;
   EventQuery query{.queue = queue, .types = std::move(types), .limit = 7};
+  const std::vector<LogQueue> queues = RequireOk(QueuesOf(connection(), query));
   for (EventPosition from;;) {
-    EventPage page = RequireOk(ReadEventPage(connection(), queue_id, query, from));
+    EventPage page = RequireOk(ReadEventPage(connection(), queues, query, from));
     for (Event& event : page.events) events.push_back(std::move(event));
     const EventPosition next = RequireOk(ParseEventId(page.next, "next"));
     if (next.seq == from.seq && next.n == from.n) return events;

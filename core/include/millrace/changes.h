@@ -1,0 +1,116 @@
+// What callers change from outside the workers: single jobs, many jobs, queues and their events. A
+// part of the engine (millrace/engine.h): what is said there of threads, blocking, durability and
+// errors holds here too.
+#ifndef MILLRACE_CHANGES_H_
+#define MILLRACE_CHANGES_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "millrace/options.h"
+#include "millrace/status.h"
+#include "millrace/types.h"
+
+namespace millrace {
+
+// Selects finished or waiting jobs for a bulk change.
+struct BulkQuery {
+  std::string queue = {};  // required
+  JobState state = JobState::kFailed;
+  std::string name = {};     // empty: all names
+  int64_t before_at_ms = 0;  // only jobs finished (or enqueued) before; 0: all
+  int64_t limit = 0;         // 0: all, in slices of 1,000 a commit
+};
+
+enum class CancelResult : uint8_t {
+  kCancelled,  // it was waiting and will not run
+  kRequested,  // it runs: its handler was told
+  kFinished,   // too late: it had ended already
+};
+
+// What is to be another in a job; what is not given stays.
+struct JobChange {
+  // Of a job in any state. One that runs has been given the old data: the next attempt gets this.
+  // Sealed as the job asks.
+  std::optional<std::string> data = {};
+  ContentType content_type = ContentType::kJson;  // of data
+  // Of a scheduled, ready or blocked job. What is due later is scheduled, what is not is ready; a
+  // blocked one stays so, and waits for both.
+  std::optional<int32_t> priority = {};
+  std::optional<bool> lifo = {};
+  std::optional<int64_t> due_at_ms = {};  // 0, or a time that has passed: at once
+  std::optional<int64_t> delay_ms = {};   // the same from now; not with due_at_ms
+  std::optional<JobState> in_state = {};  // changed only if it is in this state, else kWrongState
+};
+
+// An event of the caller's own.
+struct CustomEvent {
+  std::string queue = {};  // 1..255 bytes, as a job's
+  std::string name = {};   // 1..255 bytes, no control characters; may be that of an event type
+  std::string data =
+      {};  // JSON text of at most 1 MiB, and of the store's max_payload_bytes; empty: none
+  std::string job_id = {};  // a job of the queue that it is about; empty: none
+};
+
+class Changes {
+ public:
+  virtual ~Changes() = default;
+
+  // --- Change single jobs (kNotFound, kWrongState) ---
+  virtual Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
+                                      const WriteOptions& options) = 0;
+  // Cancel() takes the unfinished jobs that it waits for, and nobody else, with it; so does
+  // Remove().
+  // A completed, failed or cancelled job runs again from its first attempt. One whose dependencies
+  // are not done is blocked again.
+  virtual Status Redrive(const JobRef& job, const WriteOptions& options) = 0;
+  // A scheduled job becomes ready now.
+  virtual Status Promote(const JobRef& job, const WriteOptions& options) = 0;
+  // Deletes a job with everything about it. kWrongState if active.
+  virtual Status Remove(const JobRef& job, const WriteOptions& options) = 0;
+  // JobInfo::spec shows what has been changed. Another time is a kScheduled or kReady event.
+  virtual Status UpdateJob(const JobRef& job, const JobChange& change,
+                           const WriteOptions& options) = 0;
+  // From outside its worker; any state.
+  virtual Status SetProgress(const JobRef& job, const std::string& json,
+                             const WriteOptions& options) = 0;
+  virtual Status AddLog(const JobRef& job, const std::string& line,
+                        const WriteOptions& options) = 0;
+
+  // --- Change many: answer how many were changed ---
+  virtual Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) = 0;
+  virtual Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) = 0;
+  virtual Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) = 0;
+  // Removes all ready jobs, and scheduled ones too if asked: what Celery calls purge and BullMQ
+  // drain.
+  virtual Result<int64_t> Drain(const std::string& queue, bool scheduled,
+                                const WriteOptions& options) = 0;
+  // Removes the queue and all that is in it. kWrongState if jobs are active and !force; with force
+  // their leases are lost.
+  virtual Result<int64_t> Obliterate(const std::string& queue, bool force,
+                                     const WriteOptions& options) = 0;
+
+  // --- Queues ---
+  virtual Status Pause(const std::string& queue, const WriteOptions& options) = 0;
+  virtual Status Resume(const std::string& queue, const WriteOptions& options) = 0;
+  // Replaces the queue's retention rules from now on.
+  virtual Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
+                              const WriteOptions& options) = 0;
+
+  // --- Deduplication keys ---
+  // The holder's id; empty: the key is free.
+  virtual Result<std::string> DedupHolder(const std::string& queue, const std::string& key) = 0;
+  // Frees a key; false if it was free.
+  virtual Result<bool> ReleaseDedup(const std::string& queue, const std::string& key,
+                                    const WriteOptions& options) = 0;
+
+  // --- Events ---
+  // Adds a kCustom event to the queue's log, which is made if it is missing. Sealed as the store
+  // seals what says nothing else. kNotFound: no such job in the queue.
+  virtual Status PublishEvent(const CustomEvent& event, const WriteOptions& options) = 0;
+};
+
+}  // namespace millrace
+
+#endif  // MILLRACE_CHANGES_H_
