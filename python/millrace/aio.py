@@ -11,7 +11,9 @@ from millrace.errors import NotFound, Timeout
 from millrace.loop import bridge
 from millrace.own_job import child_specs
 from millrace.prepared import job_specs
+from millrace.request import current_request
 from millrace.result import TERMINATE, AsyncResult, ResultSet, _state, refuse_inside_task
+from millrace.signals import PUBLISHING
 from millrace.transaction import AsyncTransaction, refuse_inside
 
 if TYPE_CHECKING:
@@ -35,7 +37,14 @@ async def _enqueue(
     if not specs:
         return ResultSet((), app)
     refuse_inside(app)
+    watched = bool(PUBLISHING) or current_request.get() is not None
+    if watched:
+        from millrace import publish
+
+        specs = publish.before(app, specs)
     acks = await bridge(app).enqueue(specs, durability)
+    if watched and PUBLISHING:
+        publish.after(specs, acks)
     return ResultSet.of_acks(app, acks, [spec.queue for spec in specs])
 
 
@@ -51,14 +60,14 @@ class TaskCalls(Generic[P, R]):
         if isinstance(kwargs.get("tx"), AsyncTransaction):
             tx: Any = kwargs.pop("tx")
             return await tx.enqueue(task.s(*args, **kwargs))  # type: ignore[no-any-return]
-        refuse_inside(task.app)
-        spec = task.encode(task.parameters.bind(*args, **kwargs))
-        ack = (await bridge(task.app).enqueue([spec], None))[0]
-        return AsyncResult(ack[0], task.app, queue=task.queue, ack=ack)
+        if not task._plain:
+            return await self.apply_async(args, kwargs)
+        spec = task.encode(task._bind(*args, **kwargs))
+        return (await _enqueue(task.app, [spec], None))[0]
 
     async def apply_async(
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         *,
         durability: DurabilityName | None = None,
@@ -66,6 +75,13 @@ class TaskCalls(Generic[P, R]):
         **job_options: Any,
     ) -> AsyncResult[R]:
         """As `Task.apply_async`, with the same options; `tx` is from `app.atransaction()`."""
+        from millrace import publish
+
+        if self._task.app.setting("task_always_eager"):
+            return self._task.apply(args, kwargs, **job_options)
+        if publish.is_canvas(job_options):
+            signature = publish.signature_of(self._task, args, kwargs)
+            return await signature.aapply_async(**job_options)  # type: ignore[no-any-return]
         if tx is not None:
             return await tx.enqueue(self._task.prepare(args, kwargs, **job_options))
         spec = self._task.prepare(args, kwargs, **job_options).spec
@@ -218,12 +234,11 @@ class AppCalls:
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         *,
-        queue: str | None = None,
         durability: DurabilityName | None = None,
         **job_options: Any,
     ) -> AsyncResult[Any]:
         """As `Millrace.send_task`."""
-        spec = self._app.named_job(name, args, kwargs, queue=queue, **job_options)
+        spec = self._app.named_job(name, args, kwargs, **job_options)
         return (await _enqueue(self._app, [spec], durability))[0]
 
     async def enqueue_many(

@@ -149,6 +149,9 @@ class Retry(TaskPredicate):
         self.sig = sig
         self.delay_ms = _from_now_ms(when) if delay_ms is None else delay_ms
         self.max_retries = max_retries
+        # Set by `self.retry()` where the next attempt is to be another call: its arguments, and the job that makes it.
+        self.call: tuple[Any, Any] | None = None
+        self.jobs: list[_core.JobSpec] = []
 
     def humanize(self) -> str:
         """When, in words."""

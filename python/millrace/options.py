@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from millrace import _core
 from millrace.errors import InvalidArgument
+from millrace.own_headers import write_headers
 
 if TYPE_CHECKING:
     from millrace.links import Dedup, Join, Parent
@@ -142,15 +143,13 @@ def to_wait_ms(name: str, value: object) -> int:
 
 
 def check_headers(value: object) -> str:
-    """A mapping of str to str as JSON text."""
+    """A mapping of str to any JSON as JSON text."""
     if not isinstance(value, Mapping):
-        raise wrong_type("headers", "a mapping of str to str", value)
-    for key, text in value.items():
+        raise wrong_type("headers", "a mapping by name", value)
+    for key in value:
         if not isinstance(key, str):
             raise wrong_type("a key of headers", "a str", key)
-        if not isinstance(text, str):
-            raise wrong_type(f"headers[{key!r}]", "a str", text)
-    return _core.dumps(dict(value)) if value else ""
+    return _core.dumps(write_headers(value)) if value else ""
 
 
 def check_exceptions(name: str, value: object) -> tuple[type[BaseException], ...]:
@@ -164,6 +163,16 @@ def check_exceptions(name: str, value: object) -> tuple[type[BaseException], ...
         if not (isinstance(item, type) and issubclass(item, BaseException)):
             raise TypeError(f"{name} must be a tuple of exception classes; it has {item!r}")
     return classes
+
+
+def refuse_unknown(what: str, names: Iterable[str], accepted: Iterable[str]) -> None:
+    """Raises TypeError if there is a name that is not accepted, with the nearest one."""
+    for name in names:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, list(accepted), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise TypeError(f"{what} got an unexpected option {name!r}{hint}")
 
 
 def write_options(

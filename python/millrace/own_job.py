@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from millrace import _core, options
 from millrace.errors import (
@@ -14,7 +15,7 @@ from millrace.errors import (
     Retry,
     WaitForChildren,
 )
-from millrace.request import Request, current_request
+from millrace.request import Context, Request, current_request
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_DIRECT = Request()
-
 
 class OwnJob:
     """The part of `Task` for code that runs as a job. Not used by itself."""
@@ -39,8 +38,29 @@ class OwnJob:
 
     @property
     def request(self) -> Request:
-        """The job that the current code runs for."""
-        return current_request.get() or _DIRECT
+        """The job that the current code runs for, if it is one of this task."""
+        running = current_request.get()
+        if running is not None and running.owner is self:
+            return running
+        return Request(self)  # type: ignore[arg-type]
+
+    def push_request(self, *args: Any, **values: Any) -> None:
+        """Has `self.request` be one of these values until `pop_request`: for tests of a task's own code."""
+        request = Context(*args, owner=self, **values)
+        pushed: list[Any] = self.__dict__.setdefault("_pushed", [])
+        pushed.append(current_request.set(request))
+
+    def pop_request(self) -> Any:
+        """Undoes `push_request`; answers that request."""
+        request = current_request.get()
+        current_request.reset(self.__dict__["_pushed"].pop())
+        return request
+
+    @property
+    def current_worker_task(self) -> Any:
+        """The task that the current code runs for."""
+        running = current_request.get()
+        return running.owner if running is not None else None
 
     def _running(self, call: str) -> Request:
         request = self.request
@@ -55,21 +75,27 @@ class OwnJob:
 
     def retry(
         self,
-        *,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
         exc: BaseException | None = None,
-        countdown: Seconds | None = None,
-        eta: dt.datetime | None = None,
-        max_retries: int | None = None,
         throw: bool = True,
+        eta: dt.datetime | None = None,
+        countdown: Seconds | None = None,
+        max_retries: int | None = None,
+        **job_options: Any,
     ) -> Retry:
         """Ends this attempt and has the job run again: `raise self.retry(exc=error)`.
 
         Args:
+            args: Other positional arguments for the next attempt.
+            kwargs: Other keyword arguments for the next attempt.
             exc: What went wrong. Raised itself when no retry is left.
-            countdown: Time until the next attempt. Without it the task's back-off decides.
-            eta: The same as a datetime.
-            max_retries: Bound for this job instead of the task's own.
             throw: If false, the `Retry` is returned and not raised; raise it.
+            eta: When, as a datetime.
+            countdown: Time until the next attempt. Without it the task's back-off decides.
+            max_retries: Bound for this job instead of the task's own.
+            **job_options: Other options for the next attempt (`queue`, `priority`, `headers` ...). With these, or with
+                other arguments, another job takes this one's place: its result or error becomes this job's own.
 
         Raises:
             Retry: Always, unless `throw` is false.
@@ -77,8 +103,12 @@ class OwnJob:
         """
         request = self.request
         if request.called_directly:
-            raise exc or RuntimeError(
-                f"{self.name}: retry() outside a worker has no job to retry; in a batch return a Retry for the job"
+            raise (
+                exc
+                or sys.exc_info()[1]
+                or RuntimeError(
+                    f"{self.name}: retry() outside a worker has no job to retry; in a batch return a Retry for the job"
+                )
             )
         bound = (
             self.max_retries
@@ -87,36 +117,85 @@ class OwnJob:
         )
         if bound is not None and request.retries >= bound:
             raise exc or MaxRetriesExceededError(
-                f"{self.name}[{request.id}] has been retried {bound} times"
+                f"{self.name}[{request.id}] has been retried {bound} times",
+                task_args=tuple(request.args),
+                task_kwargs=dict(request.kwargs),
             )
-        if countdown is not None and eta is not None:
-            raise InvalidArgument("countdown and eta say the same thing: give one of them")
-        delay_ms: int | None = None
-        if countdown is not None:
-            delay_ms = options.to_ms("countdown", countdown)
-        elif eta is not None:
-            delay_ms = max(0, options.to_epoch_ms("eta", eta) - self.app.engine.now_ms())
+        delay_ms = self._retry_delay_ms(countdown, eta)
         retry = Retry(
             str(exc) if exc is not None else "retry",
             exc,
+            countdown if eta is None else eta,
+            request.is_eager,
             delay_ms=delay_ms,
             max_retries=max_retries,
         )
+        job_options.pop("retries", None)
+        if args is not None or kwargs is not None or job_options:
+            from millrace.retrying import change_call
+
+            change_call(cast("Any", self), retry, args, kwargs, job_options)
         if throw:
             raise retry from exc
         return retry
 
+    def _retry_delay_ms(self, countdown: Seconds | None, eta: dt.datetime | None) -> int | None:
+        if countdown is not None and eta is not None:
+            raise InvalidArgument("countdown and eta say the same thing: give one of them")
+        if countdown is not None:
+            return options.to_ms("countdown", countdown)
+        if eta is not None:
+            return max(0, options.to_epoch_ms("eta", eta) - self.app.engine.now_ms())
+        return None
+
     # --- What is kept of a running job ------------------------------------------------------------
 
-    def update_state(self, *, state: str = "PROGRESS", meta: Any = None) -> None:
+    def update_state(
+        self,
+        task_id: str | None = None,
+        state: str = "PROGRESS",
+        meta: Any = None,
+        **_kwargs: Any,
+    ) -> None:
         """Tells how far the task is: `AsyncResult.state` and `.info` show it, and followers of events see it.
 
         It is stored as the job's progress, which every language reads: for the state "PROGRESS" that is `meta` itself
         (any JSON), for another name `{"$state": name, "meta": meta}`. It is written with the worker's next commit. Has
         no effect outside a worker.
+
+        Args:
+            task_id: The job's own id, which is the default. The state of another job cannot be set.
+            state: Any name.
+            meta: Any JSON.
         """
         options.check_text("state", state)
-        self.request.set_progress(meta if state == "PROGRESS" else {"$state": state, "meta": meta})
+        request = self.request
+        if task_id is not None and task_id != request.id:
+            raise InvalidArgument(
+                f"task_id must be that of the running job ({request.id}): the state of another job cannot be set"
+            )
+        request.set_progress(meta if state == "PROGRESS" else {"$state": state, "meta": meta})
+
+    def send_event(
+        self, type_: str, retry: bool = True, retry_policy: Any = None, **fields: Any
+    ) -> None:
+        """Sends an event of the application's own, with the job's id: `app.events` and followers see it.
+
+        Args:
+            type_: Its name.
+            retry: No effect.
+            retry_policy: No effect.
+            **fields: Any JSON.
+        """
+        del retry, retry_policy
+        options.check_text("type_", type_)
+        from millrace import serializer
+
+        body = {"uuid": self.request.id, **fields}
+        engine: Any = self.app.engine
+        engine.publish_event(
+            self.request.queue or self.app.default_queue, type_, serializer.dumps(body)
+        )
 
     def log(self, line: str) -> None:
         """Adds a line to the job's own log; `AsyncResult.logs()` reads it. Has no effect outside a worker."""
@@ -239,6 +318,8 @@ def note_child(result: Any) -> None:
     """Remembers the results of a job that the running task has enqueued, for `AsyncResult.children`."""
     request = current_request.get()
     if request is None or request.called_directly or request.is_eager:
+        return
+    if request.owner is not None and not request.owner.trail:
         return
     children = request.children
     if len(children) < CHILDREN_MAX:

@@ -56,13 +56,15 @@ class Parameters:
     Attributes:
         bind: Takes a call's arguments and answers the payload; raises TypeError just as the function itself would.
         positional_only: Names of leading parameters that cannot be passed by name.
+        positional: Names of all parameters that can be passed by position.
     """
 
-    __slots__ = ("_by_name", "bind", "positional_only")
+    __slots__ = ("_by_name", "bind", "positional", "positional_only")
 
     def __init__(self, function: Callable[..., object], *, skip_first: bool) -> None:
         self.bind: Binder = generic_bind
         self.positional_only: tuple[str, ...] = ()
+        self.positional: tuple[str, ...] = ()
         self._by_name = False
         code = _code_of(function)
         if code is None or code.co_flags & _VARARGS:
@@ -85,6 +87,7 @@ class Parameters:
         defaulted.update(getattr(inner, "__kwdefaults__", None) or ())
         self.bind = _compile(inner.__qualname__, positional, len(only), keyword, defaulted, extra)
         self.positional_only = only
+        self.positional = positional
         self._by_name = True
 
     def arguments(self, payload: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -106,6 +109,29 @@ class Parameters:
         return [kwargs.pop(name) for name in self.positional_only if name in kwargs], kwargs
 
 
+class Keywords(dict[str, Any]):
+    """Keyword arguments that also answer for those that were given by position."""
+
+    __slots__ = ("_by_position",)
+
+    def __init__(self, keywords: dict[str, Any], by_position: dict[str, Any]) -> None:
+        super().__init__(keywords)
+        self._by_position = by_position
+
+    def __missing__(self, name: str) -> Any:
+        return self._by_position[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._by_position
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The argument of this name, however it was given."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
 class BatchParameters(Parameters):
     """Of a task that takes its jobs in batches: its function gets the jobs, so that it does not say their arguments."""
 
@@ -117,8 +143,27 @@ class BatchParameters(Parameters):
 
         bind.__name__ = bind.__qualname__ = name
         self.bind = bind
-        self.positional_only = ()
+        self.positional_only = self.positional = ()
         self._by_name = True
+
+
+def by_position(
+    positional: tuple[str, ...], args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], Keywords]:
+    """A call as its author may have written it: what stands first by position, the rest by keyword.
+
+    Which arguments were given by name cannot be known. The keywords therefore also answer for those by position; they
+    are not among them when the keywords are listed, or passed on with `**`.
+    """
+    if args or not positional:
+        return args, Keywords(kwargs, {})
+    rest = dict(kwargs)
+    first: dict[str, Any] = {}
+    for name in positional:
+        if name not in rest:
+            break
+        first[name] = rest.pop(name)
+    return list(first.values()), Keywords(rest, first)
 
 
 def _json_type(value: object) -> str:

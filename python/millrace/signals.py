@@ -15,45 +15,60 @@ from typing import Final
 
 from millrace.utils.dispatch import Signal
 
+PUBLISHING: Final[list[Signal]] = []
+"""The signals about publishing that somebody is connected to: empty, there is nothing to do."""
+RUNNING: Final[list[Signal]] = []
+"""The same for those about running tasks."""
+
 # The sender of those about publishing is the task's name, of the others about tasks the task.
 before_task_publish: Final = Signal(
     ("body", "exchange", "routing_key", "headers", "properties", "declare", "retry_policy"),
     name="before_task_publish",
+    family=PUBLISHING,
 )
 """Before a job is written, in the producer; `headers` may be added to, and travel. Sender: the task's name."""
 after_task_publish: Final = Signal(
-    ("body", "exchange", "routing_key", "headers"), name="after_task_publish"
+    ("body", "exchange", "routing_key", "headers"), name="after_task_publish", family=PUBLISHING
 )
 """After the commit, in the producer. Sender: the task's name."""
-task_sent: Final = Signal(("task_id", "task", "args", "kwargs", "eta", "taskset"), name="task_sent")
+task_sent: Final = Signal(
+    ("task_id", "task", "args", "kwargs", "eta", "taskset"), name="task_sent", family=PUBLISHING
+)
 """The old form of `after_task_publish`."""
 
-task_received: Final = Signal(("request",), name="task_received")
+task_received: Final = Signal(("request",), name="task_received", family=RUNNING)
 """The worker has taken a job. Sender: the worker's consumer; `request` is the `Request`."""
-task_prerun: Final = Signal(("task_id", "task", "args", "kwargs"), name="task_prerun")
+task_prerun: Final = Signal(
+    ("task_id", "task", "args", "kwargs"), name="task_prerun", family=RUNNING
+)
 """Before the task's function is called."""
 task_postrun: Final = Signal(
-    ("task_id", "task", "args", "kwargs", "retval", "state"), name="task_postrun"
+    ("task_id", "task", "args", "kwargs", "retval", "state"), name="task_postrun", family=RUNNING
 )
 """After the attempt, however it ended."""
-task_success: Final = Signal(("result", "runtime"), name="task_success")
+task_success: Final = Signal(("result", "runtime"), name="task_success", family=RUNNING)
 """The attempt succeeded."""
-task_retry: Final = Signal(("request", "reason", "einfo"), name="task_retry")
+task_retry: Final = Signal(("request", "reason", "einfo"), name="task_retry", family=RUNNING)
 """The job will be run again."""
 task_failure: Final = Signal(
-    ("task_id", "exception", "args", "kwargs", "traceback", "einfo"), name="task_failure"
+    ("task_id", "exception", "args", "kwargs", "traceback", "einfo"),
+    name="task_failure",
+    family=RUNNING,
 )
 """The job failed for good."""
 task_internal_error: Final = Signal(
     ("task_id", "args", "kwargs", "request", "exception", "traceback", "einfo"),
     name="task_internal_error",
+    family=RUNNING,
 )
 """The worker itself could not end the job, such as when its result cannot be stored."""
-task_revoked: Final = Signal(("request", "terminated", "signum", "expired"), name="task_revoked")
+task_revoked: Final = Signal(
+    ("request", "terminated", "signum", "expired"), name="task_revoked", family=RUNNING
+)
 """The job was revoked while a worker had it."""
-task_rejected: Final = Signal(("message", "exc"), name="task_rejected")
+task_rejected: Final = Signal(("message", "exc"), name="task_rejected", family=RUNNING)
 """The task raised `Reject`; `message` is the `Request`."""
-task_unknown: Final = Signal(("message", "exc", "name", "id"), name="task_unknown")
+task_unknown: Final = Signal(("message", "exc", "name", "id"), name="task_unknown", family=RUNNING)
 """The worker knows no task of the job's name; `message` is the job."""
 
 celeryd_init: Final = Signal(("instance", "conf", "options"), name="celeryd_init")

@@ -2,111 +2,149 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, ParamSpec, TypeVar
 
-from millrace import _core, options, serializer
-from millrace.errors import (
-    ForkedChild,
-    InvalidArgument,
-    MaxRetriesExceededError,
-    TimeLimitExceeded,
-)
+from millrace import _core, options, task_options
+from millrace.current import get_current_app
+from millrace.errors import ForkedChild, MaxRetriesExceededError, OperationalError
+from millrace.own_headers import IGNORE_RESULT
 from millrace.own_job import OwnJob
-from millrace.parameters import BatchParameters, Parameters, Payload
+from millrace.parameters import BatchParameters, Parameters, Payload, generic_bind
 from millrace.prepared import PreparedJob
+from millrace.request import Request, current_request
 from millrace.result import AsyncResult, ResultSet
+from millrace.signals import PUBLISHING
+from millrace.task_attributes import TaskAttributes
 from millrace.task_canvas import TaskCanvas
+from millrace.task_hooks import HOOKS, TaskHooks, overridden
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from millrace.aio import TaskCalls
     from millrace.app import Millrace
-    from millrace.effects import JobTransaction
-    from millrace.links import Dedup, Join, Parent
-    from millrace.options import DeliveryName, DurabilityName, SealingName, Seconds
-    from millrace.request import Request
-    from millrace.transaction import Transaction
+    from millrace.options import DurabilityName
+    from millrace.task_options import JobOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BATCH_MAX: Final = 10_000
+_MADE_ON_DEMAND: Final = frozenset({"spec", "policy", "auto_policy", "batch_wait_s", "parameters"})
 
 
-class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
-    """A registered task. Made by `@app.task`, which documents the options.
+class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
+    """A registered task. Made by `@app.task`, which documents the options; or by a class of your own.
 
     `delay` and its relatives take the function's own arguments; arguments that do not fit are a TypeError before
     anything is written. All of them block for the commit; `aio` has the same for asyncio programs.
+
+        class Resize(Task):
+            name = "resize"
+            max_retries = 5
+
+            def run(self, url: str) -> None: ...
+
+        resize = app.register_task(Resize())
+
+    Options are class attributes; a class without a `run` of its own serves as `@app.task(base=...)`. One object runs
+    all jobs of a process, so that what `__init__` makes is made once.
     """
 
-    MaxRetriesExceededError = MaxRetriesExceededError
-    is_async = False
+    MaxRetriesExceededError: ClassVar = MaxRetriesExceededError
+    OperationalError: ClassVar = OperationalError
+    Request: ClassVar = Request
+    Strategy: ClassVar = "millrace.worker.runner:Runner"
+    request_stack: ClassVar = current_request
 
-    def __init__(
-        self,
-        app: Millrace,
-        function: Callable[..., Any],
-        *,
-        name: str,
-        bind: bool = False,
-        queue: str | None = None,
-        priority: int = 0,
-        max_retries: int | None = 3,
-        default_retry_delay: Seconds = 180,
-        autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
-        dont_autoretry_for: type[BaseException] | Sequence[type[BaseException]] = (),
-        retry_backoff: bool | float = False,
-        retry_backoff_max: Seconds = 600,
-        retry_jitter: bool = True,
-        ignore_result: bool = False,
-        expires: Seconds | dt.datetime | None = None,
-        time_limit: Seconds | None = None,
-        soft_time_limit: Seconds | None = None,
-        delivery: DeliveryName = "at_least_once",
-        sealing: SealingName = "default",
-        batch: int = 0,
-        batch_wait: Seconds = 0.05,
-    ) -> None:
-        self.app = app
-        self.function = function
-        self.name = options.check_text("name", name)
-        self.bind = options.check_flag("bind", bind)
-        self.queue = app.default_queue if queue is None else options.check_text("queue", queue)
-        self.priority = options.check_int("priority", priority)
-        self.max_retries = max_retries
-        self.default_retry_delay = default_retry_delay
-        self.autoretry_for = options.check_exceptions("autoretry_for", autoretry_for)
-        self.dont_autoretry_for = options.check_exceptions("dont_autoretry_for", dont_autoretry_for)
-        self.retry_backoff = retry_backoff
-        self.retry_backoff_max = retry_backoff_max
-        self.retry_jitter = retry_jitter
-        self.ignore_result = options.check_flag("ignore_result", ignore_result)
-        self.expires = expires
-        self.time_limit = time_limit
-        self.soft_time_limit = soft_time_limit
-        self.delivery = options.check_choice("delivery", delivery, options.DELIVERIES)
-        self.sealing = options.check_choice("sealing", sealing, options.SEALINGS)
-        self.batch = options.check_int("batch", batch, least=0)
-        self.batch_wait_s = options.to_ms("batch_wait", batch_wait) / 1000
-        if self.batch > BATCH_MAX:
-            raise InvalidArgument(f"batch must be at most {BATCH_MAX}, not {batch}")
-        self.policy = self._policy(max_retries)
-        # A hard time limit and the like are found by the store itself, which then goes by the job's own policy; after
-        # all other failures the worker tells the task's.
-        self._unattended = (
-            self.policy if self.is_retryable(TimeLimitExceeded()) else _core.RetryPolicy()
+    is_async = False
+    is_bound = True
+
+    # Made when the task becomes one of an application.
+    app: Millrace
+    function: Callable[..., Any]
+    parameters: Parameters
+    spec: _core.JobSpec
+    policy: _core.RetryPolicy
+    auto_policy: _core.RetryPolicy
+    batch_wait_s: float
+    hooks: frozenset[str]
+    hooked: bool
+    _bind: Callable[..., Payload]
+    _call: Callable[..., Any]
+    _plain: bool
+
+    def __init__(self, app: Any = None, function: Any = None, **given: Any) -> None:
+        if app is not None:
+            from millrace.registry import attach_function
+
+            attach_function(self, app, function, given)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """The task's work; a class of tasks overrides it, `@app.task` puts the function here."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+    def attach(self, app: Millrace) -> None:
+        """Makes it a task of an application. Raises TypeError or InvalidArgument for options that cannot be."""
+        mine = self.__dict__
+        mine["app"] = app
+        run = self.run
+        own = getattr(run, "__func__", None)
+        mine["is_bound"] = own is not None and getattr(run, "__self__", None) is self
+        self.function = own if own is not None and self.is_bound else run
+        task_options.check(self)
+        self._read_parameters()
+        task_options.resolve(self)
+        mine["hooks"] = frozenset(name for name in HOOKS if overridden(self, name))
+        mine["hooked"] = bool(self.hooks)
+        # Where a class says how its tasks are called, the worker must call them so.
+        custom = type(self).__call__ not in _OWN_CALLS
+        mine["_call"] = self.__call__ if custom else self.run
+        own_apply = type(self).apply_async is Task.apply_async and "apply_async" not in mine
+        named = overridden(self, "shadow_name")
+        mine["_plain"] = own_apply and not named and not app.needs_routing
+        self.on_bound(app)
+
+    def _read_parameters(self) -> None:
+        mine = self.__dict__
+        if self.batch:
+            mine["parameters"] = BatchParameters(self.name)
+        else:
+            mine["parameters"] = Parameters(self.function, skip_first=self.is_bound)
+        checked = self.app.strict_typing if self.typing is None else self.typing
+        bind = self.parameters.bind if checked or self.batch else generic_bind
+        if self.pydantic:
+            from millrace.validation import Validator, dumping, validating
+
+            validator = Validator(self)
+            bind = dumping(bind, validator)
+            mine["run"] = validating(self, validator)
+        mine["_bind"] = bind  # read once for every call of delay()
+
+    def refresh(self) -> None:
+        """Looks at the settings again, which have changed."""
+        task_options.resolve(self)
+        own_apply = (
+            type(self).apply_async is Task.apply_async and "apply_async" not in self.__dict__
         )
-        self.parameters = BatchParameters(name) if batch else Parameters(function, skip_first=bind)
-        self.spec = self._template()
-        self.__name__: str = getattr(function, "__name__", name)
-        self.__doc__ = function.__doc__
-        self.__module__ = getattr(function, "__module__", __name__)
-        self.__wrapped__ = function
-        # Read once for every call of delay().
-        self._bind = self.parameters.bind
-        self._aio: TaskCalls[P, R] | None = None
+        self._plain = (
+            own_apply and not overridden(self, "shadow_name") and not self.app.needs_routing
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only for what is not there: a task that nobody has registered belongs to the current application.
+        if name == "app":
+            return get_current_app()
+        if name in _MADE_ON_DEMAND or name in {"hooks", "hooked", "_bind", "_call", "_plain"}:
+            self.attach(self.app)
+            return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in task_options.SPEC_ATTRIBUTES and "spec" in self.__dict__:
+            self.__dict__.get("_from_settings", {}).pop(name, None)
+            task_options.resolve(self)
 
     def __repr__(self) -> str:
         return f"<task {self.name} of {self.app.name}>"
@@ -114,37 +152,16 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"task {self.name} cannot be pickled; pass its name")
 
-    def _policy(self, max_retries: int | None) -> _core.RetryPolicy:
-        return options.retry_policy(
-            max_retries=max_retries,
-            default_retry_delay=self.default_retry_delay,
-            retry_backoff=self.retry_backoff,
-            retry_backoff_max=self.retry_backoff_max,
-            retry_jitter=self.retry_jitter,
-        )
+    @classmethod
+    def bind(cls, app: Millrace) -> Any:
+        """Makes it a class of the application's tasks."""
+        cls.app = app
+        return cls
 
-    def _template(self) -> _core.JobSpec:
-        """What all jobs of this task have in common."""
-        hard_ms = options.limit_to_ms("time_limit", self.time_limit)
-        soft_ms = options.limit_to_ms("soft_time_limit", self.soft_time_limit)
-        if hard_ms and soft_ms >= hard_ms:
-            raise InvalidArgument(
-                f"soft_time_limit ({soft_ms} ms) must be below time_limit ({hard_ms} ms)"
-            )
-        fields: dict[str, Any] = {} if self.expires is None else options.expiry(self.expires)
-        if self.delivery != "at_least_once":
-            fields["delivery"] = self.delivery
-        if self.sealing != "default":
-            fields["sealing"] = self.sealing
-        return _core.JobSpec(
-            self.queue,
-            self.name,
-            priority=self.priority,
-            retry=self._unattended,
-            time_limit_ms=hard_ms,
-            soft_time_limit_ms=soft_ms,
-            **fields,
-        )
+    @property
+    def backend(self) -> Any:
+        """Where results are: the application's."""
+        return self.app.backend
 
     # --- Enqueue ----------------------------------------------------------------------------------
 
@@ -154,6 +171,8 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
         `tx=tx` with a transaction adds it there, for a task without an argument of that name. Type checkers do not know
         that: for them write `tx.enqueue(task.s(...))`.
         """
+        if not self._plain or PUBLISHING or current_request.get() is not None:
+            return self._publish(args, kwargs)
         if "tx" in kwargs and is_transaction(kwargs["tx"]):
             tx = kwargs.pop("tx")
             return self._send(self.encode(self._bind(*args, **kwargs)), None, tx)
@@ -165,7 +184,14 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
             ack = app.reopened().enqueue_value(self.spec, payload)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return AsyncResult(ack[0], app, queue=self.queue, ack=ack)
+        return AsyncResult(ack[0], app=app, queue=self.spec.queue, ack=ack)
+
+    def _publish(self, args: Any, kwargs: dict[str, Any]) -> AsyncResult[R]:
+        """What `delay` does where more is to be done than to enqueue."""
+        given: dict[str, Any] = {}
+        if "tx" in kwargs and is_transaction(kwargs["tx"]):
+            given["tx"] = kwargs.pop("tx")
+        return self.apply_async(args, kwargs, **given)
 
     def _send(self, spec: _core.JobSpec, durability: Any, tx: object) -> AsyncResult[R]:
         if tx is None:
@@ -176,44 +202,39 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
 
     def apply_async(
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-        *,
-        countdown: Seconds | None = None,
-        eta: dt.datetime | None = None,
-        expires: Seconds | dt.datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
         task_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        time_limit: Seconds | None = None,
-        soft_time_limit: Seconds | None = None,
-        lifo: bool = False,
-        group: str | None = None,
-        dedup: Dedup | str | None = None,
-        delivery: DeliveryName | None = None,
-        after: Any = None,
-        join: Join | None = None,
-        parent: Parent | AsyncResult[Any] | str | None = None,
-        sealing: SealingName | None = None,
-        durability: DurabilityName | None = None,
-        tx: Transaction | JobTransaction | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **job_options: Unpack[JobOptions],
     ) -> AsyncResult[R]:
         """Enqueues one job, with options for this job alone.
 
         Args:
             args: Positional arguments of the task.
             kwargs: Keyword arguments of the task.
+            task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
+            producer: Of a broker; ignored.
+            link: A signature, or a list of them, to be run with the result when the job has succeeded.
+            link_error: The same for when it has failed.
+            shadow: Another name for logs.
+            **job_options: See below.
+
+        Options:
             countdown: Seconds (or a timedelta) before which it is not started.
             eta: The same as a datetime; a naive one is UTC.
             expires: Seconds from now, or a datetime: not started by then, it ends as REVOKED.
-            queue: Another queue than the task's.
+            queue: Another queue than the task's: a name, or a `Queue`.
+            exchange, routing_key: The same by what `task_queues` say; a key that none of them has is a queue's name.
             priority: Lower comes first; jobs of one priority are served in the order of enqueueing.
             lifo: Before the older jobs of its priority.
-            task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
-            headers: Strings by name, shown to the task as `self.request.headers`.
+            headers: Values by name, shown to the task as `self.request.headers`, and as attributes of the request.
             time_limit: Instead of the task's own.
             soft_time_limit: Instead of the task's own.
+            ignore_result: Instead of the task's own.
             group: Its lane within the queue; lanes take turns, so that a long one keeps no other waiting.
             dedup: A key, or a `Dedup`: whether another job with the same key counts instead of this one, or goes.
             delivery: "at_most_once": never started again after a crash; it fails with `JobLost`.
@@ -223,36 +244,37 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
             sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
             durability: "memory", "process" or "power" instead of the store's.
             tx: The transaction that it is part of, from `app.transaction()` or `self.transaction()`.
+            chain, chord, group_id, group_index, root_id, parent_id, stamped_headers, replaced_task_nesting, reply_to,
+            add_to_parent, route_name: As in Celery; canvases give them.
+            connection, serializer, compression, retry, retry_policy, router, result_cls, publisher, delivery_mode,
+            task_type, mandatory, immediate: Of a broker; accepted and ignored.
         """
-        links = {"after": after, "join": join, "parent": parent, "sealing": sealing}
-        prepared = self.prepare(
-            args,
-            kwargs,
-            countdown=countdown,
-            eta=eta,
-            expires=expires,
-            queue=queue,
-            priority=priority,
-            task_id=task_id,
-            headers=headers,
-            time_limit=time_limit,
-            soft_time_limit=soft_time_limit,
-            lifo=lifo,
-            group=group,
-            dedup=dedup,
-            delivery=delivery,
-            **links,
-        )
-        return self._send(prepared.spec, durability, tx)
+        from millrace import publish
+
+        given: dict[str, Any] = dict(job_options)
+        named = {
+            "task_id": task_id,
+            "producer": producer,
+            "link": link,
+            "link_error": link_error,
+            "shadow": shadow,
+        }
+        given.update((name, value) for name, value in named.items() if value is not None)
+        answer: AsyncResult[R] = publish.apply_async(self, args, kwargs, given)
+        return answer
 
     def prepare(
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         **job_options: Any,
     ) -> PreparedJob[R]:
         """A job with the options of `apply_async`, to be enqueued by `app.enqueue_many` together with others."""
-        fields = options.write_options(**job_options)
+        if not job_options and not self.app.needs_routing:
+            return PreparedJob(self.app, self.encode(self.payload(args, kwargs)))
+        from millrace import publish
+
+        fields = publish.fields_of(self, args, kwargs, job_options)
         return PreparedJob(self.app, self.encode(self.payload(args, kwargs), fields))
 
     def delay_many(
@@ -280,30 +302,38 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
             options.check_durability(durability)
         if not payloads:
             return ResultSet((), self.app)
+        if not self._plain or PUBLISHING or current_request.get() is not None:
+            return self.app._enqueue([self.encode(each) for each in payloads], durability)
         try:
             acks = self.app.engine.enqueue_values(self.spec, payloads, durability=durability)
         except ForkedChild:
             acks = self.app.reopened().enqueue_values(self.spec, payloads, durability=durability)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return ResultSet.of_acks(self.app, acks, self.queue)
+        return ResultSet.of_acks(self.app, acks, self.spec.queue)
 
     @property
     def aio(self) -> TaskCalls[P, R]:
         """The same calls, to be awaited. They never block the event loop."""
-        if self._aio is None:
+        made: TaskCalls[P, R] | None = self.__dict__.get("_aio")
+        if made is None:
             from millrace.aio import TaskCalls
 
-            self._aio = TaskCalls(self)
-        return self._aio
+            made = self.__dict__["_aio"] = TaskCalls(self)
+        return made
 
-    def AsyncResult(self, task_id: str) -> AsyncResult[R]:  # noqa: N802 - Celery's name
+    def AsyncResult(self, task_id: str, **_kwargs: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's name
         """The result of a job of this task by its id."""
-        return AsyncResult(options.check_text("task_id", task_id), self.app, queue=self.queue)
+        queue = "" if self.app.needs_routing else self.spec.queue
+        return AsyncResult(options.check_text("task_id", task_id), app=self.app, queue=queue)
 
-    def payload(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Payload:
+    def payload(
+        self, args: Sequence[Any] | None = None, kwargs: Mapping[str, Any] | None = None
+    ) -> Payload:
         """The payload of a call; raises TypeError if the arguments do not fit the function."""
-        if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        if args is None:
+            args = ()
+        elif isinstance(args, str | bytes) or not isinstance(args, Sequence):
             raise options.wrong_type("args", "a tuple or a list", args)
         if kwargs is not None and not isinstance(kwargs, Mapping):
             raise options.wrong_type("kwargs", "a mapping", kwargs)
@@ -321,27 +351,50 @@ class Task(TaskCanvas[P, R], OwnJob, Generic[P, R]):
     def invoke(self, payload: Any) -> Any:
         """Calls the function with a job's payload."""
         args, kwargs = self.parameters.arguments(payload)
-        if self.bind:
-            return self.function(self, *args, **kwargs)
-        return self.function(*args, **kwargs)
+        return self._call(*args, **kwargs)
 
-    def invoke_batch(self, requests: list[Request]) -> Any:
+    def invoke_batch(self, requests: list[Any]) -> Any:
         """Calls the function with the jobs of a batch."""
-        return self.function(self, requests) if self.bind else self.function(requests)
+        return self.run(requests)
 
     def retry_policy(self, max_retries: int | None) -> _core.RetryPolicy:
         """The policy that the worker tells the store after a failed attempt."""
-        return self.policy if max_retries is None else self._policy(max_retries)
+        return self.policy if max_retries is None else task_options.policy(self, max_retries)
 
     def is_retryable(self, error: BaseException) -> bool:
         """Whether a failed attempt is retried without the task asking for it."""
-        return isinstance(error, self.autoretry_for) and not isinstance(
-            error, self.dont_autoretry_for
+        return isinstance(error, self.autoretry_for) and not isinstance(  # type: ignore[arg-type]
+            error,
+            self.dont_autoretry_for,  # type: ignore[arg-type]
+        )
+
+    def ignores(self, request: Any) -> bool:
+        """Whether the result of a job is not stored."""
+        return (
+            bool(request.ignore_result)
+            if IGNORE_RESULT in request.raw_headers
+            else bool(self.ignore_result)
         )
 
     def result_value(self, value: Any) -> Any:
         """What is stored of a result."""
         return None if self.ignore_result else value
+
+    def _call_here(self, args: Any, kwargs: Any) -> Any:
+        """Calls the function without a job; or, for a class that overrides `__call__`, for the job that runs."""
+        running = current_request.get()
+        if running is not None and running.owner is self and not running.entered:
+            running.entered = True
+            return self.run(*args, **kwargs)
+        token = current_request.set(Request(self, called_with=(args, kwargs)))
+        try:
+            return self.run(*args, **kwargs)
+        finally:
+            current_request.reset(token)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function here and now."""
+        return self._call_here(args, kwargs)
 
 
 def is_transaction(value: object) -> bool:
@@ -354,9 +407,7 @@ class FunctionTask(Task[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function here and now."""
-        if self.bind:
-            return self.function(self, *args, **kwargs)  # type: ignore[no-any-return]
-        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return self._call_here(args, kwargs)  # type: ignore[no-any-return]
 
 
 class CoroutineTask(Task[P, R]):
@@ -366,17 +417,7 @@ class CoroutineTask(Task[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Calls the function here and now; the answer is its coroutine."""
-        if self.bind:
-            return self.function(self, *args, **kwargs)  # type: ignore[no-any-return]
-        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+        return self._call_here(args, kwargs)  # type: ignore[no-any-return]
 
 
-def encode_named(
-    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], queue: str
-) -> _core.JobSpec:
-    """The job of a task that is not known here: by names if there are only names."""
-    payload: Payload = {"$args": list(args), "$kwargs": dict(kwargs)} if args else dict(kwargs)
-    try:
-        return _core.JobSpec(queue, name, data=serializer.dumps(payload))
-    except TypeError as error:
-        raise TypeError(f"{name}(): argument {error}") from None
+_OWN_CALLS: Final = (Task.__call__, FunctionTask.__call__, CoroutineTask.__call__)

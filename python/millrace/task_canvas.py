@@ -157,10 +157,10 @@ class TaskCanvas(Generic[P, R]):
         self, args: Sequence[Any], kwargs: Mapping[str, Any], taken: int, **job_options: Any
     ) -> PreparedJob[R]:
         """As `prepare`, for a job that takes so many arguments from others, which stand before these."""
-        from millrace import options
+        from millrace import publish
 
         task = cast("Any", self)
         task.parameters.bind(*([None] * taken), *args, **kwargs)  # a TypeError if they do not fit
         payload: Payload = {"$args": list(args), "$kwargs": dict(kwargs)} if args else dict(kwargs)
-        fields = options.write_options(**job_options)
+        fields = publish.fields_of(task, args, kwargs, job_options)
         return PreparedJob(self.app, task.encode(payload, fields))

@@ -71,7 +71,7 @@ def test_options_of_apply_async(given, expected):
         {"priority": True},
         {"task_id": 5},
         {"headers": [("a", "b")]},
-        {"headers": {"a": 1}},
+        {"headers": {"a": {1}}},
         {"headers": {1: "a"}},
         {"eta": 5},
         {"expires": "soon"},

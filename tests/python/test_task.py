@@ -127,7 +127,7 @@ def test_jobs_of_several_tasks_in_one_commit(app):
     assert [r.queue for r in results] == ["default", "other", "third"]
     assert [r.details().state for r in results] == ["ready", "scheduled", "ready"]
     with pytest.raises(
-        TypeError, match=r"jobs\[1\] must be made by task.prepare\(\), not Task|not FunctionTask"
+        TypeError, match=r"jobs\[1\] must be made by task.s\(\) or task.prepare\(\), not g"
     ):
         app.enqueue_many([f.prepare((1,)), g])
     assert len(app.enqueue_many([])) == 0

@@ -10,47 +10,58 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from millrace import _core, options
-from millrace.errors import ForkedChild, InvalidArgument
+from millrace import _core, current, options
+from millrace.app.config import MEMORY, Configured, check_backend, store_of_url
+from millrace.app.store_parts import StoreParts
+from millrace.app.surface import Surface
+from millrace.errors import ForkedChild, InvalidArgument, WrongState
 from millrace.prepared import PreparedJob, job_specs
-from millrace.registry import Registry
+from millrace.registry import Registry, adopt_shared
+from millrace.request import current_request
 from millrace.result import AsyncResult, ResultSet
-from millrace.task import encode_named
+from millrace.signals import PUBLISHING
+from millrace.task import Task
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from millrace.aio import AppCalls
     from millrace.app.control import Control
-    from millrace.events import Events
     from millrace.flows import Flow
-    from millrace.limits import DedupKeys, Groups, Limits
     from millrace.options import DurabilityName, Seconds
     from millrace.prepared import JobLike
-    from millrace.schedules import Schedules
+    from millrace.routing import Router
     from millrace.transaction import AsyncTransaction, Transaction
 
-_MEMORY = ":memory:"
-_RETRY_OPTIONS = (
-    "max_retries",
-    "default_retry_delay",
-    "retry_backoff",
-    "retry_backoff_max",
-    "retry_jitter",
+# Classes by which Celery's users replace parts of an application.
+_REPLACEABLE = frozenset(
+    {
+        "loader",
+        "amqp",
+        "events",
+        "log",
+        "control",
+        "tasks",
+        "fixups",
+        "autofinalize",
+        "set_as_current",
+    }
 )
 
 
-class Millrace(Registry):
+class Millrace(Configured, Surface, StoreParts, Registry):
     """A task queue in one file.
 
     Making it opens nothing: the store is opened (and created) by the first call that needs it, and afresh after a fork.
     Thread-safe.
 
     Args:
-        name: Names the application in listings and logs.
+        main: Names the application in listings and logs, and tasks of a main script that has no name of its own.
         store: Path of the store's file, a `sqlite:///` URL, or ":memory:" for a store inside this process. Without it
-            the environment variable MILLRACE_STORE decides. A relative path counts from the directory that is current
-            now.
+            the settings decide (`broker_url`), then the environment variable MILLRACE_STORE. A relative path counts
+            from the directory that is current now.
+        broker: The same, under Celery's name. A URL of a broker's server raises ImproperlyConfigured.
+        backend: Where Celery keeps results; here they are with the jobs. Ignored, unless it is a server's URL.
         durability: What an enqueue and a result promise when they return: "power" (the default) survives a power cut,
             "process" the crash of any process, "memory" is written within milliseconds. MILLRACE_DURABILITY sets the
             default.
@@ -63,11 +74,23 @@ class Millrace(Registry):
         security_mode: "encrypt", or "sign": readable, but changes are found out.
         require_sealed: Refuse payloads that are not sealed, once nothing old is left.
         clock: For tests: a `_core.ManualClock` in place of the system's clock.
+        include: Modules with tasks that a worker imports.
+        changes: Settings to begin with.
+        config_source: As for `config_from_object`.
+        namespace: Only settings that begin so count; see `config_from_object`.
+        set_as_current: Whether it is what `millrace.current_app` answers from now on.
+        task_cls: The class of tasks that are given no `base`.
+        strict_typing: Whether `delay` and its like check their arguments; tasks can say it for themselves (`typing`).
+        name: The same as `main`.
+        **settings: More settings to begin with. Parts that Celery's users replace by classes of their own (`loader`,
+            `amqp`, `events`, `log`, `control`, `tasks`, `fixups`, `autofinalize`) are accepted without effect.
     """
+
+    namespace: str | None
 
     def __init__(
         self,
-        name: str = "millrace",
+        main: str | None = None,
         *,
         store: str | os.PathLike[str] | None = None,
         durability: DurabilityName | None = None,
@@ -78,19 +101,30 @@ class Millrace(Registry):
         security_mode: Literal["encrypt", "sign"] = "encrypt",
         require_sealed: bool = False,
         clock: _core.ManualClock | None = None,
+        broker: str | None = None,
+        backend: str | None = None,
+        include: Sequence[str] = (),
+        changes: Mapping[str, Any] | None = None,
+        config_source: Any = None,
+        namespace: str | None = None,
+        set_as_current: bool = True,
+        task_cls: type[Task[..., Any]] | str | None = None,
+        strict_typing: bool = True,
+        name: str | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(name)
+        given_name = main if name is None else name
+        super().__init__("millrace" if given_name is None else given_name, task_cls)
         self.default_queue = options.check_text("default_queue", default_queue)
-        self._store = _store_path(store)
+        self._store = _store_path(store, broker)
+        self._told_store = store is not None or broker is not None
         self._durability = options.check_durability(
             durability or os.environ.get("MILLRACE_DURABILITY") or "power"
         )
         self._max_payload_bytes = options.check_int(
             "max_payload_bytes", max_payload_bytes, least=1024
         )
-        self._keep_ms = (
-            -1 if result_expires is None else options.to_ms("result_expires", result_expires)
-        )
+        self._set_result_expires(result_expires)
         self._keys = options.check_keys(encryption_keys)
         self._security_mode = options.check_choice(
             "security_mode", security_mode, ("encrypt", "sign")
@@ -100,7 +134,102 @@ class Millrace(Registry):
         self._engine: _core.Engine | None = None
         self._lock = threading.Lock()
         self._aio: AppCalls | None = None
+        self.strict_typing = options.check_flag("strict_typing", strict_typing)
+        self._init_configuration(namespace)
+        self._router: Router | None = None
+        self.needs_routing = False
+        self._autodiscover: list[tuple[Any, str | None]] = []
+        self._finalized = False
+        self._init_settings(backend, include, changes, config_source, settings)
         _apps.add(self)
+        if set_as_current:
+            current.set_current_app(self)
+        if current.shared:
+            adopt_shared(self)
+        self.on_init()
+
+    def _set_store(self, store: object) -> None:
+        """What the settings say of the store; what the constructor was told counts more."""
+        if self._told_store:
+            return
+        path = _store_path(store)
+        if self._engine is not None and path != self._store:
+            raise WrongState(
+                f"broker_url cannot be changed while the store {self._store} is open; close() the application first"
+            )
+        self._store = path
+
+    def _set_result_expires(self, value: Any) -> None:
+        self._keep_ms = (
+            -1 if value is None or value == 0 else options.to_ms("result_expires", value)
+        )
+
+    def setting(self, name: str) -> Any:
+        """The value of a setting as far as it is known, without loading anything."""
+        settings = self._settings
+        return None if settings is None else settings.peek(name)
+
+    @property
+    def router(self) -> Router:
+        """Where the settings send jobs."""
+        router = self._router
+        if router is None:
+            from millrace.routing import Router
+
+            router = self._router = Router(self)
+        return router
+
+    @property
+    def annotations(self) -> Sequence[Any]:
+        """What the setting `task_annotations` says of tasks."""
+        given = self.setting("task_annotations")
+        if not given:
+            return ()
+        from millrace.annotations import prepare
+
+        return prepare(given)
+
+    def _settings_changed(self, names: Iterable[str]) -> None:
+        if not any(name.startswith("task_") for name in names):
+            return
+        self._router = None
+        # Whether each job must ask: settings are to be loaded, or say something that depends on the job.
+        self.needs_routing = bool(
+            self._sources
+            or self.setting("task_always_eager")
+            or self.setting("task_inherit_parent_priority")
+            or (self.setting("task_routes") is not None and self.router.dynamic)
+        )
+        for task in list(self.tasks.values()):
+            task.refresh()
+
+    def _init_settings(
+        self,
+        backend: object,
+        include: Sequence[str],
+        changes: Mapping[str, Any] | None,
+        config_source: Any,
+        more: Mapping[str, Any],
+    ) -> None:
+        """What the constructor was told of settings."""
+        given = {key: value for key, value in more.items() if key not in _REPLACEABLE}
+        if backend is not None:
+            check_backend("backend", backend)
+        if include:
+            if isinstance(include, str):
+                raise options.wrong_type("include", "a list of module names", include)
+            given["include"] = include
+        if changes or given:
+            from millrace.app.defaults import OPTIONS, canonical
+
+            options.refuse_unknown(
+                "Millrace()",
+                [key for key in given if canonical(key) is None],
+                [*OPTIONS, "store", "broker", "durability", "default_queue"],
+            )
+            self.conf.update({**(changes or {}), **given})
+        if config_source is not None:
+            self.config_from_object(config_source)
 
     def __repr__(self) -> str:
         return f"<Millrace {self.name} on {self._store}>"
@@ -110,6 +239,8 @@ class Millrace(Registry):
     @property
     def store(self) -> str:
         """Path of the store's file. Raises InvalidArgument if none was given."""
+        if self._store is None and self._sources:
+            self.load_settings()
         if self._store is None:
             raise InvalidArgument(
                 "no store: pass Millrace(..., store='path/to/file.db') or set the environment variable MILLRACE_STORE"
@@ -127,11 +258,13 @@ class Millrace(Registry):
         engine = self._engine
         if engine is not None:
             return engine
+        if self._sources:
+            self.load_settings()
         with self._lock:
             if self._engine is None:
                 self._engine = _core.Engine(
                     self.store,
-                    durability="memory" if self.store == _MEMORY else self._durability,
+                    durability="memory" if self.store == MEMORY else self._durability,
                     max_payload_bytes=self._max_payload_bytes,
                     keep_completed=(self._keep_ms, -1),
                     keys=self._keys,
@@ -170,10 +303,9 @@ class Millrace(Registry):
     def send_task(
         self,
         name: str,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         *,
-        queue: str | None = None,
         durability: DurabilityName | None = None,
         **job_options: Any,
     ) -> AsyncResult[Any]:
@@ -183,51 +315,42 @@ class Millrace(Registry):
             name: The task's name.
             args: Positional arguments; for a task that is not known here they travel as `$args`.
             kwargs: Keyword arguments; for a task that is not known here they are the payload.
-            queue: Where to; default the task's queue, or the application's.
             durability: Instead of the store's.
             **job_options: As for `Task.apply_async`. For a task that is not known here also `max_retries` (0),
                 `default_retry_delay` (180), `retry_backoff`, `retry_backoff_max`, `retry_jitter`, as for `@app.task`:
                 the policy for workers whose handlers have none of their own, such as those in Node.
         """
-        spec = self.named_job(name, args, kwargs, queue=queue, **job_options)
-        return self._enqueue([spec], durability)[0]
+        from millrace import publish
+
+        return publish.send_task(
+            self, name, args, kwargs, {"durability": durability, **job_options}
+        )
 
     def named_job(
         self,
         name: str,
-        args: Sequence[Any],
+        args: Sequence[Any] | None,
         kwargs: Mapping[str, Any] | None,
-        *,
-        queue: str | None,
         **job_options: Any,
     ) -> _core.JobSpec:
         """The job that `send_task` enqueues."""
         options.check_text("name", name)
         known = self.tasks.get(name)
         if known is not None:
-            return known.prepare(args, kwargs, queue=queue, **job_options).spec
-        if isinstance(args, str | bytes) or not isinstance(args, Sequence):
-            raise options.wrong_type("args", "a tuple or a list", args)
-        if kwargs is not None and not isinstance(kwargs, Mapping):
-            raise options.wrong_type("kwargs", "a mapping", kwargs)
-        where = self.default_queue if queue is None else options.check_text("queue", queue)
-        policy = {key: job_options.pop(key) for key in _RETRY_OPTIONS if key in job_options}
-        fields = options.write_options(**job_options)
-        if policy:
-            fields["retry"] = options.retry_policy(**policy)
-        return encode_named(name, args, kwargs or {}, where).replace(**fields)
+            return known.prepare(args, kwargs, **job_options).spec
+        from millrace import publish
+
+        return publish.unknown_job(self, name, args, kwargs, job_options)
 
     def signature(
         self,
         name: str,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        *,
-        queue: str | None = None,
         **job_options: Any,
     ) -> PreparedJob[Any]:
         """A job of a task by name, known here or not, for a flow or a schedule; arguments as for `send_task`."""
-        return PreparedJob(self, self.named_job(name, args, kwargs, queue=queue, **job_options))
+        return PreparedJob(self, self.named_job(name, args, kwargs, **job_options))
 
     def flow(self) -> Flow:
         """An empty flow: jobs that wait for each other, enqueued together. See `millrace.flows`."""
@@ -248,10 +371,18 @@ class Millrace(Registry):
             options.check_durability(durability)
         if not specs:
             return ResultSet((), self)
+        if PUBLISHING or current_request.get() is not None:
+            from millrace import publish
+
+            specs = publish.before(self, specs)
         try:
             acks = self.engine.enqueue(specs, durability=durability)
         except ForkedChild:
             acks = self.reopened().enqueue(specs, durability=durability)
+        if PUBLISHING:
+            from millrace import publish
+
+            publish.after(specs, acks)
         return ResultSet.of_acks(self, acks, [spec.queue for spec in specs])
 
     def transaction(
@@ -296,79 +427,12 @@ class Millrace(Registry):
 
         return Control(self)
 
-    # --- Queues -----------------------------------------------------------------------------------
 
-    def events(
-        self,
-        queue: str | None = None,
-        *,
-        after: str = "$",
-        types: Iterable[str] = (),
-        job_id: str = "",
-    ) -> Events:
-        """Follows what happens to jobs, with `for` or `async for`. See `millrace.events.Events`."""
-        from millrace.events import Events
-
-        return Events(self, queue or self.default_queue, after=after, types=types, job_id=job_id)
-
-    @property
-    def schedules(self) -> Schedules:
-        """Jobs that are enqueued again and again. See `millrace.schedules`."""
-        from millrace.schedules import Schedules
-
-        return Schedules(self)
-
-    @property
-    def limits(self) -> Limits:
-        """How fast and how many jobs run. See `millrace.limits`."""
-        from millrace.limits import Limits
-
-        return Limits(self)
-
-    def groups(self, queue: str | None = None) -> Groups:
-        """The groups of a queue."""
-        from millrace.limits import Groups
-
-        return Groups(
-            self, self.default_queue if queue is None else options.check_text("queue", queue)
-        )
-
-    @property
-    def dedup(self) -> DedupKeys:
-        """Who holds a deduplication key."""
-        from millrace.limits import DedupKeys
-
-        return DedupKeys(self)
-
-    def counters(self, queue: str | None = None) -> list[_core.TaskCounters]:
-        """What happened to the jobs of each task so far, of one queue or of all: numbers, and histograms of times.
-
-        Kept by each process and added to the store with its commits, a second late at most; a crash may lose that
-        second. Element i of `wait_ms` (from when a job could have started to its start) and `run_ms` counts the times
-        below 2 ** i milliseconds and not below half of that.
-        """
-        return self.engine.read_counters(
-            "" if queue is None else options.check_text("queue", queue)
-        )
-
-    def counts(self, queue: str | None = None) -> _core.QueueCounts:
-        """Jobs per state of a queue."""
-        return self.engine.counts(queue or self.default_queue)
-
-    def pause(self, queue: str | None = None) -> None:
-        """No job of the queue is started, by any worker, until `resume`."""
-        self.engine.pause(queue or self.default_queue)
-
-    def resume(self, queue: str | None = None) -> None:
-        """Undoes `pause`."""
-        self.engine.resume(queue or self.default_queue)
-
-    def purge(self, queue: str | None = None, *, scheduled: bool = False) -> int:
-        """Removes the jobs that wait in a queue, those with a later due time too if asked; answers how many."""
-        return self.engine.drain(queue or self.default_queue, scheduled=scheduled)
-
-
-def _store_path(store: object) -> str | None:
+def _store_path(store: object, broker: object = None) -> str | None:
+    if store is not None and broker is not None:
+        raise InvalidArgument("store and broker say the same thing: give one of them")
+    if store is None and broker is not None:
+        store = store_of_url("broker", broker)
     if store is None:
         store = os.environ.get("MILLRACE_STORE") or None
         if store is None:
@@ -379,7 +443,8 @@ def _store_path(store: object) -> str | None:
     if not isinstance(path, str):
         raise options.wrong_type("store", "a str or a path", path)
     options.check_text("store", path)
-    if path == _MEMORY or "://" in path:
+    path = store_of_url("store", path)
+    if path == MEMORY or "://" in path:
         return path
     return os.path.abspath(path)  # noqa: PTH100 - pathlib would cost an import
 
@@ -387,11 +452,17 @@ def _store_path(store: object) -> str | None:
 _apps: weakref.WeakSet[Millrace] = weakref.WeakSet()
 
 
+def all_apps() -> list[Millrace]:
+    """The applications of this process."""
+    return list(_apps)
+
+
 def _forget_engines() -> None:
     """In the child of a fork: the engine's threads are not here."""
     for app in list(_apps):
         app._engine = None
         app._lock = threading.Lock()
+        app._send("on_after_fork")
 
 
 def _close_engines() -> None:

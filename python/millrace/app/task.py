@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from millrace.request import Request
+from millrace.request import Context
 from millrace.task import Task
 
 __all__ = ["Context", "Task"]
-
-Context = Request

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from millrace import _core
 from millrace.canvas.joining import kind_of
-from millrace.canvas.plan import CANVAS_OPTIONS, Call, End, Many, One, Plan, without
+from millrace.canvas.plan import Call, End, Many, One, Plan, without
 from millrace.errors import InvalidArgument
 from millrace.headers import CHORD_CHILD, Place
 from millrace.prepared import PreparedJob
 from millrace.request import current_request
 from millrace.result import ResultSet
+from millrace.task_options import CANVAS_OPTIONS
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
@@ -71,7 +72,7 @@ def is_plain(sig: Any, options: dict[str, Any]) -> bool:
 
 def is_eager(app: Millrace) -> bool:
     """Whether the application runs everything in the caller's process (`task_always_eager`)."""
-    return bool(getattr(getattr(app, "conf", None), "task_always_eager", False))
+    return bool(app.setting("task_always_eager"))
 
 
 def _apply_task(

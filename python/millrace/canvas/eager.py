@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from millrace import states
+from millrace import lifecycle, states
 from millrace.canvas.joining import kind_of
 from millrace.canvas.signature import maybe_signature, merged_options, owned
 from millrace.canvas.stamping import STAMPED, several
@@ -27,6 +28,7 @@ from millrace.job_image import JobImage
 from millrace.options import check_headers
 from millrace.request import Request, current_request
 from millrace.result.eager import EagerResult
+from millrace.signals import RUNNING
 
 if TYPE_CHECKING:
     from millrace import _core
@@ -60,9 +62,8 @@ def apply_task(
     throw: bool | None = None,
 ) -> EagerResult[Any]:
     """Runs a task with its retries, then its callbacks or errbacks; `Task.apply` documents it."""
-    conf = getattr(task.app, "conf", None)
     if throw is None:
-        throw = bool(getattr(conf, "task_eager_propagates", False))
+        throw = bool(task.app.conf.task_eager_propagates)
     image = _image(task, options, task_id or str(uuid.uuid4()), retries)
     image.data = task.payload(args, kwargs)
     state, value, text, request = _run(task, image)
@@ -74,7 +75,7 @@ def apply_task(
     elif state in states.PROPAGATE_STATES:
         for errback in several(options.get("link_error")):
             _apply_errback(task.app, errback, request, value, text)
-    if getattr(conf, "task_store_eager_result", False):
+    if task.store_eager_result:
         _store(task.app, image, state, value)
     if throw and state in states.PROPAGATE_STATES:
         raise value
@@ -95,7 +96,7 @@ def _image(task: Task[..., Any], options: Mapping[str, Any], job_id: str, retrie
     return JobImage(
         id=job_id,
         name=task.name,
-        queue=str(options.get("queue") or task.queue),
+        queue=str(options.get("queue") or task.spec.queue),
         headers=with_place(text, place),
         attempt=retries + 1,
         priority=options.get("priority") or 0,
@@ -107,37 +108,64 @@ def _run(task: Task[..., Any], image: JobImage) -> tuple[str, Any, str | None, R
     """(state, value or error, traceback, request) of all its attempts."""
     while True:
         request = EagerRequest(task, cast("_core.LeasedJob", image))
-        request.kwargs = image.data
+        request.take_payload(image.data)
         token = current_request.set(request)
+        hooked = task.hooked or bool(RUNNING)
         try:
-            value = task.invoke(image.data)
-            if task.is_async:
-                value = run_coroutine(value)
-            return states.SUCCESS, task.result_value(value), None, request
-        except Retry as error:
-            failure: Exception = error
-        except Ignore:
-            return "IGNORED", None, None, request
-        except Reject as error:
-            return "REJECTED", error, None, request
-        except ReplaceJob as error:
-            return (*_replaced(error), request)
-        except WaitForChildren:
-            failure = WrongState(
-                "a task that runs in the caller's process cannot wait for children"
-            )
-            return states.FAILURE, failure, None, request
-        except TaskRevokedError as error:
-            return states.REVOKED, error, None, request
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
-            failure = error
-            if not task.is_retryable(error) or image.attempt >= task.policy.max_attempts:
-                return states.FAILURE, error, traceback.format_exc(), request
+            state, value, text, again = _attempt(task, image, request, hooked)
         finally:
             current_request.reset(token)
-        if isinstance(failure, Retry) and request.attempt >= _bound(task, failure):
-            return states.FAILURE, failure.exc or failure, None, request
+        if not again:
+            return state, value, text, request
         image.attempt += 1
+        if isinstance(value, Retry) and value.call is not None:
+            image.data = task.payload(*value.call)
+
+
+def _attempt(
+    task: Task[..., Any], image: JobImage, request: Request, hooked: bool
+) -> tuple[str, Any, str | None, bool]:
+    """(state, value or error, traceback, whether it is to be run again) of one attempt."""
+    began = time.perf_counter()
+    try:
+        if hooked:
+            lifecycle.started(task, request)
+        value = task.invoke(image.data)
+        if task.is_async:
+            value = run_coroutine(value)
+    except Exception as error:  # noqa: BLE001 - whatever a task raises is its result
+        ended = _ended(task, image, request, error)
+        if hooked:
+            told = states.RETRY if ended[3] else ended[0]
+            lifecycle.failed(task, request, told, error)
+        return ended
+    if hooked:
+        lifecycle.succeeded(task, request, value, time.perf_counter() - began)
+    return states.SUCCESS, task.result_value(value), None, False
+
+
+def _ended(
+    task: Task[..., Any], image: JobImage, request: Request, error: Exception
+) -> tuple[str, Any, str | None, bool]:
+    """What an attempt means that raised."""
+    if isinstance(error, Retry):
+        if request.attempt < _bound(task, error):
+            return states.RETRY, error, None, True
+        return states.FAILURE, error.exc or error, None, False
+    if isinstance(error, Ignore):
+        return states.IGNORED, None, None, False
+    if isinstance(error, Reject):
+        return states.REJECTED, error, None, False
+    if isinstance(error, ReplaceJob):
+        return (*_replaced(error), False)
+    if isinstance(error, WaitForChildren):
+        failure = WrongState("a task that runs in the caller's process cannot wait for children")
+        return states.FAILURE, failure, None, False
+    if isinstance(error, TaskRevokedError):
+        return states.REVOKED, error, None, False
+    if task.is_retryable(error) and image.attempt < task.auto_policy.max_attempts:
+        return states.RETRY, error, None, True
+    return states.FAILURE, error, traceback.format_exc(), False
 
 
 def _bound(task: Task[..., Any], error: Retry) -> int:

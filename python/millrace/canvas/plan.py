@@ -19,18 +19,11 @@ from millrace.canvas.stamping import STAMPED, several
 from millrace.errors import InvalidArgument
 from millrace.flows import Flow, Node
 from millrace.headers import After, Place, with_place
+from millrace.task_options import CANVAS_OPTIONS
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.links import Policy
-
-CANVAS_OPTIONS: Final = frozenset(
-    {
-        "link", "link_error", "group_id", "group_index", "chord", "chain", "root_id", "parent_id",
-        STAMPED, "replaced_task_nesting",
-    }
-)  # fmt: skip
-"""Options that are about other jobs: with one of them a task is planned as a canvas is."""
 
 _NO_EFFECT: Final = frozenset(
     {"add_to_parent", "reply_to", "producer", "publisher", "connection", "router", "result_cls",

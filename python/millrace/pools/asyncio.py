@@ -16,6 +16,7 @@ from millrace.loop import Watched
 from millrace.pools.asyncio_batches import AsyncioBatches
 from millrace.pools.base import WRITE_MS, BasePool, open_session
 from millrace.request import Request, current_request
+from millrace.signals import RUNNING
 from millrace.worker.intake import take
 from millrace.worker.job_info import describe_request
 from millrace.worker.mailbox import COLD_STAGE, DONE, WORK
@@ -116,7 +117,7 @@ class AsyncioPool(BasePool):
         for station in self._stations():
             request = station.runner.running.get(token)
             if request is not None:
-                found = Request(request.task, request._job)
+                found = Request(request.owner, request._job)
                 found.interrupt = self._interrupt_from_outside
                 return found
         return None
@@ -245,7 +246,9 @@ class AsyncioPool(BasePool):
                 payload = take(request, task, payload)
             elif job.dependency_count:  # many, which are read from the store
                 payload = await asyncio.to_thread(take, request, task, payload)
-            request.kwargs = payload
+            request.take_payload(payload)
+            if task.hooked or RUNNING:
+                runner.begin(task, request)
             if task.is_async:
                 value = await task.invoke(payload)
             else:

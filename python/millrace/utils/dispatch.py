@@ -32,6 +32,12 @@ class Signal:
         name: Its name.
         providing_args: What receivers are given, beside `signal` and `sender`.
         receivers: Who is connected; empty if nobody is, so that a sender can ask before it prepares anything.
+
+    Args:
+        providing_args: See there.
+        use_caching: No effect.
+        name: Its name.
+        family: A list in which it stands while somebody is connected: senders of several ask that once for all.
     """
 
     def __init__(
@@ -39,8 +45,11 @@ class Signal:
         providing_args: Iterable[str] | None = None,
         use_caching: bool = False,
         name: str | None = None,
+        *,
+        family: list[Signal] | None = None,
     ) -> None:
         self.name = name
+        self._family = family
         self.providing_args = frozenset(providing_args or ())
         self.use_caching = use_caching
         self.receivers: list[tuple[_Key, Any]] = []
@@ -117,6 +126,7 @@ class Signal:
             self._drop_dead()
             if all(known != key for known, _ in self.receivers):
                 self.receivers.append((key, kept))
+            self._tell_family()
 
     def disconnect(
         self,
@@ -132,6 +142,7 @@ class Signal:
             left = [entry for entry in self.receivers if entry[0] != key]
             found = len(left) < len(self.receivers)
             self.receivers[:] = left
+            self._tell_family()
         return found
 
     def has_listeners(self, sender: object = None) -> bool:
@@ -177,6 +188,15 @@ class Signal:
                 if receiver is not None:
                     yield receiver
 
+    def _tell_family(self) -> None:
+        family = self._family
+        if family is None:
+            return
+        if not self.receivers:
+            family[:] = [signal for signal in family if signal is not self]
+        elif self not in family:
+            family.append(self)
+
     def _note_dead(self, _reference: object) -> None:
         # Called by the garbage collector, maybe while this thread holds the lock: only a note.
         self._has_dead = True
@@ -189,6 +209,7 @@ class Signal:
                 for entry in self.receivers
                 if not (isinstance(entry[1], weakref.ReferenceType) and entry[1]() is None)
             ]
+            self._tell_family()
 
 
 class _Insistent:

@@ -197,7 +197,9 @@ def batch_requests(batch: Batch, runner: Runner, interrupt: Any) -> list[Request
         request.interrupt = interrupt_all
         try:
             payload = serializer.loads(job.data)
-            request.kwargs = take(request, batch.task, payload) if job.dependency_count else payload
+            request.take_payload(
+                take(request, batch.task, payload) if job.dependency_count else payload
+            )
         except Exception as error:  # noqa: BLE001
             runner.fail(error, batch.task, request, job.token)
             continue

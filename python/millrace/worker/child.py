@@ -142,7 +142,7 @@ class Child:
         """Ends this process because of the worker's own time limit. Called by the watchdog's thread."""
         error = TimeLimitExceeded("the job ran longer than its worker's time limit")
         request = self._pool.station.runner.running.get(token)
-        task = request.task if request is not None else None
+        task = request.owner if request is not None else None
         outcome = _core.Outcome(
             token,
             "failed",

@@ -89,4 +89,4 @@ def takes_error(task: Task[..., Any]) -> bool:
         for each in parameters
         if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
-    return len(positional) - (1 if task.bind else 0) > 1
+    return len(positional) - (1 if task.is_bound else 0) > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from millrace import _core, serializer
+from millrace import _core, options, serializer
 from millrace.errors import (
     Ignore,
     RateLimited,
@@ -32,6 +32,8 @@ def outcome_of(
         return _core.Outcome(token, "released")
     if isinstance(error, Ignore):
         return _core.Outcome(token, "completed", "null")
+    if isinstance(error, Retry) and error.jobs:
+        return _core.Outcome(token, "replaced", jobs=error.jobs)
     if isinstance(error, Retry):
         return _core.Outcome(
             token,
@@ -55,8 +57,17 @@ def outcome_of(
         "failed",
         serializer.encode_error(error, skip_frames=2),
         retryable=not isinstance(error, Reject) and task.is_retryable(error),
-        policy=task.policy,
+        policy=_left(task, request),
     )
+
+
+def _left(task: Task[..., Any], request: Request) -> _core.RetryPolicy:
+    """The policy of retries that the task does not ask for, without those that the job before this one has used."""
+    before = request.retries - (request.attempt - 1)
+    bound = task.auto_policy.max_attempts
+    if not before or bound >= options.UNLIMITED_ATTEMPTS:
+        return task.auto_policy
+    return task.retry_policy(max(0, bound - 1 - before))
 
 
 def revoked(token: int, reason: str) -> _core.Outcome:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from millrace import _core, serializer
+from millrace import _core, lifecycle, serializer, signals, states
 from millrace.errors import (
     Closed,
     InvalidArgument,
     LeaseLost,
     MillraceError,
     NotFound,
+    NotRegistered,
     ReplaceJob,
     SoftTimeLimitExceeded,
     TaskPredicate,
@@ -23,6 +24,7 @@ from millrace.errors import (
 )
 from millrace.log import logger
 from millrace.request import Request, current_request
+from millrace.signals import RUNNING
 from millrace.worker.batches import Batches
 from millrace.worker.intake import take
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
@@ -90,19 +92,13 @@ class Runner:
         try:
             slot.enter(token)
             try:
-                self.running[token] = request
-                self.totals[job.name] = self.totals.get(job.name, 0) + 1
-                if self.watchdog is not None:
-                    self.watchdog.enter(job)
-                # After it can be found in `running`: what comes from now on finds it there.
-                if self.aborted:
-                    raise WorkerAbort
-                if self.early and (signal := self.early.pop(token, None)) is not None:
-                    self.deliver(signal)
+                self._enter(job, token, request)
                 payload = serializer.loads(job.data)
                 if job.dependency_count:
                     payload = take(request, task, payload)
-                request.kwargs = payload
+                request.take_payload(payload)
+                if task.hooked or RUNNING:
+                    self.begin(task, request)
                 value = task.invoke(payload)
                 if task.is_async:
                     value = slot.run_coroutine(value)
@@ -118,6 +114,25 @@ class Runner:
             if self.watchdog is not None:
                 self.watchdog.leave(token)
         return 1
+
+    def _enter(self, job: _core.LeasedJob, token: int, request: Request) -> None:
+        """Counts a job among those that run."""
+        self.running[token] = request
+        self.totals[job.name] = self.totals.get(job.name, 0) + 1
+        if self.watchdog is not None:
+            self.watchdog.enter(job)
+        # After it can be found in `running`: what comes from now on finds it there.
+        if self.aborted:
+            raise WorkerAbort
+        if self.early and (signal := self.early.pop(token, None)) is not None:
+            self.deliver(signal)
+
+    def begin(self, task: Task[..., Any], request: Request) -> None:
+        """Tells the task and receivers of signals that a job begins; for those with hooks, and while any listens."""
+        request.note_start()
+        if signals.task_received.receivers:
+            signals.task_received.send(sender=self, request=request)
+        lifecycle.started(task, request)
 
     def deliver(self, signal: _core.Signal) -> None:
         """Tells a job. One that was taken and does not run yet is told when it begins."""
@@ -141,7 +156,7 @@ class Runner:
             request.cancel_reason = (
                 signal.reason if signal.kind == "cancel" else "lease lost"
             ) or "revoked"
-            if request.task is not None and request.task.is_async:
+            if request.owner is not None and request.owner.is_async:
                 request.interrupt(token, TaskRevokedError)
 
     def abort(self) -> int:
@@ -155,16 +170,19 @@ class Runner:
     def complete(self, token: int, task: Task[..., Any], value: Any, began: float) -> None:
         """Settles a job that has succeeded."""
         request = self.running.get(token)
+        returned = value
         effects = request.effects if request is not None else None
         if request is not None and effects is not None and effects.is_open:
             error = WrongState(f"{task.name} has left a transaction open: use it with `with`")
             self.fail(error, task, request, token)
             return
         try:
+            if request is not None and task.ignores(request):
+                value = None
             if effects is None:
-                self.session.complete(token, task.result_value(value))
+                self.session.complete(token, value)
             else:
-                effects.complete(self.session, token, task.result_value(value))
+                effects.complete(self.session, token, value)
         except (TypeError, ValueError) as error:
             # Not JSON, or too large: the work is done, but nobody can be told what came out.
             error.args = (f"result of {task.name}: {error}",)
@@ -172,8 +190,13 @@ class Runner:
             self.settle(
                 _core.Outcome(token, "failed", serializer.encode_error(error), retryable=False)
             )
+            if request is not None and (task.hooked or RUNNING):
+                lifecycle.failed(task, request, states.FAILURE, error)
+            return
         except MillraceError as error:
             self.not_settled(token, error)
+        if request is not None and (task.hooked or RUNNING):
+            lifecycle.succeeded(task, request, returned, request.runtime())
         if self._verbose:
             logger.info("Task %s succeeded in %.6f s", task.name, time.perf_counter() - began)
 
@@ -188,10 +211,14 @@ class Runner:
             )
         if request.cancelled and (type(error).__name__ == "CancelledError" or not error.args):
             outcome = revoked(token, request.cancel_reason or "")
+            state: str | None = states.REVOKED
         else:
             outcome = outcome_of(error, task, request, token)
+            state = lifecycle.state_of(error, task, request)
         self.report(error, task, request)
         self.settle(outcome)
+        if state is not None and (task.hooked or RUNNING):
+            lifecycle.failed(task, request, state, error)
 
     def builtin(self, name: str) -> Task[..., Any] | None:
         """A task that every worker has; None if there is none of this name."""
@@ -204,6 +231,9 @@ class Runner:
     def refuse(self, job: _core.LeasedJob) -> None:
         """Fails a job whose task is not known here."""
         logger.error("Task %s[%s] is not registered in this worker", job.name, job.id)
+        if signals.task_unknown.receivers:
+            error = NotRegistered(job.name)
+            signals.task_unknown.send(sender=self, message=job, exc=error, name=job.name, id=job.id)
         self.settle(unknown_task(job.token, job.name, len(self.tasks)))
 
     def settle(self, outcome: _core.Outcome) -> None:
@@ -231,7 +261,12 @@ class Runner:
     def report(self, error: BaseException, task: Task[..., Any], request: Request) -> None:
         """Logs how a task ended that did not return."""
         expected = (TaskPredicate, WorkerAbort)
-        if isinstance(error, expected) or request.cancelled or task.is_retryable(error):
+        if (
+            isinstance(error, expected)
+            or request.cancelled
+            or task.is_retryable(error)
+            or isinstance(error, task.throws)  # type: ignore[arg-type]
+        ):
             logger.info(
                 "Task %s[%s] ended with %s: %s", task.name, request.id, type(error).__name__, error
             )

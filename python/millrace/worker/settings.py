@@ -28,8 +28,7 @@ def setting(app: Millrace, name: str, default: Any = None) -> Any:
 def was_set(app: Millrace, name: str) -> bool:
     """Whether the user has given a setting, so that it is not merely a default."""
     conf = getattr(app, "conf", None)
-    changes = getattr(conf, "changes", None)
-    return changes is not None and name in changes
+    return conf is not None and conf.value_set_for(name)
 
 
 def fill_from_settings(app: Millrace, given: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def _queues(app: Millrace, chosen: list[str], excluded: Any) -> list[str]:
         names = declared if not isinstance(declared, dict) else list(declared)
         chosen = [str(getattr(each, "name", each)) for each in names]
     if not chosen and excluded:
-        chosen = sorted({app.default_queue, *(task.queue for task in app.tasks.values())})
+        chosen = sorted({app.default_queue, *(task.spec.queue for task in app.tasks.values())})
     left = [name for name in chosen if name not in set(excluded)]
     if chosen and not left:
         from millrace.errors import InvalidArgument

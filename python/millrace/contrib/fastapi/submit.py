@@ -101,7 +101,7 @@ def _add_route(routes: APIRouter, app: Millrace, task: Task[..., Any], path: str
 def arguments_model(task: Task[..., Any]) -> type[BaseModel]:
     """A model of a task's arguments by name; `*args` is a list `args`, `**kwargs` are further fields."""
     signature = inspect.signature(task.function, eval_str=True)
-    parameters = list(signature.parameters.values())[1 if task.bind else 0 :]
+    parameters = list(signature.parameters.values())[1 if task.is_bound else 0 :]
     fields: dict[str, Any] = {}
     extra = "forbid"
     for parameter in parameters:
@@ -126,7 +126,9 @@ def _call(task: Task[..., Any], arguments: BaseModel | None) -> tuple[list[Any],
     sent = arguments.model_fields_set
     values = {name: _plain(getattr(arguments, name)) for name in sent}
     args: list[Any] = []
-    parameters = list(inspect.signature(task.function).parameters.values())[1 if task.bind else 0 :]
+    parameters = list(inspect.signature(task.function).parameters.values())[
+        1 if task.is_bound else 0 :
+    ]
     if any(each.kind is _VAR_ARGS and each.name in values for each in parameters):
         for each in parameters:  # what stands before *args must be passed by position with it
             if each.kind is _VAR_ARGS:

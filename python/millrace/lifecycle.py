@@ -1,0 +1,154 @@
+"""What tasks and receivers of signals are told of an attempt: hooks and signals, in Celery's order.
+
+Asked for only where a task has hooks or somebody is connected: see `Task.hooked` and `signals.RUNNING`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from millrace import signals, states
+from millrace.einfo import ExceptionInfo
+from millrace.errors import Ignore, RateLimited, Reject, ReplaceJob, Retry, WaitForChildren
+from millrace.log import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from millrace.request import Request
+    from millrace.task import Task
+
+# After these `after_return` is not called: the job goes on, or has no end that the task should know of.
+_NO_RETURN: Final = frozenset({states.IGNORED, states.REJECTED, states.RETRY, states.REVOKED})
+
+
+def started(task: Task[..., Any], request: Request) -> None:
+    """Before the task's function. What `before_start` raises is the task's."""
+    call = {"args": request.args, "kwargs": request.kwargs}
+    if signals.task_prerun.receivers:
+        signals.task_prerun.send(sender=task, task_id=request.id, task=task, **call)
+    if "before_start" in task.hooks:
+        task.before_start(request.id or "", call["args"], call["kwargs"])
+
+
+def state_of(error: BaseException, task: Task[..., Any], request: Request) -> str | None:
+    """How an attempt ended that raised; None if the job was given back."""
+    if isinstance(error, Reject):
+        return states.REJECTED
+    if isinstance(error, Ignore | WaitForChildren | ReplaceJob | RateLimited):
+        return states.IGNORED
+    if isinstance(error, Retry):
+        bound = task.max_retries if error.max_retries is None else error.max_retries
+        return states.RETRY if bound is None or request.retries < bound else states.FAILURE
+    if not isinstance(error, Exception):
+        return None
+    if task.is_retryable(error) and request.attempt < task.auto_policy.max_attempts:
+        return states.RETRY
+    return states.FAILURE
+
+
+def succeeded(task: Task[..., Any], request: Request, value: Any, runtime: float) -> None:
+    """The task's function has returned, and the result is on its way to the store."""
+    if "on_success" in task.hooks:
+        _call(task, request, task.on_success, value, request.id, request.args, request.kwargs)
+    if signals.task_success.receivers:
+        signals.task_success.send(sender=task, result=value, runtime=runtime)
+    _returned(task, request, states.SUCCESS, value, None)
+
+
+def failed(task: Task[..., Any], request: Request, state: str, error: BaseException) -> None:
+    """The task's function has raised, or the job was revoked."""
+    einfo = ExceptionInfo(error, skip_frames=2)
+    if state == states.RETRY:
+        _retried(task, request, error, einfo)
+    elif state == states.FAILURE:
+        _failed(task, request, error, einfo)
+    elif state == states.REJECTED:
+        signals.task_rejected.send(sender=task, message=request, exc=error)
+    elif state == states.REVOKED:
+        terminated = request.cancel_reason == "terminate"
+        signals.task_revoked.send(
+            sender=task, request=request, terminated=terminated, signum=None, expired=False
+        )
+    _returned(task, request, state, error, einfo)
+
+
+def _retried(
+    task: Task[..., Any], request: Request, error: BaseException, einfo: ExceptionInfo
+) -> None:
+    reason = error if isinstance(error, Retry) else Retry(exc=error)
+    if "on_retry" in task.hooks:
+        call = (reason.exc, request.id, request.args, request.kwargs, einfo)
+        _call(task, request, task.on_retry, *call)
+    if signals.task_retry.receivers:
+        signals.task_retry.send(sender=task, request=request, reason=reason, einfo=einfo)
+
+
+def _failed(
+    task: Task[..., Any], request: Request, error: BaseException, einfo: ExceptionInfo
+) -> None:
+    if "on_failure" in task.hooks:
+        call = (error, request.id, request.args, request.kwargs, einfo)
+        _call(task, request, task.on_failure, *call)
+    if signals.task_failure.receivers:
+        signals.task_failure.send(
+            sender=task,
+            task_id=request.id,
+            exception=error,
+            args=request.args,
+            kwargs=request.kwargs,
+            traceback=einfo.tb,
+            einfo=einfo,
+        )
+
+
+def _returned(
+    task: Task[..., Any], request: Request, state: str, value: Any, einfo: ExceptionInfo | None
+) -> None:
+    if "after_return" in task.hooks and state not in _NO_RETURN:
+        call = (state, value, request.id, request.args, request.kwargs, einfo)
+        _call(task, request, task.after_return, *call)
+    if signals.task_postrun.receivers:
+        signals.task_postrun.send(
+            sender=task,
+            task_id=request.id,
+            task=task,
+            args=request.args,
+            kwargs=request.kwargs,
+            retval=value,
+            state=state,
+        )
+
+
+def _call(
+    task: Task[..., Any], request: Request, hook: Callable[..., Any], *arguments: Any
+) -> None:
+    """Calls a hook. What it raises changes nothing: how the job ended is settled."""
+    try:
+        hook(*arguments)
+    except Exception as error:  # noqa: BLE001 - a hook's trouble is not the job's
+        logger.error(
+            "Task %s[%s]: %s raised %s: %s",
+            task.name,
+            request.id,
+            getattr(hook, "__name__", hook),
+            type(error).__name__,
+            error,
+            exc_info=error,
+        )
+        internal_error(task, request, error)
+
+
+def internal_error(task: Task[..., Any], request: Request, error: BaseException) -> None:
+    """Something went wrong around a task that is not the task's failure."""
+    if signals.task_internal_error.receivers:
+        signals.task_internal_error.send(
+            sender=task,
+            task_id=request.id,
+            args=request.args,
+            kwargs=request.kwargs,
+            request=request,
+            exception=error,
+            traceback=error.__traceback__,
+            einfo=ExceptionInfo(error, internal=True),
+        )
