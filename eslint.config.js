@@ -65,7 +65,11 @@ export default [
     files: ["**/*.ts", "**/*.cts", "**/*.mts"],
     languageOptions: {
       parserOptions: {
-        project: ["node/tsconfig.esm.json", "node/tsconfig.tests.json"],
+        project: [
+          "node/tsconfig.esm.json",
+          "node/tsconfig.tests.json",
+          "examples/nestjs/tsconfig.json",
+        ],
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -91,6 +95,14 @@ export default [
     // A sandboxed processor is its file's default export, as in BullMQ.
     files: ["tests/node/fixtures/sandbox/**", "examples/**/processor*.mjs"],
     rules: { "no-restricted-syntax": "off" },
+  },
+  {
+    // Nest's modules are classes, empty but for their decorators.
+    files: ["node/src/contrib/nestjs.ts", "tests/node/nestjs.test.ts", "examples/nestjs/**"],
+    rules: {
+      "@typescript-eslint/no-extraneous-class": "off",
+      "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
+    },
   },
   {
     // The addon hands over enums as numbers; these files are where numbers become enums.
