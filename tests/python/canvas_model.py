@@ -171,8 +171,9 @@ def members_of(tree: Tree) -> list[Tree]:
     found: list[Tree] = []
     for each in tree[1]:
         member = each
-        if each[0] == "chain" and is_empty(each[1][0]) and len(steps_of(each)) == 1:
-            member = steps_of(each)[0]  # chain(group(), group(a, b)) is that group
+        steps = steps_of(each) if each[0] == "chain" and is_empty(each[1][0]) else []
+        if len(steps) == 1 and not is_empty(steps[0]):
+            member = steps[0]  # chain(group(), group(a, b)) is that group
         found += members_of(member) if member[0] == "group" else [member]
     return found
 
