@@ -27,6 +27,8 @@ def apply_async(
     sig: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
 ) -> Any:
     """Enqueues a signature or a canvas; answers its result. None for an empty chain."""
+    if kind_of(sig) == "chain" and not sig.tasks:
+        return None
     if is_plain(sig, options):
         return _apply_task(sig, args, kwargs, options)
     app = sig.app

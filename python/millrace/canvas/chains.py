@@ -110,7 +110,10 @@ class chain(Signature[Any]):  # noqa: N801 - Celery's name
 
     def prepare_steps(self, args: Any = (), kwargs: Any = None, tasks: Any = None, **_: Any) -> Any:
         """(tasks, results): its steps from the last to the first, frozen."""
-        made = chain._of(self.tasks if tasks is None else tasks, app=self._app).clone(args, kwargs)
+        made = chain._of(self.tasks if tasks is None else tasks, app=self._app).clone()
+        made.tasks = made.steps()
+        if made.tasks:
+            made.tasks[0] = made.tasks[0].clone(args, kwargs)
         result, results = made.freeze(), []
         while result is not None:
             results.append(result)

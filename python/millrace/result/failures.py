@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from millrace.app import Millrace
 
 _DEPENDENCY = '"DependencyFailed"'
+_JOINS = ("millrace.collect", "millrace.forward")
 
 
 def decoded(app: Millrace, text: str | None, *, cancelled: bool) -> Exception:
@@ -54,16 +55,23 @@ def failure_of(app: Millrace, job_id: str, queue: str) -> tuple[Exception, str |
             info = app.engine.get_job(job_id, queue)
         except NotFound:
             return _wrapped(DependencyFailed(f"job {job_id} is gone", job_id=job_id), chords), None
-        place = read_place(info.spec.headers)
-        if was_body and place.after != "join":
+        after = _after(info)
+        if was_body and after != "join":
             chords.append(job_id)
             was_body = False
-        cause = _cause(info.error) if place.after in ("result", "results", "join") else None
+        cause = _cause(info.error) if after in ("result", "results", "join") else None
         if cause is None:
             error = decoded(app, info.error, cancelled=info.state == "cancelled")
             return _wrapped(error, chords), stack_of(info.error)
-        was_body = was_body or place.after == "results"
+        was_body = was_body or after == "results"
         job_id, queue = cause
+
+
+def _after(info: _core.JobInfo) -> str:
+    """What the jobs are to it that it waits for; a job that was replaced ends as the others do."""
+    if info.spec.join == "run" or info.spec.name.startswith(_JOINS):
+        return read_place(info.spec.headers).after
+    return "join"
 
 
 def _cause(text: str | None) -> tuple[str, str] | None:

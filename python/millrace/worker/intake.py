@@ -60,9 +60,8 @@ def _failure(request: Request, task: Task[..., Any], place: Place) -> list[Any]:
 
     failed = request.dependencies[0]
     info = task.app.engine.get_job(failed.id, failed.queue)
-    if read_place(info.spec.headers).after == "result" and isinstance(
-        failed.error, DependencyFailed
-    ):
+    follows = info.spec.join == "run" and read_place(info.spec.headers).after == "result"
+    if follows and isinstance(failed.error, DependencyFailed):
         # The job before it in the chain has failed, and has had its own errbacks called.
         raise Ignore
     if place.immutable:

@@ -1,0 +1,26 @@
+"""Fixtures for the tests of single names."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def t(app):
+    """The tasks of `canvas_support`, and `run`, which enqueues a canvas and runs all that follows from it."""
+    from canvas_support import harnessed
+
+    harness, tasks = harnessed(app)
+
+    def run(sig, *args, **kwargs):
+        result = sig.apply_async(args, kwargs)
+        harness.run_all()
+        return result
+
+    tasks.run = run
+    tasks.harness = harness
+    with harness:
+        yield tasks
