@@ -299,7 +299,7 @@ def test_a_job_is_replaced(app, tasks):
         harness.run_all()
         assert results[0].get(0) == 7
         assert results[1].get(0) == [1, 2]
-        assert isinstance(results[2].get(0, propagate=False), DependencyFailed)
+        assert isinstance(results[2].get(0, propagate=False), LookupError)
         assert after.get(0) == 7
 
 
