@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from millrace import After, Dedup, Parent, options
 from millrace.errors import InvalidArgument
+from millrace.prepared import as_prepared
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def test_prepare_and_set(add):
 
 
 def test_signature_of_a_task_that_is_not_known_here(app):
-    job = app.signature("resize", kwargs={"url": "a"}, queue="images", group="g")
+    sig = app.signature("resize", kwargs={"url": "a"}, queue="images", group="g")
+    job = as_prepared("job", sig)
     assert (job.spec.name, job.spec.queue, job.spec.data, job.spec.group) == (
         "resize",
         "images",

@@ -15,7 +15,7 @@ from millrace.app.config import MEMORY, Configured, check_backend, store_of_url
 from millrace.app.store_parts import StoreParts
 from millrace.app.surface import Surface
 from millrace.errors import ForkedChild, InvalidArgument, WrongState
-from millrace.prepared import PreparedJob, job_specs
+from millrace.prepared import job_specs
 from millrace.registry import Registry, adopt_shared
 from millrace.request import current_request
 from millrace.result import AsyncResult, ResultSet
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from millrace.aio import AppCalls
     from millrace.app.control import Control
+    from millrace.canvas.signature import Signature
     from millrace.flows import Flow
     from millrace.options import DurabilityName, Seconds
     from millrace.prepared import JobLike
@@ -344,13 +345,17 @@ class Millrace(Configured, Surface, StoreParts, Registry):
 
     def signature(
         self,
-        name: str,
+        name: Any,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
         **job_options: Any,
-    ) -> PreparedJob[Any]:
-        """A job of a task by name, known here or not, for a flow or a schedule; arguments as for `send_task`."""
-        return PreparedJob(self, self.named_job(name, args, kwargs, **job_options))
+    ) -> Signature[Any]:
+        """A signature of a task by name, known here or not; options as for `send_task`. Also of another's dict."""
+        from millrace.canvas.signature import signature
+
+        made: Signature[Any] = signature(name, args, kwargs, options, app=self, **job_options)
+        return made
 
     def flow(self) -> Flow:
         """An empty flow: jobs that wait for each other, enqueued together. See `millrace.flows`."""

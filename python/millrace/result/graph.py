@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -43,6 +43,15 @@ def _enqueued_by(result: AsyncResult[Any]) -> list[list[str]]:
         return []
     children = json.loads(outcome.progress).get(CHILDREN_KEY)
     return children if isinstance(children, list) else []
+
+
+def ids_of(results: Iterable[Any]) -> list[list[str]]:
+    """[id, queue] of results, those of groups one by one."""
+    found: list[list[str]] = []
+    for result in results:
+        members = getattr(result, "results", None)
+        found += [[result.id, result._queue]] if members is None else ids_of(members)
+    return found
 
 
 class DependencyGraph:

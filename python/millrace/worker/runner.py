@@ -179,6 +179,8 @@ class Runner:
         try:
             if request is not None and task.ignores(request):
                 value = None
+            if request is not None and request.has_children:
+                request.keep_children()
             if effects is None:
                 self.session.complete(token, value)
             else:
