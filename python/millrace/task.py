@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from millrace import _core, options, task_options
 from millrace.current import get_current_app
@@ -73,6 +73,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
     _bind: Callable[..., Payload]
     _call: Callable[..., Any]
     _plain: bool
+    _queue: str
 
     def __init__(self, app: Any = None, function: Any = None, **given: Any) -> None:
         if app is not None:
@@ -135,7 +136,14 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         # Only for what is not there: a task that nobody has registered belongs to the current application.
         if name == "app":
             return get_current_app()
-        if name in _MADE_ON_DEMAND or name in {"hooks", "hooked", "_bind", "_call", "_plain"}:
+        if name in _MADE_ON_DEMAND or name in {
+            "hooks",
+            "hooked",
+            "_bind",
+            "_call",
+            "_plain",
+            "_queue",
+        }:
             self.attach(self.app)
             return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -184,7 +192,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             ack = app.reopened().enqueue_value(self.spec, payload)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return AsyncResult(ack[0], app=app, queue=self.spec.queue, ack=ack)
+        return AsyncResult(ack[0], app=app, queue=self._queue, ack=ack)
 
     def _publish(self, args: Any, kwargs: dict[str, Any]) -> AsyncResult[R]:
         """What `delay` does where more is to be done than to enqueue."""
@@ -249,9 +257,20 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             connection, serializer, compression, retry, retry_policy, router, result_cls, publisher, delivery_mode,
             task_type, mandatory, immediate: Of a broker; accepted and ignored.
         """
+        given = cast("dict[str, Any]", job_options)
+        if (
+            self._plain
+            and not (link or link_error or shadow or PUBLISHING)
+            and given.keys() <= task_options.PLAIN_JOB_OPTIONS
+            and current_request.get() is None
+        ):
+            durability, tx = given.pop("durability", None), given.pop("tx", None)
+            if task_id is not None:
+                given["task_id"] = task_id
+            fields = options.write_options(**given) if given else None
+            return self._send(self.encode(self.payload(args, kwargs), fields), durability, tx)
         from millrace import publish
 
-        given: dict[str, Any] = dict(job_options)
         named = {
             "task_id": task_id,
             "producer": producer,
@@ -310,7 +329,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             acks = self.app.reopened().enqueue_values(self.spec, payloads, durability=durability)
         except TypeError as error:
             raise TypeError(f"{self.name}(): argument {error}") from None
-        return ResultSet.of_acks(self.app, acks, self.spec.queue)
+        return ResultSet.of_acks(self.app, acks, self._queue)
 
     @property
     def aio(self) -> TaskCalls[P, R]:
@@ -324,7 +343,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
 
     def AsyncResult(self, task_id: str, **_kwargs: Any) -> AsyncResult[R]:  # noqa: N802 - Celery's name
         """The result of a job of this task by its id."""
-        queue = "" if self.app.needs_routing else self.spec.queue
+        queue = "" if self.app.needs_routing else self._queue
         return AsyncResult(options.check_text("task_id", task_id), app=self.app, queue=queue)
 
     def payload(

@@ -150,6 +150,28 @@ CANVAS_OPTIONS: Final = frozenset(
 )
 """They are about other jobs: with one of them a call is planned as a canvas is."""
 
+PLAIN_JOB_OPTIONS: Final = frozenset(
+    {
+        "after",
+        "countdown",
+        "dedup",
+        "delivery",
+        "durability",
+        "group",
+        "headers",
+        "join",
+        "lifo",
+        "parent",
+        "priority",
+        "sealing",
+        "soft_time_limit",
+        "task_id",
+        "time_limit",
+        "tx",
+    }
+)
+"""They mean the same whatever the settings say."""
+
 IGNORED_JOB_OPTIONS: Final = frozenset(
     {
         "compression",
@@ -292,7 +314,8 @@ def resolve(task: Task[..., Any]) -> None:
     mine["policy"] = policy(task, task.max_retries)
     mine["auto_policy"] = _auto_policy(task)
     mine["batch_wait_s"] = options.to_ms("batch_wait", task.batch_wait) / 1000
-    mine["spec"] = _template(task)
+    mine["spec"] = spec = _template(task)
+    mine["_queue"] = spec.queue
 
 
 def annotate(task: Task[..., Any]) -> None:
