@@ -53,12 +53,15 @@ if TYPE_CHECKING:
         xmap,
         xstarmap,
     )
+    from millrace.current import bugreport, current_app, current_task, shared_task
     from millrace.flows import Flow
     from millrace.limits import Rate
     from millrace.links import After, Dedup, Parent
     from millrace.log import get_task_logger
     from millrace.result import EagerResult, GroupResult, allow_join_result
+    from millrace.routing import Exchange, Queue
     from millrace.schedules import Solar
+    from millrace.utils import uuid
     from millrace.worker import Worker, WorkerOptions
 
 __all__ = [
@@ -68,6 +71,7 @@ __all__ = [
     "Dedup",
     "DependencyFailed",
     "EagerResult",
+    "Exchange",
     "Flow",
     "GroupResult",
     "Ignore",
@@ -78,6 +82,7 @@ __all__ = [
     "Parent",
     "PayloadUnreadable",
     "PreparedJob",
+    "Queue",
     "Rate",
     "RateLimited",
     "Reject",
@@ -96,20 +101,32 @@ __all__ = [
     "WorkerOptions",
     "__version__",
     "allow_join_result",
+    "bugreport",
     "chain",
     "chord",
     "chunks",
+    "current_app",
+    "current_task",
     "get_task_logger",
     "group",
     "maybe_signature",
+    "shared_task",
     "signature",
     "subtask",
+    "uuid",
     "xmap",
     "xstarmap",
 ]
 
 
 _LAZY = {
+    "bugreport": "current",
+    "uuid": "utils",
+    "Exchange": "routing",
+    "Queue": "routing",
+    "shared_task": "current",
+    "current_task": "current",
+    "current_app": "current",
     "After": "links",
     "Dedup": "links",
     "EagerResult": "result",

@@ -181,3 +181,8 @@ def shared_task(function: Any = None, /, **task_options: Any) -> Any:
         return Proxy(find)
 
     return decorate if function is None else decorate(function)
+
+
+def bugreport(app: Millrace | None = None) -> str:
+    """As `app.bugreport()`, of the current application."""
+    return app_or_default(app).bugreport()

@@ -191,10 +191,12 @@ class OwnJob:
         options.check_text("type_", type_)
         from millrace import serializer
 
-        body = {"uuid": self.request.id, **fields}
-        engine: Any = self.app.engine
-        engine.publish_event(
-            self.request.queue or self.app.default_queue, type_, serializer.dumps(body)
+        request = self.request
+        self.app.engine.publish_event(
+            request.queue or self.app.default_queue,
+            type_,
+            serializer.dumps({"uuid": request.id, **fields}),
+            job_id=request.id or "",
         )
 
     def log(self, line: str) -> None:

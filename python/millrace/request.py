@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from millrace import _core, serializer
 from millrace.errors import TaskRevokedError
+from millrace.fields import field
 from millrace.own_headers import IGNORE_RESULT, REPLY_TO, RETRIES, SHADOW, read_headers
 from millrace.parameters import by_position
 
@@ -27,19 +28,12 @@ def _moment(at_ms: int) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(at_ms / 1000, dt.timezone.utc) if at_ms else None
 
 
-if TYPE_CHECKING:
-    field = property
-else:
+_node: list[str] = []
 
-    class field:  # noqa: N801 - a kind of property
-        """What a request reads from its job, unless somebody has assigned something else."""
 
-        def __init__(self, read: Any) -> None:
-            self._read = read
-            self.__doc__ = read.__doc__
-
-        def __get__(self, request: Any, kind: Any = None) -> Any:
-            return self if request is None else self._read(request)
+def set_hostname(name: str) -> None:
+    """Told by a worker: the name of its node, for `request.hostname`."""
+    _node[:] = [name] if name else []
 
 
 class Request:
@@ -66,7 +60,6 @@ class Request:
     )
 
     is_eager: bool = False
-    hostname: str | None = None
     origin: str | None = None
     utc = True
     loglevel: int | None = None
@@ -330,6 +323,11 @@ class Request:
         if said:
             return said == "1"
         return bool(self.owner is not None and self.owner.ignore_result)
+
+    @field
+    def hostname(self) -> str | None:
+        """The name of the worker's node; None outside workers."""
+        return _node[0] if _node and self._session is not None else None
 
     # --- Its place among others ---------------------------------------------------------------------
 

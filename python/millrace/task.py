@@ -225,7 +225,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             args: Positional arguments of the task.
             kwargs: Keyword arguments of the task.
             task_id: An id of your own. If the queue has it, nothing is written: the answer is that job (`existing`).
-            producer: Of a broker; ignored.
+            producer: Ignored.
             link: A signature, or a list of them, to be run with the result when the job has succeeded.
             link_error: The same for when it has failed.
             shadow: Another name for logs.
@@ -240,9 +240,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             priority: Lower comes first; jobs of one priority are served in the order of enqueueing.
             lifo: Before the older jobs of its priority.
             headers: Values by name, shown to the task as `self.request.headers`, and as attributes of the request.
-            time_limit: Instead of the task's own.
-            soft_time_limit: Instead of the task's own.
-            ignore_result: Instead of the task's own.
+            time_limit, soft_time_limit, ignore_result: Instead of the task's own.
             group: Its lane within the queue; lanes take turns, so that a long one keeps no other waiting.
             dedup: A key, or a `Dedup`: whether another job with the same key counts instead of this one, or goes.
             delivery: "at_most_once": never started again after a crash; it fails with `JobLost`.
@@ -252,10 +250,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             sealing: "encrypt", "sign" or "none" instead of the store's rule for payloads.
             durability: "memory", "process" or "power" instead of the store's.
             tx: The transaction that it is part of, from `app.transaction()` or `self.transaction()`.
-            chain, chord, group_id, group_index, root_id, parent_id, stamped_headers, replaced_task_nesting, reply_to,
-            add_to_parent, route_name: As in Celery; canvases give them.
-            connection, serializer, compression, retry, retry_policy, router, result_cls, publisher, delivery_mode,
-            task_type, mandatory, immediate: Of a broker; accepted and ignored.
+            Those of canvases and of brokers are in `task_options.JobOptions`; the latter are ignored.
         """
         given = cast("dict[str, Any]", job_options)
         if (

@@ -77,6 +77,17 @@ class Surface:
             self._discover(*self._autodiscover.pop(0))
         return names
 
+    def tell_rate_limits(self: Any) -> None:
+        """Told by a worker that starts: the store limits tasks as their `rate_limit` says."""
+        if self.conf.worker_disable_rate_limits:
+            return
+        from millrace.task_options import rate_of
+
+        for task in list(self.tasks.values()):
+            rate = None if task.rate_limit is None else rate_of(task.rate_limit)
+            if rate is not None:
+                self.limits.set(task=task.name, rate=rate)
+
     def finalize(self, auto: bool = False) -> None:
         """Completes the application: settings are loaded, and the modules with tasks imported. Workers do that."""
         del auto
@@ -288,6 +299,24 @@ class Surface:
         from millrace.utils import log
 
         return log
+
+    def type_checker(self, fun: Callable[..., Any], bound: bool = False) -> Callable[..., Any]:
+        """A function with the same parameters, which raises TypeError if arguments do not fit."""
+        from millrace.parameters import Parameters
+
+        return Parameters(fun, skip_first=bound).bind
+
+    def GroupResult(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Celery's name
+        """The results of a group, of this application."""
+        from millrace.result import GroupResult
+
+        return GroupResult(*args, **{"app": self, **kwargs})
+
+    def ResultSet(self: Any, results: Iterable[Any] = ()) -> Any:  # noqa: N802 - Celery's name
+        """A set of results, of this application."""
+        from millrace.result import ResultSet
+
+        return ResultSet(results, app=self)
 
     builtin_fixups = frozenset({"millrace.contrib.django:fixup"})
 

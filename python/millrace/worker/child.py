@@ -21,6 +21,7 @@ from millrace.pools.child_process import (
 )
 from millrace.pools.link import Link
 from millrace.pools.solo import SoloPool
+from millrace.request import set_hostname
 from millrace.worker import main as worker_main
 from millrace.worker.locate import import_modules, load_app
 from millrace.worker.mailbox import ABORT, STOP, Mailbox, show_stacks_on_request
@@ -47,6 +48,7 @@ def _prepare(config: dict[str, Any], options: WorkerOptions) -> Millrace:
             f"{config['app']} has the store {app.store} here, but {config['store']} in the supervisor"
         )
     import_modules(app, options.include)
+    set_hostname(options.name)
     return app
 
 

@@ -64,12 +64,9 @@ def _load_file(path: str) -> ModuleType:
 
 
 def import_modules(app: Millrace, include: Sequence[str]) -> None:
-    """Imports the modules that the application's settings name, and these."""
-    from millrace import signals
-
-    if signals.import_modules.receivers:
-        signals.import_modules.send(sender=app)
-    for name in [*getattr(app, "include", ()), *include]:
+    """Completes the application, which imports the modules that its settings name, and imports these."""
+    app.finalize()
+    for name in include:
         _import(name)
 
 

@@ -14,6 +14,7 @@ from millrace import log, signals
 from millrace.beat.sync import begin_schedules
 from millrace.errors import InvalidArgument, WrongState
 from millrace.log import logger
+from millrace.request import set_hostname
 from millrace.worker.locate import import_modules, location_of
 from millrace.worker.mailbox import ABORT, COLD_STAGE, STOP, Mailbox, show_stacks_on_request
 from millrace.worker.options import WorkerOptions
@@ -113,7 +114,9 @@ class Worker:
         """Imports what is to be imported, and tells who wants to know, in the order that Celery has."""
         app, options = self.app, self.options
         import_modules(app, options.include)
-        conf = getattr(app, "conf", None)
+        conf = app.conf
+        set_hostname(self.hostname)
+        app.tell_rate_limits()
         signals.celeryd_init.send(
             sender=self.hostname, instance=self, conf=conf, options=options.to_json()
         )
