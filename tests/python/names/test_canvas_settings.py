@@ -1,0 +1,130 @@
+"""Settings that a canvas minds: eager mode, and errbacks on the header of a chord."""
+
+import pytest
+from millrace import EagerResult, chain, chord, group
+from millrace.errors import Retry
+from millrace.result import AsyncResult
+
+
+@pytest.fixture
+def eager(t, app):
+    app.conf.task_always_eager = True
+    return t
+
+
+def test_always_eager_canvases(eager):
+    t = eager
+    assert chain(t.add.s(1, 1), t.add.s(1)).delay().get() == 3
+    assert group(t.add.s(1, 1), t.add.s(2, 2)).delay().get() == [2, 4]
+    result = chord([t.add.s(1, 1), t.add.s(2, 2)], t.total.s()).delay()
+    assert isinstance(result, EagerResult)
+    assert result.get() == 6
+    assert t.add.s(1, 1).set(link=t.note.s()).delay().get() == 2
+    assert t.seen == [[2]]
+    assert t.add.delay(1, 1).get() == 2
+    assert t.add.apply_async((1, 1), link=t.note.s()).get() == 2
+    assert t.harness.enqueued() == []
+
+
+def test_eager_errors(eager, app):
+    t = eager
+    result = t.fail.s().on_error(t.on_error.s()).on_error(t.on_error_id.s()).delay()
+    assert isinstance(result.result, ValueError)
+    (job_id, name, error, trace), only_id = t.seen
+    assert (job_id, name, only_id) == (result.id, "fail", result.id)
+    assert error is result.result
+    assert "it failed" in trace
+    with pytest.raises(ValueError, match="it failed"):
+        chain(t.fail.s(), t.note.s()).delay()
+    app.conf.task_eager_propagates = True
+    with pytest.raises(ValueError, match="it failed"):
+        t.fail.delay()
+
+
+def test_eager_retries(t, app):
+    tries = []
+
+    @app.task(bind=True, max_retries=3)
+    def flaky(self, enough):
+        tries.append(self.request.retries)
+        if len(tries) < enough:
+            raise self.retry(exc=KeyError("again"), countdown=60)
+        return "done"
+
+    assert flaky.apply((3,)).get() == "done"
+    assert tries == [0, 1, 2]
+    tries.clear()
+    failed = flaky.apply((9,))
+    assert isinstance(failed.result, KeyError)
+    assert tries == [0, 1, 2, 3]
+    assert not isinstance(failed.result, Retry)
+
+
+def test_eager_replace_and_async(t, app):
+    @app.task(bind=True)
+    def replaced(self, x):
+        raise self.replace(chain(t.add.s(x, 1), t.add.s(1)))
+
+    @app.task
+    async def later(x):
+        return x + 1
+
+    assert replaced.apply((1,)).get() == 3
+    assert chain(later.s(1), later.s()).apply().get() == 3
+
+
+def test_store_eager_result(eager, app):
+    app.conf.task_store_eager_result = True
+    result = eager.add.delay(1, 1)
+    assert AsyncResult(result.id, app=app).get(0) == 2
+    failed = eager.fail.delay()
+    with pytest.raises(ValueError, match="it failed"):
+        AsyncResult(failed.id, app=app).get(0)
+
+
+def test_allow_error_cb_on_chord_header(t, app):
+    app.conf.task_allow_error_cb_on_chord_header = True
+    sig = chord([t.fail.s(), t.add.s(1, 1)], t.total.s())
+    sig.link_error(t.on_error_id.s())
+    result = t.run(sig)
+    assert sorted(t.seen) == sorted([result.parent[0].id, result.id])
+    app.conf.task_allow_error_cb_on_chord_header = False
+    t.seen.clear()
+    sig = chord([t.fail.s(), t.add.s(1, 1)], t.total.s())
+    sig.link_error(t.on_error_id.s())
+    assert t.seen == []
+    result = t.run(sig)
+    assert t.seen == [result.id]
+
+
+def test_options_of_a_call(t):
+    result = t.add.apply_async((1, 1), link=[t.note.s()], link_error=t.on_error_id.s())
+    t.harness.run_all()
+    assert result.get(0) == 2
+    assert t.seen == [[2]]
+    failed = t.fail.apply_async(link=t.note.s(), link_error=t.on_error_id.s())
+    t.harness.run_all()
+    assert t.seen[1:] == [failed.id]
+    member = t.whoami.apply_async(group_id="g", group_index=2, root_id="r", parent_id="p")
+    t.harness.run_all()
+    answer = member.get(0)
+    assert (answer["group"], answer["index"], answer["root"]) == ("g", 2, "r")
+
+
+def test_signature_from_request(t, app):
+    made = []
+
+    @app.task(bind=True)
+    def again(self, x, y=1):
+        made.append(self.signature_from_request())
+        made.append(self.subtask_from_request(args=(9,), kwargs={}, queue="other"))
+
+    result = again.apply_async((1,), {"y": 2}, queue="q", priority=4, headers={"h": "v"})
+    t.harness.run_all()
+    assert result.successful()
+    same, other = made
+    assert same.options["queue"] == "q"
+    assert same.options["priority"] == 4
+    assert same.options["headers"] == {"h": "v"}
+    assert {**dict(zip(("x", "y"), same.args, strict=False)), **same.kwargs} == {"x": 1, "y": 2}
+    assert (other.args, other.kwargs, other.options["queue"]) == ((9,), {}, "other")
