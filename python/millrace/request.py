@@ -102,17 +102,6 @@ class Request:
         return self._children
 
     @property
-    def has_children(self) -> bool:
-        """Whether the task has enqueued something in this attempt."""
-        return bool(self._children)
-
-    def keep_children(self) -> None:
-        """Stores the ids of what the task has enqueued, as the job's progress: it is about to complete."""
-        from millrace.result.graph import CHILDREN_KEY, ids_of
-
-        self.set_progress({CHILDREN_KEY: ids_of(self._children or ())})
-
-    @property
     def payload(self) -> Any:
         """The arguments as they travelled, after those that the job took from others."""
         return self._payload

@@ -26,7 +26,7 @@ from millrace.log import logger
 from millrace.request import Request, current_request
 from millrace.signals import RUNNING
 from millrace.worker.batches import Batches
-from millrace.worker.intake import take
+from millrace.worker.intake import keep_children, take
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
@@ -179,8 +179,8 @@ class Runner:
         try:
             if request is not None and task.ignores(request):
                 value = None
-            if request is not None and request.has_children:
-                request.keep_children()
+            if request is not None and request._children:
+                keep_children(request)
             if effects is None:
                 self.session.complete(token, value)
             else:
