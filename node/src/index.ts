@@ -55,6 +55,7 @@ export {
 export { Queue } from "./queue.js";
 export type { QueueListener } from "./queue-base.js";
 export type { Metrics, QueueMeta } from "./queue-state.js";
+export { QueueEventsProducer, type QueueEventsProducerOptions } from "./queue-events-producer.js";
 export { QueueEvents, type QueueEventsListener } from "./queue-events.js";
 export type {
   Schedule,

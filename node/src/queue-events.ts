@@ -52,7 +52,16 @@ export interface QueueEventsListener<Result = any> {
   error: (error: Error) => void;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the constraint says "functions", whatever they take
+type ListenersOf<L> = { [E in keyof L]: (...args: any[]) => void };
+
 const KNOWN = new Set(["store", "autorun", "lastEventId", "blockingTimeout"]);
+/** What QueueEvents tells by itself. */
+export const OWN_EVENTS: ReadonlySet<string> = new Set([
+  ...["added", "waiting", "waiting-children", "delayed", "active", "progress", "completed"],
+  ...["failed", "retries-exhausted", "stalled", "duplicated", "deduplicated", "removed"],
+  ...["cancelled", "cleaned", "drained", "paused", "resumed", "error"],
+]);
 const PAGE_EVENTS = 1000;
 const EVENT_ID = /^\d+-\d+$/;
 
@@ -67,6 +76,21 @@ function startPosition(lastEventId: string | undefined): string {
 export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<Result>> {
   readonly name: string;
   readonly opts: QueueEventsOptions;
+
+  /** For events of your own name their type: `events.on<{ sent: (args: { to: string }, id: string) => void }>("sent", ...)`. */
+  override on<
+    Listeners extends ListenersOf<Listeners> = QueueEventsListener<Result>,
+    E extends keyof Listeners & string = keyof Listeners & string,
+  >(event: E, listener: Listeners[E]): this {
+    return super.on(event as "error", listener);
+  }
+  override once<
+    Listeners extends ListenersOf<Listeners> = QueueEventsListener<Result>,
+    E extends keyof Listeners & string = keyof Listeners & string,
+  >(event: E, listener: Listeners[E]): this {
+    return super.once(event as "error", listener);
+  }
+
   readonly #connection: Connection;
   readonly #source = newId();
   readonly #watched = new Map<string, Set<{ onEnd: OnEnd; onError: (error: unknown) => void }>>();
@@ -271,7 +295,19 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
       case EventType.cleaned:
         this.emit("cleaned", { count: String(event.count) }, id);
         break;
+      case EventType.custom:
+        this.#emitCustom(event);
+        break;
     }
+  }
+
+  /** Of QueueEventsProducer.publishEvent(), or of a Python task's send_event(). */
+  #emitCustom({ id, name, data }: NativeEvent): void {
+    const args = data === "" ? {} : decodeJson(`event ${name}`, data);
+    // A name of ours, such as "completed", is not told as if it were the queue's own.
+    if (OWN_EVENTS.has(name)) return;
+    const emit = super.emit.bind(this) as (event: string, ...args: unknown[]) => boolean;
+    emit(name, args, id);
   }
 
   #emitDuplicate({ id, jobId, data }: NativeEvent): void {
