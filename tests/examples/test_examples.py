@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,40 @@ with TestClient(web) as client:
 @pytest.mark.parametrize("example", ["fastapi"], indirect=True)
 def test_live_progress_in_a_web_page(example: Example):
     assert example.run("-c", FOLLOW, STEP_SECONDS="0.01") == "{'primes': 25}\n"
+
+
+ORDER = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+import django
+django.setup()
+from django.test import Client
+from shop.celery import app
+
+events = app.events("default", types=["completed", "failed"])
+client = Client(raise_request_exception=False)
+assert client.post("/orders/", {"customer": "bob@example.org", "spoil": 1}).status_code == 500
+number = client.post("/orders/", {"customer": "ann@example.org"}).json()["number"]
+ended = [next(iter(events)) for _ in range(2)]
+print([event.type for event in ended], client.get(f"/orders/{number}/").json())
+print(sorted(schedule.id for schedule in app.schedules.list()), app.counts("default").failed)
+"""
+
+
+@pytest.mark.parametrize("example", ["django"], indirect=True)
+def test_a_shop_on_django(example: Example):
+    assert "No changes detected" in example.run("manage.py", "makemigrations", "--check")
+    example.run("manage.py", "migrate")
+    worker = subprocess.Popen(
+        [sys.executable, "manage.py", "millrace", "worker", "-c", "2", "-P", "threads"],
+        cwd=example.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+    )
+    try:
+        printed = example.run("-c", ORDER).splitlines()
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    receipt = {"receipt": "receipt 1 for ann@example.org", "greeted": True}
+    assert printed[0] == f"{['completed', 'completed']} {receipt}"
+    assert printed[1] == "['beat/shop/tidy up'] 0"

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = sorted(
     path
     for folder in (ROOT / "examples").iterdir()
+    if folder.name != "django"  # Django has no types
     for path in folder.glob("*.py")
     if path.is_file()
 )

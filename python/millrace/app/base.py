@@ -142,6 +142,10 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self._autodiscover: list[tuple[Any, str | None]] = []
         self._finalized = False
         self._init_settings(backend, include, changes, config_source, settings)
+        if os.environ.get("DJANGO_SETTINGS_MODULE"):
+            from millrace.contrib.django import fixup
+
+            self._fixup = fixup(self)
         _apps.add(self)
         if set_as_current:
             current.set_current_app(self)

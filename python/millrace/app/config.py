@@ -38,6 +38,8 @@ class Configured:
     _sources: list[tuple[Any, bool, str | None]]
     _loaded: bool
     _hooks: dict[str, Signal]
+    _beat_schedule: dict[str, Any]
+    _periodic: dict[str, Any]
     default_queue: str
     _store: str | None
     _keep_ms: int
@@ -56,6 +58,8 @@ class Configured:
         self._sources = []
         self._loaded = False
         self._hooks = {}
+        self._beat_schedule = {}
+        self._periodic = {}
 
     # --- Settings -----------------------------------------------------------------------------------
 
@@ -91,6 +95,8 @@ class Configured:
             if found is not None:
                 settings.add_object(found, namespace)
         self._loaded = True
+        if self._periodic:
+            settings.beat_schedule = {**settings.peek("beat_schedule"), **self._periodic}
         self._settings_changed(("task_routes",))
         self._send("on_after_configure", source=settings)
 
@@ -176,6 +182,34 @@ class Configured:
             "Millrace(..., encryption_keys=[(id, secret)], security_mode='sign' or 'encrypt')"
         )
 
+    def add_periodic_task(
+        self,
+        schedule: Any,
+        sig: Any,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        **opts: Any,
+    ) -> str:
+        """Adds an entry to `beat_schedule`; answers its name. See `docs/howto/periodic-tasks.md`.
+
+        Args:
+            schedule: Seconds, a timedelta, or one of `millrace.schedules`.
+            sig: What to run: `task.s(...)`.
+            args: Further positional arguments.
+            kwargs: Further keyword arguments.
+            name: The entry's name; default the signature as text. An entry of the same name is replaced.
+            **opts: As for `apply_async`.
+        """
+        from millrace.beat.sync import periodic_entry
+
+        key, entry = periodic_entry(self, schedule, sig, args, kwargs, name, opts)
+        if self._loaded:
+            self.conf.beat_schedule = {**self.conf.beat_schedule, key: entry}
+        else:
+            self._periodic[key] = entry  # until the settings are loaded, which may have entries too
+        return key
+
     # --- What settings change -------------------------------------------------------------------------
 
     namespace: str | None
@@ -184,6 +218,7 @@ class Configured:
         return {
             "task_default_queue": lambda: self.default_queue,
             "broker_url": lambda: self._store,
+            "beat_schedule": lambda: self._beat_schedule,  # of this application alone
             "result_expires": lambda: None if self._keep_ms < 0 else self._keep_ms / 1000,
         }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from millrace.beat.entries import BeatLazyFunc, ScheduleEntry, SchedulingError
     from millrace.beat.scheduler import PersistentScheduler, Scheduler
     from millrace.beat.service import Beat, EmbeddedService, Service, embedded
-    from millrace.beat.sync import add_periodic_task, begin_schedules, sync_schedules
+    from millrace.beat.sync import begin_schedules, sync_schedules
 
 __all__ = [
     "Beat",
@@ -28,7 +28,6 @@ __all__ = [
     "Scheduler",
     "SchedulingError",
     "Service",
-    "add_periodic_task",
     "begin_schedules",
     "embedded",
     "sync_schedules",
@@ -43,7 +42,6 @@ _LAZY = {
     "Scheduler": "scheduler",
     "SchedulingError": "entries",
     "Service": "service",
-    "add_periodic_task": "sync",
     "begin_schedules": "sync",
     "embedded": "service",
     "sync_schedules": "sync",

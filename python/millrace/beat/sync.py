@@ -9,10 +9,10 @@ keeps its next slot; one that was paused by hand stays paused.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from millrace import _core
+from millrace import _core, options
 from millrace.errors import NotFound
 from millrace.log import logger
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from millrace.beat.entries import ScheduleEntry
 
 _PAGE = 1_000
+_CANVASES = ("chain", "group", "chord")
 _DEFAULT_SCHEDULERS = (
     "",
     "millrace.beat:PersistentScheduler",
@@ -73,8 +74,6 @@ def begin_schedules(app: Any) -> None:
     Without any entry it leaves the store alone: the configuration that has them may be another process's. An empty
     `beat_schedule` that is set removes the rows.
     """
-    if getattr(app, "conf", None) is None:
-        return
     entries = app.conf.beat_schedule
     if not has_stored_scheduler(app):
         return
@@ -171,31 +170,38 @@ def has_stored_scheduler(app: Any) -> bool:
     return issubclass(scheduler_class(given), PersistentScheduler)
 
 
-def add_periodic_task(
+def periodic_entry(
     app: Any,
     schedule: Any,
     sig: Any,
-    args: Any = (),
-    kwargs: Mapping[str, Any] | None = None,
-    name: str | None = None,
-    **opts: Any,
-) -> str:
-    """Adds an entry to the application's `beat_schedule` and answers its name: see `Millrace.add_periodic_task`."""
-    if hasattr(sig, "clone"):
-        sig = sig.clone(tuple(args), dict(kwargs or {}))
+    args: Iterable[Any],
+    kwargs: Mapping[str, Any] | None,
+    name: str | None,
+    opts: Mapping[str, Any],
+) -> tuple[str, dict[str, Any]]:
+    """The name and the entry that `app.add_periodic_task` adds."""
+    from millrace.canvas import Signature
+
+    if not isinstance(sig, Signature):
+        task = getattr(sig, "name", None)
+        if not isinstance(task, str):
+            raise options.wrong_type("sig", "a signature, such as task.s()", sig)
+        sig = Signature(task, args=tuple(args), kwargs=dict(kwargs or {}), app=app)
     else:
-        sig = app.signature(sig.name, tuple(args), dict(kwargs or {}))
+        sig = sig.clone(tuple(args), dict(kwargs or {}))
     key = name or repr(sig)
-    if name is None and key in app.conf.beat_schedule:
+    if name is None and key in {**app._beat_schedule, **app._periodic}:
         logger.warning(
             "two periodic tasks are called %r, the second replaces the first; pass name=", key
         )
-    entry = {
+    if sig.subtask_type in _CANVASES:
+        raise options.wrong_type(
+            "sig", "a signature of one task; a task of its own may start a canvas", sig
+        )
+    return key, {
         "schedule": schedule,
-        "task": sig.name,
+        "task": sig.task,
         "args": sig.args,
         "kwargs": sig.kwargs,
         "options": {**sig.options, **opts},
     }
-    app.conf.beat_schedule = {**app.conf.beat_schedule, key: entry}
-    return key

@@ -84,6 +84,13 @@ def _run_worker(args: Namespace) -> int:
         return _report(error, as_json=False)
 
 
+def _run_program(args: Namespace) -> int:
+    try:
+        return int(args.program(args))
+    except MillraceError as error:
+        return _report(error, as_json=False)
+
+
 def _run_bench(args: Namespace) -> int:
     from millrace.cli.bench import run_bench
 
@@ -100,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(arguments)
     try:
-        if args.worker:
+        if args.program is not None:
+            status = _run_program(args)
+        elif args.worker:
             status = _run_worker(args)
         elif args.bench:
             status = _run_bench(args)

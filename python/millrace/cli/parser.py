@@ -150,6 +150,19 @@ def _add_worker(group: Subparsers) -> None:
     worker.set_defaults(worker=True)
 
 
+def _add_beat(group: Subparsers) -> None:
+    from millrace.cli import beat
+
+    parser = group.add_parser(
+        "beat", help=beat.SUMMARY, description=beat.SUMMARY, allow_abbrev=False
+    )
+    parser.add_argument(
+        "app", action=_Text, help="module:attribute, or path/to/file.py[:attribute]"
+    )
+    beat.add_arguments(parser)
+    parser.set_defaults(program=beat.run)
+
+
 def _add_bench(group: Subparsers) -> None:
     summary = "measure this engine on this machine's disk"
     bench = group.add_parser("bench", help=summary, description=summary, allow_abbrev=False)
@@ -186,9 +199,10 @@ def make_parser() -> ArgumentParser:
     )
     version = f"millrace {_core.VERSION} (SQLite {_core.SQLITE_VERSION})"
     parser.add_argument("--version", action="version", version=version)
-    parser.set_defaults(worker=False, bench=False)
+    parser.set_defaults(worker=False, bench=False, program=None)
     group = parser.add_subparsers(metavar="VERB", required=True)
     _add_worker(group)
+    _add_beat(group)
     inspect = _verb(group, "inspect", verbs.inspect, "show queues and workers, or one job")
     inspect.add_argument(
         "--job", action=_Text, default=None, help="the id of a job to show in full"

@@ -7,3 +7,9 @@
 * `millrace.contrib.django.tasks.MillraceBackend`: a backend for `django.tasks` (Django 6, or the package django-tasks).
 * "millrace.contrib.django" among INSTALLED_APPS adds the command `manage.py millrace`.
 """
+
+from __future__ import annotations
+
+from millrace.contrib.django.fixup import DjangoFixup, fixup
+
+__all__ = ["DjangoFixup", "fixup"]

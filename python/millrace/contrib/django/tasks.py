@@ -248,6 +248,8 @@ class _Running:
         return plain
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            return  # nobody's failure: the job will be run again
         _set(self.result, finished_at=dt.datetime.now(dt.timezone.utc))
         if error is not None:
             _set(self.result, status=TaskResultStatus.FAILED)
