@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from millrace import _core, options
@@ -130,22 +131,27 @@ class Flow:
         return [node for node in own if node.index not in awaited]
 
     def _append(self, spec: _core.JobSpec, after: list[_core.Dependency], name: str) -> Node[Any]:
-        node: Node[Any] = Node(self, len(self.nodes), spec, after, options.check_name("name", name))
+        checked = options.check_name("name", name) if name != "" else ""
+        node: Node[Any] = Node(self, len(self.nodes), spec, after, checked)
         self.nodes.append(node)
         return node
 
     def _after(self, after: object, policy: Policy) -> list[_core.Dependency]:
-        given = [after] if isinstance(after, Node) else several(after)
-        return [self._link(f"after[{i}]", each, policy) for i, each in enumerate(given)]
+        given: Sequence[Any] = (after,)
+        if not isinstance(after, Node):
+            given = after if isinstance(after, (tuple, list)) else several(after)
+        return [self._link(i, each, policy) for i, each in enumerate(given)]
 
-    def _link(self, name: str, value: object, policy: Policy) -> _core.Dependency:
+    def _link(self, index: int, value: object, policy: Policy) -> _core.Dependency:
         if isinstance(value, Node) and value._flow is self:
             return _core.Dependency(value.index, policy=policy, name=value.name)
         link = value if isinstance(value, After) else After(value, policy=policy)
         if not isinstance(link.job, Node):
             return after_of([link])[0]
         if link.job._flow is not self:
-            raise InvalidArgument(f"{name} is a node of another flow; use include() to join flows")
+            raise InvalidArgument(
+                f"after[{index}] is a node of another flow; use include() to join flows"
+            )
         return _core.Dependency(link.job.index, policy=link.policy, name=link.name or link.job.name)
 
     # --- Enqueueing -------------------------------------------------------------------------------
@@ -278,12 +284,18 @@ def _flow_for(parts: Sequence[Part]) -> Flow:
 
 
 def _checked_part(name: str, part: Part) -> PreparedJob[Any] | Flow:
-    if isinstance(part, PreparedJob | Flow):
+    if isinstance(part, (PreparedJob, Flow)):
         return part
+    made: PreparedJob[Any] | Flow = _part_of()(name, part)
+    return made
+
+
+@cache
+def _part_of() -> Callable[[str, Any], Any]:
+    # Asked once: an import for each job of a flow would cost as much as the job.
     from millrace.canvas.applying import part_of
 
-    made: PreparedJob[Any] | Flow = part_of(name, part)
-    return made
+    return part_of
 
 
 def _put(

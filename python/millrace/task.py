@@ -347,9 +347,11 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         """The payload of a call; raises TypeError if the arguments do not fit the function."""
         if args is None:
             args = ()
-        elif isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        elif type(args) is not tuple and (  # abstract classes are slow to ask
+            isinstance(args, str | bytes) or not isinstance(args, Sequence)
+        ):
             raise options.wrong_type("args", "a tuple or a list", args)
-        if kwargs is not None and not isinstance(kwargs, Mapping):
+        if kwargs is not None and type(kwargs) is not dict and not isinstance(kwargs, Mapping):
             raise options.wrong_type("kwargs", "a mapping", kwargs)
         return self._bind(*args, **(kwargs or {}))
 

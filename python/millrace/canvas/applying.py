@@ -18,6 +18,7 @@ from millrace.task_options import CANVAS_OPTIONS
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
+    from millrace.canvas.signature import Signature
     from millrace.flows import Flow
 
 _FORWARD = "millrace.forward"
@@ -67,9 +68,12 @@ async def aapply_async(
 
 def is_plain(sig: Any, options: dict[str, Any]) -> bool:
     """Whether it is one task that has to do with no other."""
-    return kind_of(sig) is None and not any(
-        sig.options.get(key) or options.get(key) for key in CANVAS_OPTIONS
-    )
+    if kind_of(sig) is not None:
+        return False
+    own = sig["options"]
+    if not own and not options:
+        return True
+    return not any(own.get(key) or options.get(key) for key in CANVAS_OPTIONS)
 
 
 def is_eager(app: Millrace) -> bool:
@@ -175,6 +179,17 @@ def flow_of(sig: Any) -> Flow:
     return plan.flow
 
 
+def _bare(sig: Signature[Any]) -> PreparedJob[Any] | None:
+    """The job of a call of a task and nothing else, which is most of what flows are made of; None if it may be more."""
+    task = sig._type
+    if task is None or sig["options"] or kind_of(sig) is not None:
+        return None
+    if current_request.get() is not None or (sig._app is not None and sig._app is not task.app):
+        return None
+    made: PreparedJob[Any] = task.prepare(sig["args"], sig["kwargs"])
+    return made
+
+
 def prepared_job(name: str, value: Any, app: Millrace | None = None) -> PreparedJob[Any]:
     """One job of what was given where one job is wanted: a prepared one, or a signature of a task.
 
@@ -190,6 +205,9 @@ def prepared_job(name: str, value: Any, app: Millrace | None = None) -> Prepared
         raise options.wrong_type(name, "made by task.s() or task.prepare()", value)
     if app is not None and value._app is None and value._type is None:
         value._app = app
+    bare = _bare(value)
+    if bare is not None:
+        return bare
     if not is_plain(value, {}):
         value = Signature(LAUNCH, (), {"signature": value}, app=value.app)
     plan, _ = planned(value, origin=place_of_caller())
@@ -200,13 +218,17 @@ def part_of(name: str, value: Any) -> Any:
     """What was given where jobs are wanted: a prepared job, or a flow."""
     from millrace import options
     from millrace.canvas.signature import Signature
+
+    if isinstance(value, Signature):
+        bare = _bare(value)
+        if bare is not None:
+            return bare
+        return prepared_job(name, value) if is_plain(value, {}) else flow_of(value)
     from millrace.flows import Flow
 
     if isinstance(value, PreparedJob | Flow):
         return value
-    if not isinstance(value, Signature):
-        raise options.wrong_type(name, "made by task.s(), or a flow", value)
-    return prepared_job(name, value) if is_plain(value, {}) else flow_of(value)
+    raise options.wrong_type(name, "made by task.s(), or a flow", value)
 
 
 def replacing_specs(value: Any, request: Any) -> list[_core.JobSpec]:
