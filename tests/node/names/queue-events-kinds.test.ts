@@ -85,7 +85,7 @@ const KINDS: Record<string, (scene: Scene) => Promise<unknown>> = {
 
 describe("QueueEvents", () => {
   for (const [kind, make] of Object.entries(KINDS)) {
-    it(`QueueEvents event ${kind}`, async (t) => {
+    it(`QueueEvents event: ${kind}`, async (t) => {
       const bench = new Bench(t);
       const queue = bench.queue();
       const events = await bench.events();
