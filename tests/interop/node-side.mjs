@@ -53,6 +53,11 @@ const tasks = {
   async collect(job) {
     return { values: await job.getChildrenValues(), failed: await job.getFailedChildrenValues() };
   },
+  // The step of a canvas that Python has made: what stands before it is what it has waited for.
+  async sumOfChildren(job) {
+    const values = Object.values(await job.getChildrenValues());
+    return values.reduce((sum, value) => sum + value, job.data.more ?? 0);
+  },
   // Adds children for the other language to its own job, and waits for them.
   async delegate(job) {
     if ((await job.dependencies()).total > 0) return job.getChildrenValues();
