@@ -39,6 +39,7 @@ def apply_async(
 ) -> AsyncResult[Any]:
     """Enqueues a job of a task with the options of `Task.apply_async`."""
     app = task.app
+    app.load_announced()
     if app.setting("task_always_eager"):
         given.pop("tx", None)
         eager: AsyncResult[Any] = task.apply(args, kwargs, **given)
@@ -77,6 +78,7 @@ def send_task(
     given: dict[str, Any],
 ) -> AsyncResult[Any]:
     """Enqueues a job of a task by name."""
+    app.load_announced()
     if app.setting("task_always_eager"):
         import warnings
 
@@ -146,8 +148,9 @@ def fields_of(
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Options of `apply_async` as keywords of `JobSpec.replace`."""
-    native = native_options(task.app, given)
     app = task.app
+    app.load_announced()
+    native = native_options(app, given)
     if app.needs_routing:
         if app.router.dynamic and "queue" not in native:
             place = app.router.route(task.name, args or (), kwargs, given, task, dynamic=True)

@@ -300,7 +300,7 @@ def make_task(
     options.refuse_unknown(
         "app.task()",
         [key for key in attributes if not hasattr(base, key)],
-        [*_MAKING, *(key for key in dir(Task) if not key.startswith("_"))],
+        [*_MAKING, *(key for key in dir(base) if not key.startswith("_"))],
     )
     made: Task[..., Any] = type(
         getattr(function, "__name__", "task"),

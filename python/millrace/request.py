@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from millrace import _core, serializer
+from millrace.described import Described
 from millrace.errors import TaskRevokedError
 from millrace.fields import field
 from millrace.own_headers import IGNORE_RESULT, REPLY_TO, RETRIES, SHADOW, read_headers
@@ -36,7 +37,7 @@ def set_hostname(name: str) -> None:
     _node[:] = [name] if name else []
 
 
-class Request:
+class Request(Described):
     """One attempt at one job. Everything is read from the job when it is asked for.
 
     Outside a worker, when the task's function was called directly, `called_directly` is true and there is no job: `id`
@@ -459,30 +460,6 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.task} {self.id}>"
-
-    def as_execution_options(self) -> dict[str, Any]:
-        """The options of `apply_async` that make another job like this one."""
-        return {
-            "task_id": self.id,
-            "root_id": self.root_id,
-            "parent_id": self.parent_id,
-            "group_id": self.place.group_id or None,
-            "group_index": self.group_index,
-            "shadow": self.shadow,
-            "expires": self.expires,
-            "time_limit": self.time_limit,
-            "soft_time_limit": self.soft_time_limit,
-            "headers": self.headers,
-            "reply_to": self.reply_to,
-            "replaced_task_nesting": self.replaced_task_nesting,
-            "priority": self.priority,
-            "queue": self.queue,
-        }
-
-    @property
-    def execution_options(self) -> dict[str, Any]:
-        """As `as_execution_options`."""
-        return self.as_execution_options()
 
 
 class Context(Request):

@@ -96,14 +96,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         task_options.check(self)
         self._read_parameters()
         task_options.resolve(self)
-        mine["hooks"] = frozenset(name for name in HOOKS if overridden(self, name))
-        mine["hooked"] = bool(self.hooks)
-        # Where a class says how its tasks are called, the worker must call them so.
-        custom = type(self).__call__ not in _OWN_CALLS
-        mine["_call"] = self.__call__ if custom else self.run
-        own_apply = type(self).apply_async is Task.apply_async and "apply_async" not in mine
-        named = overridden(self, "shadow_name")
-        mine["_plain"] = own_apply and not named and not app.needs_routing
+        self._settle_calls()
         self.on_bound(app)
 
     def _read_parameters(self) -> None:
@@ -122,15 +115,22 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             mine["run"] = validating(self, validator)
         mine["_bind"] = bind  # read once for every call of delay()
 
+    def _settle_calls(self) -> None:
+        """Finds out once what otherwise every call and every job would have to ask."""
+        mine, app = self.__dict__, self.app
+        mine["hooks"] = frozenset(name for name in HOOKS if overridden(self, name))
+        mine["hooked"] = bool(self.hooks)
+        # Where a class says how its tasks are called, the worker must call them so.
+        custom = type(self).__call__ not in _OWN_CALLS
+        mine["_call"] = self.__call__ if custom else self.run
+        own_apply = type(self).apply_async is Task.apply_async and "apply_async" not in mine
+        named = overridden(self, "shadow_name")
+        mine["_plain"] = own_apply and not named and not app.needs_routing
+
     def refresh(self) -> None:
         """Looks at the settings again, which have changed."""
         task_options.resolve(self)
-        own_apply = (
-            type(self).apply_async is Task.apply_async and "apply_async" not in self.__dict__
-        )
-        self._plain = (
-            own_apply and not overridden(self, "shadow_name") and not self.app.needs_routing
-        )
+        self._settle_calls()
 
     def __getattr__(self, name: str) -> Any:
         # Only for what is not there: a task that nobody has registered belongs to the current application.
@@ -301,6 +301,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
 
         All of them are added, or none: they are one commit. Much faster than calling `delay` in a loop.
         """
+        self.app.load_announced()
         bind = self._bind
         payloads: list[Payload] = []
         for call in calls:

@@ -227,9 +227,16 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         if changes or given:
             from millrace.app.defaults import OPTIONS, canonical
 
+            # A name that only looks like one of ours is a slip of the pen; settings modules are not so strict.
+            ours = ("beat_", "task_", "worker_")
+            known = {key: canonical(key) or ours[0] for key in given}
             options.refuse_unknown(
                 "Millrace()",
-                [key for key in given if canonical(key) is None],
+                [
+                    key
+                    for key, name in known.items()
+                    if name not in OPTIONS and name.startswith(ours)
+                ],
                 [*OPTIONS, "store", "broker", "durability", "default_queue"],
             )
             self.conf.update({**(changes or {}), **given})
@@ -244,8 +251,8 @@ class Millrace(Configured, Surface, StoreParts, Registry):
     @property
     def store(self) -> str:
         """Path of the store's file. Raises InvalidArgument if none was given."""
-        if self._store is None and self._sources:
-            self.load_settings()
+        if self._store is None:
+            self.load_announced()
         if self._store is None:
             raise InvalidArgument(
                 "no store: pass Millrace(..., store='path/to/file.db') or set the environment variable MILLRACE_STORE"
@@ -263,8 +270,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         engine = self._engine
         if engine is not None:
             return engine
-        if self._sources:
-            self.load_settings()
+        self.load_announced()
         with self._lock:
             if self._engine is None:
                 self._engine = _core.Engine(

@@ -86,6 +86,11 @@ class Configured:
         """Loads what `config_from_object` was given. Whatever needs the store does that by itself."""
         self.conf.load()
 
+    def load_announced(self) -> None:
+        """The same, if there is anything to load."""
+        if self._sources:
+            self.conf.load()
+
     def _load(self) -> None:
         settings = self.conf
         self._send("on_configure")
