@@ -8,6 +8,8 @@ from millrace.errors import DependencyFailed, Ignore
 from millrace.headers import CHORD_CHILD, Place, read_place
 
 if TYPE_CHECKING:
+    from millrace import _core
+    from millrace.app import Millrace
     from millrace.request import Request
     from millrace.task import Task
 
@@ -54,8 +56,6 @@ def _results(request: Request, place: Place) -> list[Any]:
 
 def _failure(request: Request, task: Task[..., Any], place: Place) -> list[Any]:
     """What an errback gets: (request, error, traceback) if it takes that many, else the id of the failed job."""
-    from millrace.job_image import image_of_info
-    from millrace.request import Request as AnyRequest
     from millrace.result.failures import failure_of
 
     failed = request.dependencies[0]
@@ -69,8 +69,26 @@ def _failure(request: Request, task: Task[..., Any], place: Place) -> list[Any]:
     if not takes_error(task):
         return [failed.id]
     error, stack = failure_of(task.app, failed.id, failed.queue)
+    return [_past_request(task.app, info), error, stack]
+
+
+def _past_request(app: Millrace, info: _core.JobInfo) -> Request:
+    """A job that has ended, as the request that its task saw."""
+    from millrace import serializer
+    from millrace.job_image import image_of_info
+    from millrace.request import Request as AnyRequest
+
     image = image_of_info(info)
-    return [AnyRequest(task.app.tasks.get(image.name), image), error, stack]
+    data = serializer.loads(image.data) if isinstance(image.data, str) else {}
+    owner = app.tasks.get(image.name)
+    if owner is not None:
+        request = AnyRequest(owner, image)
+        request.take_payload(data)
+        return request
+    given = data if isinstance(data, dict) else {}
+    if "$args" in given:
+        return AnyRequest(None, image, called_with=(given["$args"], given.get("$kwargs", {})))
+    return AnyRequest(None, image, called_with=([], given))
 
 
 def keep_children(request: Request) -> None:
