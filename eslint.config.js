@@ -93,7 +93,11 @@ export default [
   },
   {
     // A sandboxed processor is its file's default export, as in BullMQ.
-    files: ["tests/node/fixtures/sandbox/**", "examples/**/processor*.mjs"],
+    files: [
+      "tests/node/fixtures/sandbox/**",
+      "examples/**/processor*.mjs",
+      "tests/crash/sandbox-processor.mjs",
+    ],
     rules: { "no-restricted-syntax": "off" },
   },
   {
