@@ -106,8 +106,14 @@ export function checkKnownOptions(
   }
 }
 
+/** What to add to a message about an unknown name. */
+function didYouMean(name: string, known: Iterable<string>): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? "" : ` (did you mean ${show(nearest)}?)`;
+}
+
 /** The known name that was probably meant: as few slips away as make a misspelling. */
-function didYouMean(name: string, known: ReadonlySet<string>): string {
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const each of known) {
@@ -116,7 +122,7 @@ function didYouMean(name: string, known: ReadonlySet<string>): string {
     least = slips;
     nearest = each;
   }
-  return nearest === undefined ? "" : ` (did you mean ${show(nearest)}?)`;
+  return nearest;
 }
 
 /** Characters to insert, remove, replace or swap with their neighbour to get from one word to the other. */

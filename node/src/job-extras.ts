@@ -31,8 +31,11 @@ export interface JobExtras {
   repeatJobKey?: string;
   telemetry?: { metadata?: string; omitContext?: boolean };
   parent?: ParentKeys;
+  /** The type of a back-off that is neither of the core's. */
+  backoff?: string;
 }
 
+const BACKOFF_TYPES = new Set(["fixed", "exponential", "custom"]);
 const NAMES = ["timestamp", "stackTraceLimit", "prevMillis", "repeatJobKey", "telemetry"] as const;
 const TELEMETRY = new Set(["metadata", "omitContext"]);
 
@@ -73,6 +76,10 @@ export function extrasOf(
     checkExtra(what, name, value);
     extras = { ...extras, [name]: value };
   }
+  const { backoff } = opts;
+  if (typeof backoff === "object" && backoff !== null && !BACKOFF_TYPES.has(backoff.type)) {
+    extras = { ...extras, backoff: backoff.type };
+  }
   if (parent === undefined) return extras;
   return { ...extras, parent: parentKeys(parent.id, parent.queue, opts) };
 }
@@ -100,7 +107,8 @@ const FLAGS = {
 export function unpackExtras(extras: JobExtras, opts: JobsOptions): void {
   for (const name of NAMES)
     if (extras[name] !== undefined) Object.assign(opts, { [name]: extras[name] });
-  const { parent } = extras;
+  const { parent, backoff } = extras;
+  if (backoff !== undefined && typeof opts.backoff === "object") opts.backoff.type = backoff;
   if (parent === undefined) return;
   opts.parent = { id: parent.id, queue: parent.queueKey };
   for (const key of ["fpof", "rdof", "idof", "cpof"] as const) {

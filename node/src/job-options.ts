@@ -7,6 +7,7 @@ import {
   checkName,
   checkObject,
   checkOneOf,
+  nearestName,
   show,
 } from "./check.js";
 import { invalidArgument } from "./errors.js";
@@ -44,6 +45,7 @@ const NOT_HERE = {
   debounce: "has been removed. Use deduplication option instead, with replace: true",
 };
 const BACKOFF_TYPES = ["", "fixed", "exponential", "custom"] as const;
+const CUSTOM = 3;
 const DURABILITIES = ["memory", "process", "power"] as const;
 const KEEP_ALL = -1;
 
@@ -73,6 +75,14 @@ export function durabilityName(value: number): Durability {
   return DURABILITIES[value] ?? "power";
 }
 
+/** Any other name is the user's own, for the worker's backoffStrategy; a misspelt one is not. */
+function checkBackoffType(what: string, type: unknown): void {
+  checkName(what, type);
+  const nearest = nearestName(type, BACKOFF_TYPES.slice(1, 3));
+  if (nearest === undefined || nearest === type) return;
+  throw invalidArgument(`${what} must not be ${show(type)}: did you mean ${show(nearest)}?`);
+}
+
 function packBackoff(what: string, value: unknown, out: Float64Array): void {
   if (typeof value === "number") {
     checkDuration(`${what} backoff`, value);
@@ -86,14 +96,15 @@ function packBackoff(what: string, value: unknown, out: Float64Array): void {
     );
   }
   const { type, delay = 0, jitter = 0 } = value as BackoffOptions;
-  checkOneOf(`${what} backoff.type`, type, BACKOFF_TYPES.slice(1));
+  checkBackoffType(`${what} backoff.type`, type);
   checkDuration(`${what} backoff.delay`, delay);
   if (typeof jitter !== "number" || !(jitter >= 0 && jitter <= 1)) {
     throw invalidArgument(
       `${what} backoff.jitter must be a number from 0 to 1, not ${show(jitter)}`,
     );
   }
-  out[Option.backoffKind] = BACKOFF_TYPES.indexOf(type);
+  const kind = BACKOFF_TYPES.indexOf(type as (typeof BACKOFF_TYPES)[number]);
+  out[Option.backoffKind] = kind < 0 ? CUSTOM : kind;
   out[Option.backoffDelay] = delay;
   out[Option.backoffJitter] = jitter;
 }

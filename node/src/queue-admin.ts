@@ -211,4 +211,16 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     await changing(change, jobId, "addLog");
     return (await this.getJobLogs(jobId)).count;
   }
+
+  /** Without effect, as nothing can be orphaned here: answers 0. See store.doctor() for checks of the file. */
+  async removeOrphanedJobs(_count = 1000, _limit = 0): Promise<number> {
+    await this.waitUntilReady();
+    return 0;
+  }
+
+  /** Without effect: answers 0. */
+  async removeDeprecatedPriorityKey(): Promise<number> {
+    await this.waitUntilReady();
+    return 0;
+  }
 }

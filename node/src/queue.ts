@@ -238,6 +238,11 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     return this.closing;
   }
 
+  /** The same as close(). */
+  disconnect(): Promise<void> {
+    return this.close();
+  }
+
   async #close(): Promise<void> {
     // Adds of other queues on the store may go on for ever: wait only while there are some of ours.
     while (this.#addsUnderWay > 0) await this.connection.enqueuer.nextAnswer();

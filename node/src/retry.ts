@@ -33,8 +33,8 @@ export function decideRetry(
   const strategy = settings?.backoffStrategy;
   if (strategy === undefined) return BY_THE_JOB;
   const { attempts = 1, backoff } = job.opts;
-  if (typeof backoff !== "object" || backoff.type !== "custom" || job.attemptsMade + 1 >= attempts)
-    return BY_THE_JOB;
+  if (typeof backoff !== "object" || job.attemptsMade + 1 >= attempts) return BY_THE_JOB;
+  if (backoff.type === "fixed" || backoff.type === "exponential") return BY_THE_JOB;
   // Inside an async function, so that what the strategy throws is a rejection.
   return (async () => ofStrategy(await strategy(job.attemptsMade + 1, backoff.type, error, job)))();
 }

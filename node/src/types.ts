@@ -29,8 +29,8 @@ export type Durability = "memory" | "process" | "power";
 export type JobProgress = string | boolean | number | object;
 
 export interface BackoffOptions {
-  /** `custom`: the worker's `settings.backoffStrategy` decides. */
-  type: "fixed" | "exponential" | "custom";
+  /** Any other name, such as `custom`: the worker's `settings.backoffStrategy` decides, if it has one. */
+  type: "fixed" | "exponential" | "custom" | (string & {});
   /** Milliseconds; exponential: before the second attempt, doubled before each further one. */
   delay?: number;
   /** 0 to 1: the wait is chosen at random between `delay * (1 - jitter)` and `delay`. */

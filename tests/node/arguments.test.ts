@@ -131,8 +131,8 @@ const CASES: Case[] = [
   ],
   [
     "add backoff.type",
-    (q) => q.add("n", {}, { backoff: { type: any("linear") } }),
-    'queue.add: option backoff.type must be one of "fixed", "exponential", "custom", not "linear"',
+    (q) => q.add("n", {}, { backoff: { type: "exponental" } }),
+    'queue.add: option backoff.type must not be "exponental": did you mean "exponential"?',
   ],
   [
     "add backoff.jitter",

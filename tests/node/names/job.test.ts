@@ -1,0 +1,405 @@
+// Job's properties and methods under BullMQ's names.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+
+import { ErrorCode, Job, type JobsOptions, type Worker } from "millrace";
+
+import { Bench, deferred, until } from "../support.js";
+
+/** Resolves with the job when so many attempts have ended. */
+async function ended(worker: Worker, times = 1): Promise<Job> {
+  let last: Job | undefined;
+  let count = 0;
+  const onEnd = (job: Job | undefined): void => {
+    last = job;
+    count++;
+  };
+  worker.on("completed", onEnd).on("failed", onEnd);
+  await until(() => count === times);
+  return last as Job;
+}
+
+describe("Job's properties", () => {
+  it("properties of a new job", async (t) => {
+    const queue = new Bench(t).queue();
+    const before = Date.now();
+    const job = await queue.add("n", { x: 1 }, { jobId: "j", delay: 5, priority: 3 });
+    for (const each of [job, (await queue.getJob("j")) as Job]) {
+      assert.deepEqual([each.id, each.name, each.data, each.queueName], ["j", "n", { x: 1 }, "q"]);
+      assert.deepEqual([each.delay, each.priority], [5, 3]);
+      assert.ok(each.timestamp >= before && each.timestamp <= Date.now());
+      assert.deepEqual([each.progress, each.returnvalue, each.stacktrace], [0, null, []]);
+      assert.deepEqual([each.attemptsMade, each.attemptsStarted, each.stalledCounter], [0, 0, 0]);
+      assert.deepEqual([each.failedReason, each.deferredFailure], [undefined, undefined]);
+      assert.deepEqual([each.processedOn, each.finishedOn], [undefined, undefined]);
+      assert.deepEqual([each.token, each.processedBy], [undefined, undefined]);
+      assert.deepEqual([each.parent, each.parentKey], [undefined, undefined]);
+      assert.deepEqual([each.prefix, each.queueQualifiedName], ["", "q"]);
+    }
+  });
+
+  it("properties of a job that runs and has ended", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const seen: unknown[] = [];
+    const worker = bench.worker(
+      async (job, token) => {
+        seen.push(job.attemptsMade, job.attemptsStarted, job.token === token, job.processedBy);
+        await job.updateProgress({ half: true });
+        if (job.attemptsMade === 0) throw new Error("once");
+        return { fine: 1 };
+      },
+      { name: "painter" },
+    );
+    const both = ended(worker, 2);
+    await queue.add("n", {}, { jobId: "j", attempts: 2 });
+    await both;
+    assert.deepEqual(seen, [0, 1, true, "painter", 1, 2, true, "painter"]);
+    const job = (await queue.getJob("j")) as Job;
+    assert.deepEqual([job.returnvalue, job.progress], [{ fine: 1 }, { half: true }]);
+    assert.deepEqual([job.attemptsMade, job.attemptsStarted, job.processedBy], [2, 2, "painter"]);
+    assert.ok(job.processedOn! >= job.timestamp && job.finishedOn! >= job.processedOn!);
+    assert.equal(job.stacktrace.length, 1);
+    assert.match(job.stacktrace[0]!, /^Error: once\n/);
+  });
+
+  it("Job.deduplicationId, Job.repeatJobKey, Job.parent, Job.parentKey: as they were given", async (t) => {
+    const queue = new Bench(t).queue();
+    const flow = await queue.addFlow({
+      ...{ name: "p", opts: { jobId: "p" } },
+      children: [{ name: "c", opts: { delay: 100_000 } }],
+    });
+    const opts: JobsOptions = {
+      ...{ deduplication: { id: "k" }, repeatJobKey: "every", prevMillis: 17 },
+      ...{ parent: { id: "p", queue: flow.job.queueQualifiedName }, failParentOnFailure: true },
+    };
+    const added = await queue.add("n", {}, { ...opts, jobId: "j" });
+    for (const job of [added, (await queue.getJob("j")) as Job]) {
+      assert.equal(job.deduplicationId, "k");
+      assert.deepEqual([job.repeatJobKey, job.opts.prevMillis], ["every", 17]);
+      assert.deepEqual(job.parent, { id: "p", queueKey: "q", fpof: true });
+      assert.equal(job.parentKey, "q:p");
+      assert.equal(job.opts.failParentOnFailure, true);
+      assert.equal(job.opts.headers, undefined, "what carries these is not shown");
+    }
+    assert.equal((await flow.job.getDependenciesCount()).unprocessed, 2);
+  });
+
+  it("Job.stalledCounter, Job.failedReason: see the test of workers that die", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const worker = bench.worker(() => {
+      throw new TypeError("not so");
+    });
+    const failed = ended(worker);
+    await queue.add("n", {}, { jobId: "j" });
+    assert.deepEqual([(await failed).failedReason, (await failed).stalledCounter], ["not so", 0]);
+    assert.equal((await queue.getJob("j"))?.failedReason, "not so");
+  });
+});
+
+describe("Job's options", () => {
+  it("JobOptions.timestamp: a delay begins then", async (t) => {
+    const queue = new Bench(t).queue();
+    const timestamp = Date.now() - 60_000;
+    const job = await queue.add("n", {}, { jobId: "j", timestamp, delay: 90_000 });
+    assert.equal(job.timestamp, timestamp);
+    const read = (await queue.getJob("j")) as Job;
+    assert.deepEqual(
+      [read.timestamp, read.delay, read.opts.timestamp],
+      [timestamp, 90_000, timestamp],
+    );
+    assert.equal(await queue.getDelayedCount(Date.now() + 40_000), 1);
+    await queue.add("n", {}, { jobId: "due", timestamp, delay: 10_000 });
+    assert.equal(await queue.getJobState("due"), "waiting");
+  });
+
+  it("JobOptions.stackTraceLimit: keeps the newest stacks", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const worker = bench.worker((job) => {
+      throw new Error(`attempt ${job.attemptsMade}`);
+    });
+    const all = ended(worker, 6);
+    await queue.addBulk([
+      { name: "n", data: {}, opts: { jobId: "two", attempts: 3, stackTraceLimit: 2 } },
+      { name: "n", data: {}, opts: { jobId: "none", attempts: 3, stackTraceLimit: 0 } },
+    ]);
+    await all;
+    const stacks = (await queue.getJob("two"))!.stacktrace.map((stack) => stack.split("\n")[0]);
+    assert.deepEqual(stacks, ["Error: attempt 1", "Error: attempt 2"]);
+    assert.deepEqual((await queue.getJob("none"))?.stacktrace, []);
+  });
+
+  it("JobOptions.sizeLimit: refuses data that is larger", async (t) => {
+    const queue = new Bench(t).queue();
+    await assert.rejects(queue.add("n", "x".repeat(100), { sizeLimit: 50 }), { code: "too_large" });
+    assert.equal((await queue.add("n", "ä", { sizeLimit: 4 })).data, "ä");
+  });
+
+  it("JobOptions.keepLogs: keeps the newest lines", async (t) => {
+    const queue = new Bench(t).queue();
+    const job = await queue.add("n", {}, { keepLogs: 2 });
+    assert.deepEqual([await job.log("a"), await job.log("b"), await job.log("c")], [1, 2, 2]);
+    assert.deepEqual((await queue.getJobLogs(job.id)).logs, ["b", "c"]);
+  });
+
+  it("JobOptions.jobId: refuses what BullMQ refuses, with its sentences", async (t) => {
+    const queue = new Bench(t).queue();
+    await assert.rejects(queue.add("n", {}, { jobId: "7" }), /Custom Id cannot be integers/);
+    await assert.rejects(queue.add("n", {}, { jobId: "a:b" }), /Custom Id cannot contain :/);
+    await assert.rejects(queue.add("n", {}, { jobId: "0:x" }), /JobId cannot be '0' or start with/);
+    assert.equal((await queue.add("n", {}, { jobId: "a:b:c" })).id, "a:b:c");
+  });
+
+  it("JobOptions.priority, JobOptions.lifo: order what waits", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    await queue.addBulk([
+      { name: "p2", data: {}, opts: { priority: 2 } },
+      { name: "p1", data: {}, opts: { priority: 1 } },
+      { name: "a", data: {} },
+      { name: "b", data: {} },
+      { name: "last in", data: {}, opts: { lifo: true } },
+    ]);
+    const order: string[] = [];
+    bench.worker(({ name }) => order.push(name));
+    await until(() => order.length === 5);
+    assert.deepEqual(order, ["last in", "a", "b", "p1", "p2"]);
+  });
+
+  it("JobOptions.removeOnComplete, JobOptions.removeOnFail: at once, by count or by age", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const worker = bench.worker(({ name }) => {
+      if (name === "fails") throw new Error("no");
+    });
+    const all = ended(worker, 5);
+    const removeOnComplete = { count: 1, age: 100, limit: 10 };
+    await queue.addBulk([
+      { name: "n", data: {}, opts: { jobId: "gone", removeOnComplete: true } },
+      { name: "fails", data: {}, opts: { jobId: "failed", removeOnFail: true } },
+      { name: "fails", data: {}, opts: { jobId: "kept", removeOnFail: false } },
+      { name: "n", data: {}, opts: { jobId: "older", removeOnComplete } },
+      { name: "n", data: {}, opts: { jobId: "newer", removeOnComplete } },
+    ]);
+    await all;
+    await until(async () => (await queue.getCompletedCount()) === 1);
+    assert.equal((await queue.getCompleted())[0]?.id, "newer");
+    assert.deepEqual(
+      (await queue.getFailed()).map(({ id }) => id),
+      ["kept"],
+    );
+    const read = (await queue.getJob("newer"))?.opts.removeOnComplete;
+    assert.deepEqual(read, { age: 100, count: 1 });
+  });
+
+  it("JobOptions.attempts, backoff: fixed, exponential and a type of the user's own, with jitter", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const asked: unknown[][] = [];
+    const worker = bench.worker(
+      () => {
+        throw new Error("no");
+      },
+      {
+        settings: {
+          backoffStrategy: (made, type, error, job) => {
+            asked.push([made, type, error?.message, job?.id]);
+            return made === 1 ? 0 : -1;
+          },
+        },
+      },
+    );
+    const all = ended(worker, 5);
+    const read = async (id: string): Promise<unknown> => (await queue.getJob(id))?.opts.backoff;
+    await queue.addBulk([
+      { name: "n", data: {}, opts: { jobId: "fix", attempts: 2, backoff: 100_000 } },
+      {
+        ...{ name: "n", data: {} },
+        opts: {
+          ...{ jobId: "exp", attempts: 2 },
+          backoff: { type: "exponential", delay: 200_000, jitter: 0.5 },
+        },
+      },
+      { name: "n", data: {}, opts: { jobId: "own", attempts: 5, backoff: { type: "mine" } } },
+      { name: "n", data: {}, opts: { jobId: "zero", attempts: 0 } },
+    ]);
+    await all;
+    const fix = (await queue.getJob("fix")) as Job;
+    assert.deepEqual([await fix.getState(), fix.attemptsMade], ["delayed", 1]);
+    assert.equal(await queue.getDelayedCount(Date.now() + 99_000), 0);
+    const until200 = await queue.getDelayedCount(Date.now() + 200_001);
+    assert.equal(until200, 2, "the jitter only shortens");
+    assert.deepEqual(await read("fix"), { type: "fixed", delay: 100_000 });
+    assert.deepEqual(await read("exp"), { type: "exponential", delay: 200_000, jitter: 0.5 });
+    assert.deepEqual(await read("own"), { type: "mine", delay: 0 });
+    assert.deepEqual(asked, [
+      [1, "mine", "no", "own"],
+      [2, "mine", "no", "own"],
+    ]);
+    assert.equal(await queue.getJobState("own"), "failed", "the strategy's -1 ends it");
+    assert.equal(await queue.getJobState("zero"), "failed");
+  });
+});
+
+describe("Job's functions", () => {
+  it("Job.create, Job.createBulk, Job.fromId, Job.addJobLog: the queue's methods", async (t) => {
+    const queue = new Bench(t).queue();
+    const job = await Job.create(queue, "n", { x: 1 }, { jobId: "a" });
+    const bulk = await Job.createBulk(queue, [{ name: "m", data: 2, opts: { jobId: "b" } }]);
+    assert.deepEqual([job.id, bulk.map(({ id }) => id)], ["a", ["b"]]);
+    assert.deepEqual((await Job.fromId(queue, "a"))?.data, { x: 1 });
+    assert.equal(await Job.fromId(queue, "gone"), undefined);
+    assert.equal(await Job.addJobLog(queue, "a", "line"), 1);
+  });
+
+  it("Job.asJSON, Job.asJSONSandbox, Job.fromJSON, Job.toJSON: plain data and back", async (t) => {
+    const queue = new Bench(t).queue();
+    const job = await queue.add("n", { x: 1 }, { jobId: "a", attempts: 2, priority: 4 });
+    const json = job.asJSON();
+    assert.deepEqual(json, {
+      ...{ id: "a", name: "n", data: '{"x":1}', opts: job.opts, progress: 0 },
+      ...{ timestamp: job.timestamp, delay: 0, priority: 4 },
+      ...{ attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0 },
+      ...{ stacktrace: "[]", returnvalue: "null" },
+    });
+    assert.deepEqual(job.asJSONSandbox(), {
+      ...json,
+      ...{ queueName: "q", queueQualifiedName: "q", prefix: "" },
+    });
+    const again = Job.fromJSON(queue, JSON.parse(JSON.stringify(json)) as typeof json);
+    assert.deepEqual(again.toJSON(), job.toJSON());
+    assert.equal(JSON.stringify(again), JSON.stringify(job));
+    assert.equal(await again.getState(), "prioritized");
+  });
+
+  it("Job.optsFromJSON: knows the short names that BullMQ stores", () => {
+    const raw = { de: { id: "k" }, fpof: true, kl: 3, tm: "trace", omc: true, delay: 5 };
+    assert.deepEqual(Job.optsFromJSON(JSON.stringify(raw)), {
+      ...{ deduplication: { id: "k" }, failParentOnFailure: true, keepLogs: 3, delay: 5 },
+      telemetry: { metadata: "trace", omitContext: true },
+    });
+  });
+
+  it("Job.getState and isCompleted, isFailed, isDelayed, isActive, isWaiting, isWaitingChildren", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const delayed = await queue.add("n", {}, { delay: 100_000 });
+    assert.deepEqual([await delayed.isDelayed(), await delayed.isWaiting()], [true, false]);
+    const prioritized = await queue.add("n", {}, { priority: 1 });
+    assert.deepEqual(
+      [await prioritized.getState(), await prioritized.isWaiting()],
+      ["prioritized", true],
+    );
+    await prioritized.remove();
+    const { job: parent } = await queue.addFlow({
+      ...{ name: "p", children: [{ name: "c", opts: { delay: 100_000 } }] },
+    });
+    assert.equal(await parent.isWaitingChildren(), true);
+    const gate = deferred();
+    const worker = bench.worker(async ({ name }) => {
+      await gate.promise;
+      if (name === "fails") throw new Error("no");
+    });
+    const active = once(worker, "active");
+    const completes = await queue.add("n", {});
+    await active;
+    assert.deepEqual([await completes.isActive(), await completes.getState()], [true, "active"]);
+    const both = ended(worker, 2);
+    const fails = await queue.add("fails", {});
+    gate.resolve();
+    await both;
+    assert.deepEqual([await completes.isCompleted(), await fails.isFailed()], [true, true]);
+  });
+
+  it("Job.log: answers how many lines there are, also in a later attempt", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const counts: number[] = [];
+    const worker = bench.worker(async (job) => {
+      counts.push(await job.log("one"), await job.log("two"));
+      if (job.attemptsMade === 0) throw new Error("again");
+    });
+    const both = ended(worker, 2);
+    await queue.add("n", {}, { jobId: "j", attempts: 2 });
+    await both;
+    assert.deepEqual(counts, [1, 2, 3, 4]);
+    assert.equal((await queue.getJobLogs("j")).count, 4);
+  });
+
+  it("Job.remove: refuses a job that runs, and tells the queue's listeners", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const removed: string[] = [];
+    queue.on("removed", (id) => removed.push(id));
+    const gate = deferred();
+    const worker = bench.worker(() => gate.promise);
+    const active = once(worker, "active");
+    const job = await queue.add("n", {}, { jobId: "j" });
+    await active;
+    await assert.rejects(job.remove(), {
+      code: "wrong_state",
+      message: "Job j could not be removed because it is locked by another worker",
+    });
+    const other = await queue.add("n", {}, { jobId: "other" });
+    await other.remove();
+    await assert.rejects(other.remove(), {
+      code: ErrorCode.JobNotExist,
+      message: "Missing key for job other. removeJob",
+    });
+    assert.deepEqual(removed, ["other"]);
+    gate.resolve();
+  });
+
+  it("Job.promote, Job.retry: only from the right state", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const job = await queue.add("n", {}, { jobId: "j", delay: 100_000 });
+    await assert.rejects(job.retry(), {
+      code: ErrorCode.JobNotInState,
+      message: "Job j is not in the failed state. reprocessJob",
+    });
+    await job.promote();
+    assert.deepEqual([job.delay, await job.getState()], [0, "waiting"]);
+    await assert.rejects(job.promote(), {
+      code: -3,
+      message: "Job j is not in the delayed state. promote",
+    });
+    const worker = bench.worker(() => 1);
+    await ended(worker);
+    await worker.close();
+    await job.retry("completed", { resetAttemptsMade: true, resetAttemptsStarted: true });
+    assert.deepEqual([await job.getState(), job.returnvalue], ["waiting", null]);
+    await job.remove();
+    await assert.rejects(job.promote(), { code: -1, message: "Missing key for job j. promote" });
+    await assert.rejects(job.retry(), { code: -1, message: "Missing key for job j. reprocessJob" });
+  });
+
+  it("Job.removeDeduplicationKey: only while the job holds it", async (t) => {
+    const queue = new Bench(t).queue();
+    const deduplication = { id: "k", ttl: 100_000 };
+    const first = await queue.add("n", {}, { jobId: "a", deduplication });
+    assert.equal(await first.removeDeduplicationKey(), true);
+    const second = await queue.add("n", {}, { jobId: "b", deduplication });
+    assert.equal(await first.removeDeduplicationKey(), false);
+    assert.equal(await second.removeDeduplicationKey(), true);
+    assert.equal(await (await queue.add("n", {})).removeDeduplicationKey(), false);
+  });
+
+  it("Job.discard: a failure is final", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const worker = bench.worker((job) => {
+      job.discard();
+      throw new Error("no more");
+    });
+    const failed = ended(worker);
+    await queue.add("n", {}, { jobId: "j", attempts: 5 });
+    await failed;
+    assert.equal(await queue.getJobState("j"), "failed");
+    const elsewhere = Job.fromJSON(queue, { name: "n" }, "x");
+    assert.throws(() => elsewhere.discard(), { code: "wrong_state" });
+  });
+});
