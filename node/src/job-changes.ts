@@ -1,11 +1,19 @@
 // What changes a job from wherever it is held.
-import { checkBoolean, checkKnownOptions, checkObject, checkOneOf, checkString } from "./check.js";
+import {
+  checkBoolean,
+  checkDuration,
+  checkInteger,
+  checkKnownOptions,
+  checkObject,
+  checkOneOf,
+  checkString,
+} from "./check.js";
 import { MillraceError, hasCode } from "./errors.js";
 import { changing, missingJob, notInState } from "./job-errors.js";
 import { JobReads } from "./job-reads.js";
-import { encodeJson } from "./serializer.js";
-import { CANCEL_RESULTS } from "./states.js";
-import type { CancelResult, FinishedStatus, JobProgress } from "./types.js";
+import { encodeData, encodeJson } from "./serializer.js";
+import { CANCEL_RESULTS, nativeState } from "./states.js";
+import type { CancelResult, FinishedStatus, JobProgress, JobType } from "./types.js";
 import { Reader } from "./wire.js";
 
 const LOG_LINES_MAX = 10_000;
@@ -59,6 +67,49 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
       engine.getLogs(this.id, this.queueName, 0, LOG_LINES_MAX),
     );
     return new Reader(await changing(logs, this.id, "addLog")).number();
+  }
+
+  /**
+   * Replaces its data. A job that runs has been given the old data: its object here has the new one at once, others and
+   * its next attempt read it.
+   */
+  async updateData(data: Data): Promise<void> {
+    const json = encodeData("job.updateData", data, this.opts.sizeLimit);
+    await this.#update("updateData", json, {});
+    this.data = data;
+  }
+
+  /** A delayed job starts so many milliseconds from now. */
+  async changeDelay(delay: number): Promise<void> {
+    checkDuration("job.changeDelay: delay", delay);
+    await this.#update("changeDelay", undefined, { delay, state: "delayed" });
+    this.delay = delay;
+  }
+
+  /** Puts a job that waits elsewhere in the line. Without a `priority` it has none: 0. */
+  async changePriority(opts: { priority?: number; lifo?: boolean }): Promise<void> {
+    checkObject("job.changePriority: options", opts);
+    checkKnownOptions("job.changePriority", opts, new Set(["priority", "lifo"]));
+    const { priority = 0, lifo = false } = opts;
+    checkInteger("job.changePriority: priority", priority, 0, 2_097_152);
+    checkBoolean("job.changePriority: lifo", lifo);
+    await this.#update("changePriority", undefined, { priority, lifo });
+    this.priority = priority;
+  }
+
+  async #update(
+    command: string,
+    json: string | undefined,
+    what: { priority?: number; lifo?: boolean; delay?: number; state?: JobType },
+  ): Promise<void> {
+    const { priority = NaN, lifo, delay = NaN, state } = what;
+    const lifoNumber = lifo === undefined ? NaN : Number(lifo);
+    const inState = state === undefined ? 0 : nativeState(state);
+    const numbers = Float64Array.of(priority, lifoNumber, NaN, delay, inState);
+    const change = this.host.connection.call((engine) =>
+      engine.updateJob(this.id, this.queueName, json, numbers, this.host.durability),
+    );
+    await changing(change, this.id, command, state);
   }
 
   /** Runs a failed (or completed) job again, from its first attempt. */

@@ -213,7 +213,10 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   }
 
   /** Without effect, as nothing can be orphaned here: answers 0. See store.doctor() for checks of the file. */
-  async removeOrphanedJobs(_count = 1000, _limit = 0): Promise<number> {
+  async removeOrphanedJobs(count = 1000, limit = 0): Promise<number> {
+    this.checkOpen();
+    checkInteger("queue.removeOrphanedJobs: count", count, 1, Number.MAX_SAFE_INTEGER);
+    checkInteger("queue.removeOrphanedJobs: limit", limit, 0, Number.MAX_SAFE_INTEGER);
     await this.waitUntilReady();
     return 0;
   }

@@ -353,6 +353,70 @@ describe("Job's functions", () => {
     gate.resolve();
   });
 
+  it("Job.updateData: replaces the data, also of a job that runs", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const seen: unknown[] = [];
+    const worker = bench.worker(async (job) => {
+      seen.push(job.data);
+      await job.updateData({ step: 2 });
+      seen.push(job.data);
+      if (job.attemptsMade === 0) throw new Error("again");
+    });
+    await worker.pause();
+    const job = await queue.add("n", { step: 0 }, { jobId: "j", attempts: 2 });
+    await job.updateData({ step: 1 });
+    assert.deepEqual((await queue.getJob("j"))?.data, { step: 1 });
+    const both = ended(worker, 2);
+    await worker.resume();
+    await both;
+    assert.deepEqual(seen, [{ step: 1 }, { step: 2 }, { step: 2 }, { step: 2 }]);
+    await assert.rejects(job.updateData(5n), /data is a BigInt/);
+    await job.remove();
+    await assert.rejects(job.updateData({}), {
+      code: ErrorCode.JobNotExist,
+      message: "Missing key for job j. updateData",
+    });
+  });
+
+  it("Job.changeDelay: of a delayed job, from now", async (t) => {
+    const queue = new Bench(t).queue();
+    const job = await queue.add("n", {}, { jobId: "j", delay: 1_000_000 });
+    await job.changeDelay(50_000);
+    assert.equal(job.delay, 50_000);
+    assert.equal(await queue.getDelayedCount(Date.now() + 49_000), 0);
+    assert.equal(await queue.getDelayedCount(Date.now() + 50_001), 1);
+    await job.promote();
+    await assert.rejects(job.changeDelay(5), {
+      code: ErrorCode.JobNotInState,
+      message: "Job j is not in the delayed state. changeDelay",
+    });
+    await job.remove();
+    await assert.rejects(job.changeDelay(5), {
+      code: -1,
+      message: "Missing key for job j. changeDelay",
+    });
+  });
+
+  it("Job.changePriority: puts a job elsewhere in the line", async (t) => {
+    const queue = new Bench(t).queue();
+    const [first, , last] = await queue.addBulk(
+      ["a", "b", "c"].map((jobId) => ({ name: "n", data: {}, opts: { jobId } })),
+    );
+    await first!.changePriority({ priority: 5 });
+    assert.equal(first!.priority, 5);
+    assert.equal(await first!.getState(), "prioritized");
+    await last!.changePriority({ priority: 0, lifo: true });
+    assert.deepEqual(await queue.getRanges(["waiting", "prioritized"], 0, -1, true), [
+      ...["c", "b", "a"],
+    ]);
+    await first!.remove();
+    await assert.rejects(first!.changePriority({ priority: 1 }), {
+      code: ErrorCode.JobNotExist,
+      message: "Missing key for job a. changePriority",
+    });
+  });
+
   it("Job.promote, Job.retry: only from the right state", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();

@@ -44,7 +44,7 @@ describe("Queue", () => {
     assert.deepEqual([queue.name, queue.qualifiedName], ["named", "named"]);
     assert.equal(queue.opts.store, bench.store);
     assert.deepEqual(queue.defaultJobOptions, { attempts: 2 });
-    (queue.defaultJobOptions as { attempts: number }).attempts = 9;
+    queue.defaultJobOptions.attempts = 9;
     assert.deepEqual(queue.defaultJobOptions, { attempts: 2 }, "a copy");
     await queue.waitUntilReady();
   });

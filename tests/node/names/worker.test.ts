@@ -58,46 +58,31 @@ describe("Worker's options", () => {
     );
   });
 
-  it("WorkerOptions.removeOnComplete alone leaves the rule for failed jobs", async (t) => {
+  it("WorkerOptions.maxStartedAttempts: a job that was started too often is neither retried nor run", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();
-    await queue.setRetention({ removeOnComplete: false, removeOnFail: 0 });
-    const worker = bench.worker(
-      ({ name }) => {
-        if (name === "fails") throw new Error("no");
-      },
-      { removeOnComplete: 0 },
-    );
-    let ended = 0;
-    worker.on("completed", () => ended++).on("failed", () => ended++);
-    await worker.waitUntilReady();
-    await queue.addBulk(["n", "fails"].map((name) => ({ name, data: {} })));
-    await until(async () => ended === 2 && (await queue.getJobCountByTypes()) === 0);
-  });
-
-  it("WorkerOptions.maxStartedAttempts: a job that was started too often is not retried", async (t) => {
-    const bench = new Bench(t);
-    const queue = bench.queue();
-    let runs = 0;
-    const worker = bench.worker(
-      () => {
-        runs++;
-        throw new Error("no");
-      },
-      { maxStartedAttempts: 2 },
-    );
     let failed = 0;
-    worker.on("failed", () => failed++);
-    await queue.add("n", {}, { jobId: "j", attempts: 5 });
+    const fails = (): never => {
+      throw new Error("no");
+    };
+    const bounded = bench.worker(fails, { maxStartedAttempts: 2 });
+    bounded.on("failed", () => failed++);
+    await queue.add("n", {}, { jobId: "twice", attempts: 5 });
     await until(() => failed === 2);
-    assert.equal(await queue.getJobState("j"), "failed");
-    await worker.close();
-    await queue.retryJobs();
-    const other = bench.worker(() => assert.fail("not run"), { maxStartedAttempts: 1 });
-    other.on("error", () => undefined);
-    const [job, error] = (await once(other, "failed")) as [Job, Error];
-    assert.deepEqual([job.id, runs], ["j", 2]);
-    assert.equal(error.name, "UnrecoverableError");
+    assert.equal(await queue.getJobState("twice"), "failed");
+    await bounded.close();
+
+    const unbounded: Worker = bench.worker(async () => {
+      await unbounded.pause(true);
+      fails();
+    });
+    const once1 = once(unbounded, "failed");
+    await queue.add("n", {}, { jobId: "started", attempts: 5 });
+    await once1;
+    await unbounded.close();
+    const strict = bench.worker(() => assert.fail("not run"), { maxStartedAttempts: 1 });
+    const [job, error] = (await once(strict, "failed")) as [Job, Error];
+    assert.deepEqual([job.id, error.name], ["started", "UnrecoverableError"]);
     assert.equal(error.message, "job started more than allowable limit");
   });
 
