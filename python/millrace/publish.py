@@ -287,7 +287,7 @@ def _announce(app: Millrace, spec: _core.JobSpec) -> _core.JobSpec:
     signals.before_task_publish.send(
         sender=spec.name,
         declare=[],
-        retry_policy=dict(app.setting("task_publish_retry_policy") or {}),
+        retry_policy=dict(app.conf.task_publish_retry_policy or {}),
         **told,
     )
     changed = {name: value for name, value in headers.items() if name not in _TOLD}

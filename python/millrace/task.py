@@ -10,7 +10,13 @@ from millrace.current import get_current_app
 from millrace.errors import ForkedChild, MaxRetriesExceededError, OperationalError
 from millrace.own_headers import IGNORE_RESULT
 from millrace.own_job import OwnJob
-from millrace.parameters import BatchParameters, Parameters, Payload, generic_bind
+from millrace.parameters import (
+    BatchParameters,
+    Parameters,
+    Payload,
+    by_position,
+    generic_bind,
+)
 from millrace.prepared import PreparedJob
 from millrace.request import Request, current_request
 from millrace.result import AsyncResult, ResultSet
@@ -201,6 +207,16 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
             given["tx"] = kwargs.pop("tx")
         return self.apply_async(args, kwargs, **given)
 
+    def _fields(self, payload: Payload) -> dict[str, Any] | None:
+        """What settings and the class say of a job, for one of many."""
+        if self._plain:
+            return None
+        from millrace import publish
+
+        args, kwargs = self.parameters.arguments(payload)
+        split = by_position(self.parameters.positional, args, kwargs)
+        return publish.fields_of(self, *split, {})
+
     def _send(self, spec: _core.JobSpec, durability: Any, tx: object) -> AsyncResult[R]:
         if tx is None:
             return self.app._enqueue([spec], durability)[0]
@@ -284,7 +300,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         **job_options: Any,
     ) -> PreparedJob[R]:
         """A job with the options of `apply_async`, to be enqueued by `app.enqueue_many` together with others."""
-        if not job_options and not self.app.needs_routing:
+        if not job_options and self._plain:
             return PreparedJob(self.app, self.encode(self.payload(args, kwargs)))
         from millrace import publish
 
@@ -318,7 +334,8 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         if not payloads:
             return ResultSet((), self.app)
         if not self._plain or PUBLISHING or current_request.get() is not None:
-            return self.app._enqueue([self.encode(each) for each in payloads], durability)
+            specs = [self.encode(each, self._fields(each)) for each in payloads]
+            return self.app._enqueue(specs, durability)
         try:
             acks = self.app.engine.enqueue_values(self.spec, payloads, durability=durability)
         except ForkedChild:
