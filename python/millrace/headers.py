@@ -153,7 +153,7 @@ def read_own(text: str) -> dict[str, str]:
 
 def with_place(text: str, place: Place) -> str:
     """These headers with those of a place; what they said of another place is gone."""
-    made = {**read_own(text), **place.fields()}
+    made = {**read_own(text), **place.fields()} if text else place.fields()
     return _core.dumps(made) if made else ""
 
 

@@ -29,6 +29,7 @@ _NO_EFFECT: Final = frozenset(
     {"add_to_parent", "reply_to", "producer", "publisher", "connection", "router", "result_cls",
      "task_type", "route_name"}
 )  # fmt: skip
+_NOT_THE_JOBS: Final = CANVAS_OPTIONS | _NO_EFFECT | {"task_id"}
 _OF_THE_END: Final = frozenset({"task_id", "link", "link_error"})
 _OF_THE_START: Final = frozenset({"countdown", "eta"})
 _JOIN_NAME: Final = "millrace.collect"
@@ -292,7 +293,9 @@ class Plan:
     ) -> int:
         if not self._root_id and not self._side and job_id:
             self._root_id = job_id
-        own = without(options, CANVAS_OPTIONS | _NO_EFFECT | {"task_id", *place.stamps})
+        own = without(options, _NOT_THE_JOBS) if options else {}
+        if place.stamps:
+            own = without(own, place.stamps)
         spec = spec_of(self.app, sig, args, kwargs, own, taken)
         fields: dict[str, Any] = {}
         if job_id:
