@@ -306,17 +306,19 @@ class Surface:
 
         return Parameters(fun, skip_first=bound).bind
 
-    def GroupResult(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - Celery's name
-        """The results of a group, of this application."""
-        from millrace.result import GroupResult
+    @property
+    def GroupResult(self: Any) -> Any:  # noqa: N802 - Celery's name
+        """The class of the results of groups, of this application."""
+        from millrace.result import groups
 
-        return GroupResult(*args, **{"app": self, **kwargs})
+        return groups.bound(groups.GroupResult, self)
 
-    def ResultSet(self: Any, results: Iterable[Any] = ()) -> Any:  # noqa: N802 - Celery's name
-        """A set of results, of this application."""
-        from millrace.result import ResultSet
+    @property
+    def ResultSet(self: Any) -> Any:  # noqa: N802 - Celery's name
+        """The class of sets of results, of this application."""
+        from millrace.result import groups
 
-        return ResultSet(results, app=self)
+        return groups.bound(groups.ResultSet, self)
 
     builtin_fixups = frozenset({"millrace.contrib.django:fixup"})
 

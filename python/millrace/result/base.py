@@ -340,7 +340,7 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
         Args:
             connection: No effect.
             terminate: Kill the process that runs it.
-            signal: By which signal ("TERM", "KILL" ...); the worker's control command decides what it can do.
+            signal: By which signal, as "SIGKILL"; default SIGTERM. SIGUSR1 raises SoftTimeLimitExceeded in the task.
             wait: Wait until the job has ended.
             timeout: For so long at most.
             reason: What the job's error will say.
@@ -350,11 +350,11 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
         """
         options.check_flag("terminate", terminate)
         options.check_text("reason", reason)
-        if terminate and signal is not None and hasattr(self._app, "control"):
-            self._app.control.revoke(self.id, terminate=True, signal=signal)
-        answer = self._app.engine.cancel(
-            self.id, self._queue, reason=TERMINATE if terminate else reason
-        )
+        if terminate:
+            from millrace.app.store_commands import terminate_reason
+
+            reason = terminate_reason(signal)
+        answer = self._app.engine.cancel(self.id, self._queue, reason=reason)
         if wait:
             with suppress(Timeout):
                 self._wait(timeout, _INTERVAL_S, None)

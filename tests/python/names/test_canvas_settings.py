@@ -1,9 +1,11 @@
 """Settings that a canvas minds: eager mode, and errbacks on the header of a chord."""
 
+import pickle
+
 import pytest
-from millrace import EagerResult, chain, chord, group
+from millrace import EagerResult, GroupResult, chain, chord, group, signature
 from millrace.errors import Retry
-from millrace.result import AsyncResult
+from millrace.result import AsyncResult, result_from_tuple
 
 
 @pytest.fixture
@@ -128,3 +130,45 @@ def test_signature_from_request(t, app):
     assert same.options["headers"] == {"h": "v"}
     assert {**dict(zip(("x", "y"), same.args, strict=False)), **same.kwargs} == {"x": 1, "y": 2}
     assert (other.args, other.kwargs, other.options["queue"]) == ((9,), {}, "other")
+
+
+def test_a_canvas_on_a_schedule(t, app):
+    app.schedules.put("s", chain(t.add.s(1, 1), t.note.s()), every=3600, immediately=True)
+    t.harness.run_all()
+    assert t.seen == [[2]]
+
+
+def test_a_canvas_in_a_transaction(t, app):
+    with app.transaction() as tx:
+        gone = chain(t.add.s(1, 1), t.note.s()).apply_async(tx=tx)
+        tx.rollback()
+    assert not gone.exists()
+    with app.transaction() as tx:
+        kept = chain(t.add.s(2, 2), t.note.s()).apply_async(tx=tx)
+        tx.enqueue(t.add.s(3, 3) | t.note.s())
+    t.harness.run_all()
+    assert kept.get(0) == [4]
+    assert sorted(t.seen) == [[4], [6]]
+
+
+def test_the_current_app_is_meant_where_none_is_named(t, app):
+    app.set_current()
+    result = group(t.add.s(1, 1)).apply_async()
+    result.save()
+    t.harness.run_all()
+    assert pickle.loads(pickle.dumps(result)).get(0) == [2]
+    assert pickle.loads(pickle.dumps(result[0])).get(0) == 2
+    assert GroupResult.restore(result.id).get(0) == [2]
+    assert AsyncResult(result[0].id).get(0) == 2
+    assert result_from_tuple(result.as_tuple()).get(0) == [2]
+    assert signature("add", args=(1, 1)).apply_async().app is app
+    assert pickle.loads(pickle.dumps(t.add.s(1, 1))).type is t.add
+    assert group().apply_async().get(0) == []
+
+
+def test_results_of_the_application(t, app):
+    result = group(t.add.s(1, 1)).apply_async()
+    result.save()
+    assert app.GroupResult.restore(result.id) == result
+    assert app.AsyncResult(result[0].id) == result[0]
+    assert app.ResultSet([result[0]]).app is app

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 from millrace import EagerResult, allow_join_result, chain, chord, group
-from millrace.errors import NotFound, TaskRevokedError, Timeout
+from millrace.errors import InvalidArgument, NotFound, TaskRevokedError, Timeout
 from millrace.result import (
     AsyncResult,
     GroupResult,
@@ -146,7 +146,25 @@ def test_revoke(t):
     with pytest.raises(TaskRevokedError):
         result.get(0)
     done = t.run(t.add.s(1, 1))
-    assert done.revoke(terminate=True) == "finished"
+    assert done.revoke(terminate=True, signal="SIGKILL") == "finished"
+    with pytest.raises(InvalidArgument, match="signal must be a name"):
+        done.revoke(terminate=True, signal="odd")
+
+
+def test_revoke_by_stamped_headers(t):
+    ann, bob = t.add.s(1, 1), t.add.s(2, 2)
+    ann.stamp(customer="ann")
+    bob.stamp(customer="bob")
+    kept, gone = bob.delay(), ann.delay()
+    kept.revoke_by_stamped_headers({"customer": ["ann", "cem"]})
+    assert (kept.state, gone.state) == ("PENDING", "REVOKED")
+
+
+def test_backend(t, app):
+    result = t.add.delay(1, 1)
+    assert type(result.backend) is type(app.backend)
+    assert result.backend.app is app
+    assert result.supports_native_join
 
 
 def test_ignored_and_exists(t, app):
