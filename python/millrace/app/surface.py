@@ -316,9 +316,9 @@ class Surface:
     @property
     def ResultSet(self: Any) -> Any:  # noqa: N802 - Celery's name
         """The class of sets of results, of this application."""
-        from millrace.result import groups
+        from millrace.result import groups, sets
 
-        return groups.bound(groups.ResultSet, self)
+        return groups.bound(sets.ResultSet, self)
 
     builtin_fixups = frozenset({"millrace.contrib.django:fixup"})
 

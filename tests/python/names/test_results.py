@@ -7,7 +7,7 @@ import json
 import pickle
 
 import pytest
-from millrace import EagerResult, allow_join_result, chain, chord, group
+from millrace import EagerResult, Ignore, allow_join_result, chain, chord, group, states
 from millrace.errors import InvalidArgument, NotFound, TaskRevokedError, Timeout
 from millrace.result import (
     AsyncResult,
@@ -17,7 +17,7 @@ from millrace.result import (
     denied_join_result,
     result_from_tuple,
 )
-from worker_support import PATIENCE_S, running
+from worker_support import PATIENCE_S, running, until
 
 
 def test_identity(t, app):
@@ -274,3 +274,23 @@ def test_eager_results(t):
 def test_eager_chain_has_parents(t):
     result = chain(t.add.s(1, 1), t.add.s(1)).apply()
     assert (result.get(), result.parent.get()) == (3, 2)
+
+
+def test_states_of_a_tasks_own(t, app):
+    seen = []
+
+    @app.task(bind=True)
+    def slow(self):
+        self.update_state(state="HALF", meta={"done": 50})
+        result = AsyncResult(self.request.id, app=app)
+        until(lambda: result.state != "STARTED")
+        seen.append((result.state, result.info))
+
+    @app.task
+    def skipped():
+        raise Ignore
+
+    assert t.run(slow.s()).state == "SUCCESS"
+    assert seen == [("HALF", {"done": 50})]
+    assert skipped.apply().state == states.IGNORED == "IGNORED"
+    assert t.run(skipped.s()).get(0) is None
