@@ -65,7 +65,8 @@ export class TestStore extends Store {
   }
 
   /**
-   * Runs jobs of the queue until none may be started at this time, those that they add included. Answers how many
+   * Runs jobs of the queue until none may be started at this time, those that they add and those of schedules that are
+   * due included. Answers how many
    * attempts ended. Jobs that fail are no error here: look at them afterwards.
    */
   async runAll(
@@ -105,12 +106,26 @@ export class TestStore extends Store {
 
   /** Whether a job of the queue runs or may be started at this time. */
   async #mayRun(queue: Queue): Promise<boolean> {
+    // Schedules first: what they have added by now is seen below.
+    if (await this.#mayFire(queue.name)) return true;
     const counts = await queue.getJobCounts("waiting", "prioritized", "active", "delayed");
     const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts;
     if (waiting + prioritized + active > 0) return true;
     if (delayed === 0) return false;
     const [next] = await queue.listRange("delayed", 0, 0, true);
     return next === undefined || next.dueAt <= this.now();
+  }
+
+  /** Whether a schedule has a slot by now whose job is not added yet. */
+  async #mayFire(queueName: string): Promise<boolean> {
+    for (let after = ""; ;) {
+      const page = await this.schedules.list({ after });
+      const due = page.some(
+        ({ next, template }) => template.queue === queueName && (next ?? Infinity) <= this.now(),
+      );
+      if (due || page.length < 1000) return due;
+      after = page.at(-1)?.id ?? "";
+    }
   }
 
   /** Throws unless a job of this name (and exactly this data, if given) is still to be done. */

@@ -41,6 +41,17 @@ describe("store.schedules", () => {
     assert.ok(now.lastJobId);
   });
 
+  it("runAll runs the jobs of the slots that have passed", async () => {
+    await using store = await openTestStore({ now: START });
+    await store.schedules.put("s", { every: 10 * MINUTE }, { name: "n", queue: "q" });
+    let runs = 0;
+    for (let i = 0; i < 50; i++) {
+      store.advance(10 * MINUTE);
+      runs += await store.runAll("q", () => 1);
+    }
+    assert.equal(runs, 50);
+  });
+
   it("keeps the next slot of a schedule that is put again with the same timing", async () => {
     await using store = await openTestStore({ now: START });
     const template = { name: "n", queue: "q" };
