@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from millrace import signals, states
 from millrace.einfo import ExceptionInfo
-from millrace.errors import Ignore, RateLimited, Reject, ReplaceJob, Retry, WaitForChildren
+from millrace.errors import (
+    Ignore,
+    RateLimited,
+    Reject,
+    ReplaceJob,
+    Retry,
+    TaskRevokedError,
+    WaitForChildren,
+)
 from millrace.log import logger
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ def state_of(error: BaseException, task: Task[..., Any], request: Request) -> st
     """How an attempt ended that raised; None if the job was given back."""
     if isinstance(error, Reject):
         return states.REJECTED
+    if isinstance(error, TaskRevokedError) and request.cancelled:
+        return states.REVOKED
     if isinstance(error, Ignore | WaitForChildren | ReplaceJob | RateLimited):
         return states.IGNORED
     if isinstance(error, Retry):
