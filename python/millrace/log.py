@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from millrace.request import current_request
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+TASK_FORMAT: Final = (
+    "[%(asctime)s: %(levelname)s/%(process)d] %(task_name)s[%(task_id)s]: %(message)s"
+)
+task_loggers: Final[set[str]] = set()
+"""Names of loggers that `get_task_logger` has made."""
 FORMAT: Final = "[%(asctime)s: %(levelname)s/%(process)d] %(message)s"
 
 logger: Final = logging.getLogger("millrace")
@@ -30,6 +35,7 @@ class JobLogHandler(logging.Handler):
 def get_task_logger(name: str) -> logging.Logger:
     """A logger whose lines also go to the log of the job that runs."""
     task_logger = logging.getLogger(name)
+    task_loggers.add(name)
     if not any(isinstance(handler, JobLogHandler) for handler in task_logger.handlers):
         handler = JobLogHandler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -37,9 +43,8 @@ def get_task_logger(name: str) -> logging.Logger:
     return task_logger
 
 
-def configure(level: str) -> None:
-    """Sets up the worker's own log on standard error, unless the application has set up logging itself."""
-    root = logging.getLogger()
-    if not root.handlers:
-        logging.basicConfig(format=FORMAT, level=level.upper())
-    logger.setLevel(level.upper())
+def configure(level: str, *, app: Any = None, logfile: str | None = None, node: str = "") -> None:
+    """Sets up the worker's own log, unless the application has set up logging itself; see `millrace.app.log`."""
+    from millrace.app.log import Logging
+
+    Logging(app).setup(level, logfile, hostname=node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from millrace import options
@@ -10,7 +9,7 @@ from millrace import options
 if TYPE_CHECKING:
     from millrace import _core
     from millrace.app.base import Millrace
-    from millrace.events import Events
+    from millrace.events.entry import AppEvents
     from millrace.limits import DedupKeys, Groups, Limits
     from millrace.schedules import Schedules
 
@@ -25,24 +24,12 @@ class StoreParts:
         @property
         def engine(self) -> _core.Engine: ...  # noqa: D102
 
-    def events(
-        self,
-        queue: str | None = None,
-        *,
-        after: str = "$",
-        types: Iterable[str] = (),
-        job_id: str = "",
-    ) -> Events:
-        """Follows what happens to jobs, with `for` or `async for`. See `millrace.events.Events`."""
-        from millrace.events import Events
+    @property
+    def events(self) -> AppEvents:
+        """Follows what happens to jobs: `for event in app.events(queue)`; and Celery's `app.events.Receiver` ..."""
+        from millrace.events.entry import AppEvents
 
-        return Events(
-            cast("Millrace", self),
-            queue or self.default_queue,
-            after=after,
-            types=types,
-            job_id=job_id,
-        )
+        return AppEvents(cast("Millrace", self))
 
     @property
     def schedules(self) -> Schedules:

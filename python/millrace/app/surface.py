@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from millrace.app.connection import Connection, Pool
     from millrace.conf import Settings
     from millrace.task import Task
-    from millrace.worker import Worker
+    from millrace.worker.main import WorkController
 
 
 class Surface:
@@ -129,34 +129,30 @@ class Surface:
 
     # --- Workers ------------------------------------------------------------------------------------
 
-    def worker_main(self, argv: list[str] | None = None) -> int:
+    def worker_main(self: Any, argv: list[str] | None = None) -> int:
         """Runs a worker of this application as the command line does: `app.worker_main(["-c", "4"])`."""
         from millrace.cli.main import main
 
         arguments = list(sys.argv[1:] if argv is None else argv)
         if arguments[:1] == ["worker"]:
             arguments = arguments[1:]
-        from millrace.worker.locate import location_of
+        return main(["worker", *arguments], application=self)
 
-        return main(["worker", location_of(self), *arguments])  # type: ignore[arg-type]
-
-    def start(self, argv: list[str] | None = None) -> int:
+    def start(self: Any, argv: list[str] | None = None) -> int:
         """Runs a command of the command line for this application: `app.start(["worker", "-c", "4"])`."""
-        arguments = list(sys.argv[1:] if argv is None else argv)
-        if not arguments or arguments[0] == "worker":
-            return self.worker_main(arguments[1:])
         from millrace.cli.main import main
 
-        return main(arguments)
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        return main(arguments or ["worker"], application=self)
 
     @property
-    def Worker(self: Any) -> Callable[..., Worker]:  # noqa: N802 - Celery's name
-        """Makes a worker of this application: `app.Worker(concurrency=4)`."""
+    def Worker(self: Any) -> Callable[..., WorkController]:  # noqa: N802 - Celery's name
+        """Makes a worker that works in the calling thread: `app.Worker(concurrency=4).start()`."""
         from functools import partial
 
-        from millrace.worker import Worker
+        from millrace.worker.main import WorkController
 
-        return partial(Worker, self)
+        return partial(WorkController, self)
 
     WorkController = Worker
 
@@ -294,11 +290,11 @@ class Surface:
         return Loader(self)
 
     @property
-    def log(self) -> Any:
-        """The loggers of the worker; see `millrace.utils.log`."""
-        from millrace.utils import log
+    def log(self: Any) -> Any:
+        """How a worker sets up logging; see `millrace.app.log`."""
+        from millrace.app.log import Logging
 
-        return log
+        return Logging(self)
 
     def type_checker(self, fun: Callable[..., Any], bound: bool = False) -> Callable[..., Any]:
         """A function with the same parameters, which raises TypeError if arguments do not fit."""

@@ -7,14 +7,24 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from millrace.cli.common import AppImportError, Common, UsageError, enter_workdir, take_common
 from millrace.errors import InvalidArgument, MillraceError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from millrace.app import Millrace
+
 _GOOD: Final = 0
 _BAD: Final = 1
 _USAGE: Final = 2
+
+_ABSENT: Final = {
+    "amqp": "there is no AMQP broker: `millrace inspect` shows the queues",
+    "logtool": "it is not here: use the tools of your system on the log",
+    "migrate": "there is no broker to move tasks from: the store is a file",
+    "upgrade": "settings with old names are understood as they are: nothing has to be upgraded",
+}
 
 
 def _report(error: MillraceError, *, as_json: bool) -> int:
@@ -31,90 +41,100 @@ def _report(error: MillraceError, *, as_json: bool) -> int:
     return _USAGE if isinstance(error, InvalidArgument) else _BAD
 
 
-def _run_verb(parser: ArgumentParser, args: Namespace) -> int:
+def _run_verb(parser: ArgumentParser, args: Namespace, common: Common) -> int:
+    """A verb of the store alone."""
     from millrace import _core
-    from millrace.cli.verbs import Declined, UsageError
+    from millrace.cli.verbs import Declined
 
-    if args.store is None:
+    store = args.store or common.broker
+    if store is None and (common.app is not None or common.application is not None):
+        from millrace.cli.common import find_app
+
+        store = find_app(common).store
+    if store is None:
         parser.error("no store: pass --store or set MILLRACE_STORE")
+    engine = _core.Engine(store.removeprefix("sqlite:///"), create=False)
     try:
-        engine = _core.Engine(args.store, create=False)
-        try:
-            answer = args.run(engine, args)
-        finally:
-            engine.close()
-    except UsageError as error:
-        parser.error(str(error))
+        answer = args.run(engine, args)
     except Declined:
         print("nothing was changed", file=sys.stderr)
         return _BAD
-    except MillraceError as error:
-        return _report(error, as_json=args.json)
+    finally:
+        engine.close()
     print(answer.json if args.json else "\n".join(answer.lines))
     return _GOOD if answer.good else _BAD
 
 
-def _run_worker(args: Namespace) -> int:
-    from millrace import _core
-    from millrace.worker import WorkerOptions, run_worker
-    from millrace.worker.locate import load_app
+def _run(parser: ArgumentParser, args: Namespace, common: Common) -> int:
+    if args.bench:
+        from millrace.cli.bench import run_bench
 
-    try:
-        options = WorkerOptions(
-            concurrency=args.concurrency,
-            pool=args.pool,
-            queues=[name for given in args.queues for name in given.split(",")],
-            name=args.name,
-            durability=args.durability,
-            prefetch=args.prefetch,
-            loglevel=args.loglevel,
-            grace=args.grace,
-        )
-        app = load_app(args.app)
-        # Said whatever the log level is: who starts a worker wants to know that it is up.
-        queues = ", ".join(options.queues or (app.default_queue,))
-        print(
-            f"millrace {_core.VERSION}: {app.name} on {app.store}, {options.concurrency} {options.pool}, "
-            f"queues {queues}, {len(app.tasks)} tasks",
-            file=sys.stderr,
-            flush=True,
-        )
-        return run_worker(app, options, location=args.app if ":" in args.app else None)
-    except MillraceError as error:
-        return _report(error, as_json=False)
-
-
-def _run_program(args: Namespace) -> int:
-    try:
-        return int(args.program(args))
-    except MillraceError as error:
-        return _report(error, as_json=False)
-
-
-def _run_bench(args: Namespace) -> int:
-    from millrace.cli.bench import run_bench
-
-    try:
         return run_bench(args)
-    except MillraceError as error:
-        return _report(error, as_json=args.json)
+    if args.run_app is not None:
+        return int(args.run_app(args, common))
+    if args.run_method is not None and (args.method is not None or args.list):
+        return int(args.run_method(args, common))
+    if args.run_without_queue is not None and args.queue is None:
+        if not (common.app or args.queues or args.exclude_queues):
+            parser.error("the following arguments are required: queue; or give -Q, -X or -A")
+        return int(args.run_without_queue(args, common))
+    return _run_verb(parser, args, common)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and answers its exit status: 0 good news, 1 bad news, 2 wrong usage."""
+def _say_import_error(location: str, error: BaseException) -> int:
+    """An application that cannot be imported: what its module raised, without the frames of ours."""
+    import traceback
+
+    frames = error.__traceback__
+    while frames is not None and "millrace" in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    while frames is not None and "importlib" in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    if frames is not None:
+        traceback.print_exception(type(error), error, frames)
+    print(f"millrace: cannot import {location}: {type(error).__name__}: {error}", file=sys.stderr)
+    return _BAD
+
+
+def _dispatch(arguments: Sequence[str], application: Millrace | None) -> int:
     from millrace.cli.parser import make_parser
 
+    common = Common()
     parser = make_parser()
-    args = parser.parse_args(arguments)
+    as_json = False
     try:
-        if args.program is not None:
-            status = _run_program(args)
-        elif args.worker:
-            status = _run_worker(args)
-        elif args.bench:
-            status = _run_bench(args)
-        else:
-            status = _run_verb(parser, args)
+        common, rest = take_common(arguments)
+        common.application = application
+        verb = rest[0] if rest else None
+        parser = make_parser(verb)
+        enter_workdir(common)
+        if verb in _ABSENT:
+            raise UsageError(f"{verb}: {_ABSENT[verb]}")
+        if verb == "multi":
+            from millrace.cli.multi import run as run_multi
+
+            return run_multi(rest[1:], common)
+        args = parser.parse_args(rest)
+        as_json = bool(getattr(args, "json", False))
+        return _run(parser, args, common)
+    except UsageError as error:
+        parser.error(str(error))
+    except AppImportError as error:
+        return _say_import_error(error.location, error.__cause__ or error)
+    except MillraceError as error:
+        return _report(error, as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None, *, application: Millrace | None = None) -> int:
+    """Runs the command and answers its exit status: 0 good news, 1 bad news, 2 wrong usage.
+
+    Args:
+        arguments: Those of the command line; default the program's own.
+        application: Instead of one that is found by its name.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _dispatch(given, application)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` does; the interpreter must not complain when it flushes.

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from millrace import _core
 from millrace.cli import text, views
+from millrace.cli.common import UsageError
 from millrace.errors import NotFound, WrongState
 from millrace.queue_names import is_internal
 
@@ -26,10 +27,6 @@ class Answer(NamedTuple):
 
 class Declined(Exception):
     """The user did not confirm."""
-
-
-class UsageError(Exception):
-    """The arguments do not fit together."""
 
 
 def _answer(value: Any, line: str, *, good: bool = True) -> Answer:

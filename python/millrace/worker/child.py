@@ -175,8 +175,8 @@ def main() -> int:
     try:
         options = WorkerOptions(**config["options"])
         show_stacks_on_request()
-        log.configure(options.loglevel)
         app = _prepare(config, options)
+        log.configure(options.loglevel, app=app, logfile=options.logfile, node=options.name)
         child = Child(app, options, supervisor, config)
         signals.worker_process_init.send(sender=None)
     except Exception:  # noqa: BLE001 - the supervisor stops everything on this status

@@ -7,13 +7,21 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Final
 
 from millrace.app import Millrace
 from millrace.errors import InvalidArgument
 
+_ATTRIBUTES: Final = ("app", "celery", "millrace")
+_SUBMODULES: Final = ("celery", "millrace")
+
 
 def load_app(location: str) -> Millrace:
-    """The application at "module:attribute", "module" (if it has exactly one) or "path/to/file.py[:attribute]".
+    """The application at a location.
+
+    "module:attribute", "path/to/file.py[:attribute]", or a module alone: if it has exactly one application, or one
+    called `app`, `celery` or `millrace`; or a package with a module `celery` or `millrace` that has. "module.attribute"
+    is understood, too.
 
     Raises InvalidArgument if there is none, and whatever importing the module raises.
     """
@@ -22,22 +30,55 @@ def load_app(location: str) -> Millrace:
         raise InvalidArgument(
             f"{location!r} names no module; write module:attribute, such as tasks:app"
         )
+    if not attribute and not where.endswith(".py") and "." in where:
+        where, attribute = _split_attribute(where)
     module = _load_file(where) if where.endswith(".py") else _load_module(where)
-    if attribute:
-        found = getattr(module, attribute, None)
+    if not attribute:
+        return _only_app(where, module)
+    found: object = module
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
         if found is None:
             raise InvalidArgument(f"module {where!r} has no attribute {attribute!r}")
-        if not isinstance(found, Millrace):
-            raise InvalidArgument(
-                f"{location!r} is a {type(found).__name__}, not a Millrace application"
-            )
-        return found
-    apps = {id(value): value for value in vars(module).values() if isinstance(value, Millrace)}
-    if len(apps) != 1:
+    if isinstance(found, ModuleType):
+        return _only_app(f"{where}.{attribute}", found)
+    if not isinstance(found, Millrace):
         raise InvalidArgument(
-            f"module {where!r} has {len(apps)} Millrace applications; write {where}:attribute"
+            f"{location!r} is a {type(found).__name__}, not a Millrace application"
         )
-    return apps.popitem()[1]
+    return found
+
+
+def _split_attribute(where: str) -> tuple[str, str]:
+    """A module and nothing; or, if there is no such module, its parent and the last name."""
+    parent, _, name = where.rpartition(".")
+    try:
+        _load_module(where)
+    except InvalidArgument:
+        try:
+            if hasattr(_load_module(parent), name):
+                return parent, name
+        except InvalidArgument:
+            pass  # the first error says it better
+    return where, ""
+
+
+def _only_app(where: str, module: ModuleType) -> Millrace:
+    apps = {id(value): value for value in vars(module).values() if isinstance(value, Millrace)}
+    if len(apps) == 1:
+        return apps.popitem()[1]
+    for name in _ATTRIBUTES:
+        if isinstance(found := getattr(module, name, None), Millrace):
+            return found
+    if not apps and hasattr(module, "__path__"):
+        for name in _SUBMODULES:
+            try:
+                return _only_app(f"{where}.{name}", _load_module(f"{where}.{name}"))
+            except InvalidArgument:
+                continue
+    raise InvalidArgument(
+        f"module {where!r} has {len(apps)} Millrace applications; write {where}:attribute"
+    )
 
 
 def _load_module(name: str) -> ModuleType:

@@ -279,7 +279,9 @@ class WorkController(Worker):
 
     def start(self) -> Worker:
         """Sets up the log and works in the calling thread until it is stopped; `exitcode` says how it ended."""
-        log.configure(self.options.loglevel)
+        log.configure(
+            self.options.loglevel, app=self.app, logfile=self.options.logfile, node=self.hostname
+        )
         self.run()
         return self
 
@@ -345,7 +347,8 @@ def run_worker(
     Ends the process if jobs had to be left behind.
     """
     worker = Worker(app, options, location=location)
-    log.configure(worker.options.loglevel)
+    made = worker.options
+    log.configure(made.loglevel, app=app, logfile=made.logfile, node=made.name)
     show_stacks_on_request()
     status = worker.run()
     if worker.restarts:

@@ -78,7 +78,7 @@ def test_beat_runs_a_scheduler_of_ones_own(project):
         (["nowhere:app"], 2, "there is no module 'nowhere'"),
         (["project:app", "-S", "project:Missing"], 2, "there is no scheduler 'project:Missing'"),
         (["project:app", "-l", "loud"], 2, "invalid choice: 'loud'"),
-        (["project:app", "--max-interval", "soon"], 2, "invalid float value"),
+        (["project:app", "--max-interval", "soon"], 2, "must be a number of seconds"),
         (["project:app", "--pidfile", "project.py"], 2, "File exists"),
     ],
 )

@@ -1,0 +1,141 @@
+"""What a process needs to run in the background: a file with its id, other rights, no terminal."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from millrace.errors import InvalidArgument, WrongState
+
+
+class PidFile:
+    """A file that holds the process's id while it runs.
+
+    Args:
+        path: Where it is.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def read(self) -> int | None:
+        """The id that it holds; None if there is no such file, or nothing of sense in it."""
+        try:
+            return int(self.path.read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            return None
+
+    def running(self) -> int | None:
+        """The id that it holds, if there is such a process."""
+        pid = self.read()
+        return pid if pid is not None and is_alive(pid) else None
+
+    def acquire(self) -> None:
+        """Writes this process's id, and removes the file at the end. Raises WrongState if another one runs."""
+        other = self.running()
+        if other is not None and other != os.getpid():
+            raise WrongState(
+                f"{self.path} is held by process {other}, which runs; is this one running twice?"
+            )
+        if self.read() is None and self.path.exists():
+            raise InvalidArgument(f"--pidfile: File exists, and holds no process id: {self.path}")
+        text = f"{os.getpid()}\n"
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            temporary.write_text(text, encoding="ascii")
+            temporary.replace(self.path)
+        except OSError as error:
+            raise InvalidArgument(f"--pidfile: {error}") from None
+        atexit.register(self.release)
+
+    def release(self) -> None:
+        """Removes it, if it is this process's."""
+        if self.read() == os.getpid():
+            with suppress(OSError):
+                self.path.unlink()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return state != "Z"
+    return True
+
+
+def drop_privileges(uid: str | None, gid: str | None) -> None:
+    """Becomes another user and group, given by name or number."""
+    if uid is None and gid is None:
+        return
+    import grp
+    import pwd
+
+    try:
+        user = None
+        if uid is not None:
+            user = pwd.getpwuid(int(uid)) if uid.isdecimal() else pwd.getpwnam(uid)
+        group = None
+        if gid is not None:
+            group = int(gid) if gid.isdecimal() else grp.getgrnam(gid).gr_gid
+        elif user is not None:
+            group = user.pw_gid
+    except KeyError as error:
+        raise InvalidArgument(f"--uid, --gid: {error.args[0]}") from None
+    try:
+        if group is not None:
+            os.setgroups([group])
+            os.setgid(group)
+        if user is not None:
+            os.setuid(user.pw_uid)
+    except PermissionError:
+        raise InvalidArgument("--uid, --gid: only the superuser may become another user") from None
+
+
+def set_umask(umask: str | None) -> None:
+    """Sets the rights that new files do not get; an octal number."""
+    if umask is None:
+        return
+    try:
+        os.umask(int(umask, 8))
+    except ValueError:
+        raise InvalidArgument(
+            f"--umask must be an octal number such as 022, not {umask!r}"
+        ) from None
+
+
+def detach(argv: list[str], logfile: str | None, umask: str | None) -> int:
+    """Runs a command as a process without a terminal, in a session of its own; answers its id. Nobody waits for it."""
+    set_umask(umask)
+    target = logfile or os.devnull
+    try:
+        log = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InvalidArgument(f"--logfile: {error}") from None
+    import subprocess
+
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        process = subprocess.Popen(  # noqa: S603 - this very program
+            argv,
+            stdin=nothing,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            close_fds=True,
+        )
+    os.close(log)
+    process.returncode = 0  # it is not waited for
+    return process.pid
+
+
+def own_command() -> list[str]:
+    """The command that started this program."""
+    return [sys.executable, *sys.orig_argv[1:]]
