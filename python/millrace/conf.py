@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace.app.defaults import DEFAULTS, OPTIONS, Option, canonical, find
@@ -187,6 +188,8 @@ class Settings(MutableMapping[str, Any]):
         except BaseException:
             layer.clear()
             layer.update(before)
+            with suppress(Exception):  # those that follow settings go back with them
+                self._changed({name: self.peek(name) for name in values})
             raise
         say_ignored(values)
 

@@ -9,7 +9,7 @@ import millrace
 
 SAMPLE = """
 from typing import Any
-from millrace import Millrace, Request, Task
+from millrace import Millrace, Queue, Request, Task, current_app, shared_task
 
 app = Millrace("typed", store="x.db")
 
@@ -62,6 +62,28 @@ async def use() -> None:
     reveal_type(await add.delay(1))
     reveal_type(await fetch("u"))
 
+@shared_task(queue="q", autoretry_for=(OSError,))
+def shared(x: int) -> str:
+    return ""
+
+@shared_task(bind=True)
+def shared_bound(self: Task[..., Any], x: int) -> float:
+    return 1.0
+
+class Own(Task[..., Any]):
+    colour = "red"
+
+@app.task(base=Own, colour="blue")
+def based(x: int) -> bytes:
+    return b""
+
+reveal_type(shared.delay(1).get())
+reveal_type(shared_bound.delay(1).get())
+reveal_type(based.delay(1).get())
+reveal_type(add.apply_async((1,), countdown=5, headers={"a": 1}, queue=Queue("q")).get())
+reveal_type(app.conf.task_time_limit)
+current_app.conf.timezone = "UTC"
+
 add.delay("1")
 add.delay()
 add.delay(1, z=2)
@@ -69,6 +91,10 @@ named.delay("a", True)
 bound.delay("x")
 fetch.delay(1)
 flow.add(add.s(1), policy="never")
+shared.delay("x")
+add.apply_async((1,), countdwn=5)
+app.task(max_retris=5)
+shared_task(queue=5)
 add.s("1")  # not an error: what stands before it may come later
 """
 
@@ -91,8 +117,13 @@ REVEALED = [
     "int",
     "int",
     "bytes",
+    "str",
+    "float",
+    "bytes",
+    "int",
+    "int | float | datetime.timedelta | None",
 ]
-WRONG_CALLS = 7
+WRONG_CALLS = 11
 
 
 def test_signatures_and_results_are_seen(tmp_path):
