@@ -160,7 +160,10 @@ class TaskCanvas(Generic[P, R]):
         from millrace import publish
 
         task = cast("Any", self)
-        task.parameters.bind(*([None] * taken), *args, **kwargs)  # a TypeError if they do not fit
+        if getattr(task, "typing", True):
+            task.parameters.bind(
+                *([None] * taken), *args, **kwargs
+            )  # a TypeError if they do not fit
         payload: Payload = {"$args": list(args), "$kwargs": dict(kwargs)} if args else dict(kwargs)
         fields = publish.fields_of(task, args, kwargs, job_options)
         return PreparedJob(self.app, task.encode(payload, fields))

@@ -380,11 +380,14 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
 
         Raises WrongState while it runs.
         """
-        if self.parent is not None:
-            self.parent.forget()
-        with suppress(NotFound):
-            self._app.engine.remove(self.id, self._queue)
-        self._final = None
+        each: Any = self
+        while isinstance(each, AsyncResult):  # not by recursion: a chain may be long
+            with suppress(NotFound):
+                each._app.engine.remove(each.id, each._queue)
+            each._final = None
+            each = each.parent
+        if each is not None:
+            each.forget()
 
     # --- Shared with the awaitable twin -----------------------------------------------------------
 

@@ -191,11 +191,20 @@ class ResultExtras:
 
     def as_tuple(self) -> Any:
         """As nested tuples of ids, for `result_from_tuple`."""
-        return (self.id, self.parent.as_tuple() if self.parent is not None else None), None
+        chain: list[Any] = [self]
+        while isinstance(chain[-1].parent, ResultExtras):  # not by recursion: a chain may be long
+            chain.append(chain[-1].parent)
+        last = chain[-1].parent
+        made: Any = last.as_tuple() if last is not None else None
+        for each in reversed(chain):
+            made = (each.id, made), None
+        return made
 
     def as_list(self) -> list[str]:
         """Its id, and the ids of those before it in its chain."""
-        ids = [self.id]
-        if self.parent is not None:
-            ids += self.parent.as_list()
+        ids: list[str] = []
+        each: Any = self
+        while each is not None:
+            ids.append(each.id)
+            each = each.parent
         return ids

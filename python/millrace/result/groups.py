@@ -97,14 +97,14 @@ class GroupResult(ResultSet[R]):
         """Keeps it under its id, for `restore` by any process.
 
         It is a job that no worker runs, in the queue `millrace.groups`: it waits for the group's jobs, so that these
-        are kept, and is removed in its time after they have ended.
+        are kept, and is removed in its time after they have ended. What stands before it in a chain is not kept.
         """
         del backend
         spec = _core.JobSpec(
             SAVED_QUEUE,
             _SAVED_NAME,
             id=options.check_text("id", self.id),
-            data=serializer.dumps(self.as_tuple()),
+            data=serializer.dumps(_saved(self)),
         )
         after = [
             _core.Dependency(result.id, result.queue, policy="ignore")
@@ -143,6 +143,12 @@ class GroupResult(ResultSet[R]):
             return None
         made = result_from_tuple(serializer.loads(str(info.spec.data)), app=found)
         return made if isinstance(made, GroupResult) else None
+
+
+def _saved(result: Any) -> Any:
+    """As `as_tuple`, without the parents: a chain may be longer than JSON can be deep."""
+    members = getattr(result, "results", None)
+    return (result.id, None), None if members is None else [_saved(each) for each in members]
 
 
 def bound(cls: type[T], app: Millrace) -> type[T]:

@@ -444,3 +444,16 @@ def test_ten_thousand_in_one_commit(t):
     result = chord([t.same.si(i) for i in range(2_000)], t.total.s()).apply_async()
     assert t.harness.run_all(limit=10_000) == 2_001
     assert result.get(0) == sum(range(2_000))
+
+
+def test_a_long_chain(t):
+    result = t.run(chain(t.same.s(0), *(t.add.s(1) for _ in range(1_500))))
+    assert result.get(0) == 1_500
+    assert len(result.as_list()) == 1_501
+    group(chain(t.same.s(0), *(t.add.s(1) for _ in range(600)))).apply_async().save()
+    result.as_tuple()
+    result.forget()
+    assert not result.exists()
+    failed = t.run(chain(t.fail.s(), *(t.add.s(1) for _ in range(1_500))))
+    with pytest.raises(ValueError, match="it failed"):
+        failed.get(0)
