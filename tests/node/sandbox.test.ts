@@ -81,6 +81,17 @@ for (const [kind, options] of BOTH) {
       await assert.rejects(unknown.waitUntilFinished(events), /job\.updateProgress: arguments/);
     });
 
+    it("moves itself to delayed, is rate limited, and changes its data", async (t) => {
+      const bench = new Bench(t);
+      const queue = bench.queue();
+      const events = await bench.events();
+      sandboxed(bench, FILE, options);
+      const delayed = await queue.add("delays", { x: 1 });
+      assert.deepEqual(await delayed.waitUntilFinished(events), { x: 1, seen: true });
+      const limited = await queue.add("limited", {});
+      assert.equal(await limited.waitUntilFinished(events), "after all");
+    });
+
     it("a sandbox that exits fails its job, and the worker goes on with another", async (t) => {
       const bench = new Bench(t);
       const queue = bench.queue();
