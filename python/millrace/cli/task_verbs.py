@@ -62,13 +62,16 @@ def call(args: Namespace, common: Common) -> int:
         "expires": _expires(args.expires),
         "priority": args.priority,
     }
-    result = app.send_task(
-        args.name,
-        parse_json("--args", args.args, list, []),
-        parse_json("--kwargs", args.kwargs, dict, None),
-        queue=args.queue,
-        **{name: value for name, value in options.items() if value is not None},
-    )
+    try:
+        result = app.send_task(
+            args.name,
+            parse_json("--args", args.args, list, []),
+            parse_json("--kwargs", args.kwargs, dict, None),
+            queue=args.queue,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    except TypeError as error:  # arguments that the task does not take
+        raise UsageError(f"call: {error}") from None
     say(json.dumps({"id": result.id}) if args.json else result.id)
     return 0
 
