@@ -1,6 +1,8 @@
 """What tasks and receivers of signals are told of an attempt: hooks and signals, in Celery's order.
 
-Asked for only where a task has hooks or somebody is connected: see `Task.hooked` and `signals.RUNNING`.
+Asked for only where a task has hooks or somebody is connected: see `Task.hooked` and `signals.RUNNING`. Told before the
+end of the attempt goes to the store: a worker that dies meanwhile runs the job again, so that no hook is left out, and
+what a hook logs is in the job's log.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def state_of(error: BaseException, task: Task[..., Any], request: Request) -> st
 
 
 def succeeded(task: Task[..., Any], request: Request, value: Any, runtime: float) -> None:
-    """The task's function has returned, and the result is on its way to the store."""
+    """The task's function has returned what can be stored."""
     if "on_success" in task.hooks:
         _call(task, request, task.on_success, value, request.id, request.args, request.kwargs)
     if signals.task_success.receivers:

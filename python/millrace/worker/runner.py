@@ -181,6 +181,9 @@ class Runner:
                 value = None
             if request is not None and request._children:
                 keep_children(request)
+            if request is not None and (task.hooked or RUNNING):
+                serializer.dumps(value)  # hooks of a success must not be told of what is none
+                lifecycle.succeeded(task, request, returned, request.runtime())
             if effects is None:
                 self.session.complete(token, value)
             else:
@@ -189,16 +192,14 @@ class Runner:
             # Not JSON, or too large: the work is done, but nobody can be told what came out.
             error.args = (f"result of {task.name}: {error}",)
             logger.error("Task %s: %s", task.name, error)
+            if request is not None and (task.hooked or RUNNING):
+                lifecycle.failed(task, request, states.FAILURE, error)
             self.settle(
                 _core.Outcome(token, "failed", serializer.encode_error(error), retryable=False)
             )
-            if request is not None and (task.hooked or RUNNING):
-                lifecycle.failed(task, request, states.FAILURE, error)
             return
         except MillraceError as error:
             self.not_settled(token, error)
-        if request is not None and (task.hooked or RUNNING):
-            lifecycle.succeeded(task, request, returned, request.runtime())
         if self._verbose:
             logger.info("Task %s succeeded in %.6f s", task.name, time.perf_counter() - began)
 
@@ -218,9 +219,9 @@ class Runner:
             outcome = outcome_of(error, task, request, token)
             state = lifecycle.state_of(error, task, request)
         self.report(error, task, request)
-        self.settle(outcome)
         if state is not None and (task.hooked or RUNNING):
             lifecycle.failed(task, request, state, error)
+        self.settle(outcome)
 
     def builtin(self, name: str) -> Task[..., Any] | None:
         """A task that every worker has; None if there is none of this name."""

@@ -158,3 +158,14 @@ def test_annotations_of_the_settings(app):
     with pytest.raises(TypeError, match="task_annotations"):
         app.conf.task_annotations = 5
     assert load.annotate() is None
+
+
+def test_what_a_hook_logs_is_in_the_jobs_log(app):
+    @app.task(on_success=lambda self, retval, *rest: self.log(f"answered {retval}"))
+    def f():
+        return 5
+
+    with Harness(app) as harness:
+        result = f.delay()
+        harness.run_all()
+        assert result.logs() == ["answered 5"]
