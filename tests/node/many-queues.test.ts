@@ -26,7 +26,9 @@ it("works 10,000 queues of one file, 1,000 workers at a time", async (t) => {
   }
   const counts = await store.queues();
   assert.equal(counts.length, QUEUES);
-  assert.ok(counts.every(({ completed, active, ready }) => completed === 1 && active + ready === 0));
+  assert.ok(
+    counts.every(({ completed, active, ready }) => completed === 1 && active + ready === 0),
+  );
   await Promise.all(queues.map((queue) => queue.close()));
   await store.close();
 });

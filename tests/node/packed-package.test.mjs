@@ -43,7 +43,10 @@ describe("the packed package", () => {
   it("are-the-types-wrong finds nothing, but for sub-paths in the resolution of Node 10", async () => {
     const { problems, entrypoints } = await checkPackage(createPackageFromTarballData(tarball));
     const paths = Object.keys(manifest.exports).filter((path) => !path.endsWith(".json"));
-    assert.deepEqual(Object.keys(entrypoints).filter((path) => !path.endsWith(".json")), paths);
+    assert.deepEqual(
+      Object.keys(entrypoints).filter((path) => !path.endsWith(".json")),
+      paths,
+    );
     // Node 10 does not know "exports": there only the main module can be found.
     const others = problems.filter(
       ({ kind, resolutionKind, entrypoint }) =>
