@@ -121,7 +121,7 @@ def test_a_shop_on_django(example: Example):
     assert "No changes detected" in example.run("manage.py", "makemigrations", "--check")
     example.run("manage.py", "migrate")
     worker = subprocess.Popen(
-        [sys.executable, "manage.py", "millrace", "worker", "-c", "2", "-P", "threads"],
+        [sys.executable, "manage.py", "millrace", "worker", "-c", "1"],
         cwd=example.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
     )
@@ -133,3 +133,34 @@ def test_a_shop_on_django(example: Example):
     receipt = {"receipt": "receipt 1 for ann@example.org", "greeted": True}
     assert printed[0] == f"{['completed', 'completed']} {receipt}"
     assert printed[1] == "['beat/shop/tidy up'] 0"
+
+
+BEATS = """
+from tasks import app
+
+events = app.events("default", types=["completed"])
+print([next(iter(events)).type for _ in range(2)])
+print(len(app.schedules.list()), app.schedules.get("beat/periodic/every second").fired >= 2)
+"""
+
+
+@pytest.mark.parametrize("example", ["periodic"], indirect=True)
+def test_periodic_tasks_need_no_process_of_their_own(example: Example):
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "millrace.cli", "worker", "tasks:app", "-P", "solo"],
+            cwd=example.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+        )
+        for _ in range(2)
+    ]
+    try:
+        printed = example.run("-c", BEATS).splitlines()
+    finally:
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        assert [worker.wait(30) for worker in workers] == [0, 0]
+    assert printed == ["['completed', 'completed']", "3 True"]
+    times = [line.split()[0] for line in (example.folder / "pulse.txt").read_text().splitlines()]
+    assert len(times) >= 2
+    assert times == sorted(set(times))  # one job for each second, whatever the number of workers

@@ -159,10 +159,15 @@ def run(args: Namespace, common: Common) -> int:
     _greet(app, options, quiet=common.quiet)
     beat = None
     if args.beat:
-        from millrace.beat import EmbeddedService
+        from millrace.beat import embedded
 
-        beat = EmbeddedService(app, schedule_filename=args.schedule, scheduler_cls=args.scheduler)
-        beat.start()
+        if args.scheduler is not None:
+            app.conf.beat_scheduler = (
+                args.scheduler
+            )  # the worker must not put the entries into the store
+        beat = embedded(app, schedule_filename=args.schedule, scheduler=args.scheduler)
+        if beat is not None:  # any worker fires stored schedules
+            beat.start()
     from millrace.worker import run_worker
 
     try:

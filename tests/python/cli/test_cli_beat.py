@@ -93,3 +93,24 @@ def test_beat_ends_on_an_entry_that_makes_no_sense(project):
     result = run(PYTHON, "beat", "project:app")
     assert "beat_schedule['often']" in result.stderr
     assert result.returncode == 1
+
+
+@pytest.mark.parametrize("scheduler", [[], ["--scheduler", "project:Own"]])
+def test_a_worker_with_beat(project, scheduler):
+    """`-B` is harmless with stored schedules, and runs another scheduler."""
+    with Millrace("shop", store=project / "shop.db", durability="process") as app:
+        events = app.events("default", types=["completed"])
+        command = [*PYTHON, "worker", "project:app", "-P", "solo", "-B", *scheduler]
+        with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            try:
+                if scheduler:
+                    assert process.stdout.readline().startswith("tick")
+                    assert app.schedules.list() == []
+                else:
+                    assert next(iter(events)).queue == "default"
+                    assert [each.id for each in app.schedules.list()] == ["beat/shop/often"]
+            finally:
+                events.close()
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(30) == 0
