@@ -278,7 +278,11 @@ class Plan:
             job_id = job_id or self.new_id()
         index = self._append(sig, args, kwargs, options, place, after, job_id, int(takes))
         self._callbacks(index, options, call.errbacks)
-        return One(index, call.before)
+        end = One(index, call.before)
+        following: End | None = end
+        for step in reversed(several(options.get("chain"))):  # Celery has them from the last one
+            following = self.put(step, Call(source=following, before=following))
+        return end
 
     def _append(
         self,

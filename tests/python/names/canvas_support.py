@@ -52,6 +52,7 @@ def harnessed(app):
             "index": place.group_index,
             "chord": place.chord_id,
             "stamps": dict(place.stamps),
+            "nesting": place.nesting,
         }
 
     tasks = (add, mul, total, same, fail, note, on_error, on_error_id, whoami)

@@ -107,6 +107,13 @@ def test_options_of_a_call(t):
     failed = t.fail.apply_async(link=t.note.s(), link_error=t.on_error_id.s())
     t.harness.run_all()
     assert t.seen[1:] == [failed.id]
+    chained = t.add.apply_async((1, 1), chain=[t.note.s("last"), t.add.s(1)])
+    t.harness.run_all()
+    assert chained.get(0) == 2
+    assert t.seen[2:] == [[3, "last"]]
+    placed = t.whoami.apply_async(chord="body", replaced_task_nesting=2)
+    t.harness.run_all()
+    assert (placed.get(0)["chord"], placed.get(0)["nesting"]) == ("body", 2)
     member = t.whoami.apply_async(group_id="g", group_index=2, root_id="r", parent_id="p")
     t.harness.run_all()
     answer = member.get(0)
@@ -172,3 +179,28 @@ def test_results_of_the_application(t, app):
     assert app.GroupResult.restore(result.id) == result
     assert app.AsyncResult(result[0].id) == result[0]
     assert app.ResultSet([result[0]]).app is app
+
+
+def test_app_signature(t, app):
+    sig = app.signature("add", (1,), {"y": 2}, queue="q")
+    assert sig == t.add.s(1, y=2).set(queue="q")
+    assert sig.app is app
+    assert app.signature(dict(sig)) == sig
+    assert t.run(app.signature("add", args=(2, 2))).get(0) == 4
+
+
+def test_on_replace(t, app):
+    seen = []
+
+    class Replacing(app.Task):
+        def on_replace(self, sig):
+            seen.append(sig)
+            sig.set(queue="other")
+
+    @app.task(base=Replacing, bind=True)
+    def replaced(self):
+        raise self.replace(t.add.s(1, 1))
+
+    assert t.run(replaced.s()).get(0) == 2
+    assert seen == [t.add.s(1, 1).set(queue="other")]
+    assert t.harness.enqueued("add")[0].spec.queue == "other"
