@@ -79,6 +79,7 @@ class TaskCalls(Generic[P, R]):
 
         if self._task.app.setting("task_always_eager"):
             return self._task.apply(args, kwargs, **job_options)
+        publish.follow(job_options)
         if publish.is_canvas(job_options):
             signature = publish.signature_of(self._task, args, kwargs)
             return await signature.aapply_async(**job_options)  # type: ignore[no-any-return]

@@ -44,6 +44,7 @@ def apply_async(
         given.pop("tx", None)
         eager: AsyncResult[Any] = task.apply(args, kwargs, **given)
         return eager
+    follow(given)
     if is_canvas(given):
         made: AsyncResult[Any] = signature_of(task, args, kwargs, task.app).apply_async(**given)
         return made
@@ -59,6 +60,18 @@ def apply_async(
 def is_canvas(given: Mapping[str, Any]) -> bool:
     """Whether these options make more than one job of a call, or one that has its place among others."""
     return any(given.get(name) for name in CANVAS_OPTIONS)
+
+
+def follow(given: dict[str, Any]) -> None:
+    """What is to follow as `chain`, the last first, said as a link. `chord` is what canvases make of themselves."""
+    steps = given.pop("chain", None)
+    given.pop("chord", None)
+    if steps:
+        from millrace.canvas import chain
+
+        link = given.get("link")
+        links = list(link) if isinstance(link, list | tuple) else [] if link is None else [link]
+        given["link"] = [*links, chain(*reversed(steps))]
 
 
 def signature_of(
@@ -87,6 +100,7 @@ def send_task(
         warnings.warn(
             "task_always_eager has no effect on send_task", AlwaysEagerIgnored, stacklevel=3
         )
+    follow(given)
     if is_canvas(given):
         made: AsyncResult[Any] = signature_of(name, args, kwargs, app).apply_async(**given)
         return made

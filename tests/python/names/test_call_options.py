@@ -177,3 +177,35 @@ async def test_the_awaitable_twins_know_all_options(app, task):
     assert (await app.aio.send_task("other", queue=Queue("own"))).queue == "own"
     app.conf.task_always_eager = True
     assert (await task.aio.delay(9)).get(disable_sync_subtasks=False) == [9, 2]
+
+
+def test_options_of_canvases(app):
+    @app.task(bind=True, name="place")
+    def place(self, *_taken):
+        request = self.request
+        return [request.root_id, request.parent_id, request.replaced_task_nesting, request.group]
+
+    with Harness(app) as harness:
+        given = {"root_id": "r", "parent_id": "p", "replaced_task_nesting": 2, "group_id": "g"}
+        result = place.apply_async(**given)
+        linked = place.apply_async(link=place.s(), link_error=[place.s()])
+        chained = place.apply_async(chain=[place.s(), place.s()], chord=place.s())
+        harness.run_all()
+        assert result.get() == ["r", "p", 2, "g"]
+        assert linked.get()[0] == linked.id
+        assert chained.get() is not None
+        assert app.counts().completed == 6
+
+
+def test_app_signature(app):
+    sig = app.signature("place", (1,), {"a": 2}, queue="q")
+    assert (sig.task, sig.args, sig.kwargs, sig.app) == ("place", (1,), {"a": 2}, app)
+    result = sig.apply_async()
+    assert (result.queue, spec_of(result).data) == ("q", '{"$args":[1],"$kwargs":{"a":2}}')
+
+
+def test_enable_utc_changes_nothing_here(app, task):
+    naive = dt.datetime(2100, 1, 1)
+    app.conf.enable_utc = False
+    due = spec_of(task.apply_async(eta=naive)).due_at_ms
+    assert due == naive.replace(tzinfo=dt.timezone.utc).timestamp() * 1000

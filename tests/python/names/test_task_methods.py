@@ -311,3 +311,22 @@ def test_a_task_that_nobody_has_registered_is_of_the_current_application(app):
     assert Loose().delay(1).app is app
     with pytest.raises(AttributeError, match="nonsense"):
         _ = Loose().nonsense
+
+
+def test_on_replace(app):
+    class Watching(Task):
+        def on_replace(self, sig):
+            sig.set(headers={"from": self.name})
+
+    @app.task(bind=True, name="second")
+    def second(self):
+        return self.request.headers
+
+    @app.task(base=Watching, bind=True, name="first")
+    def first(self):
+        raise self.replace(second.s())
+
+    with Harness(app) as harness:
+        result = first.delay()
+        harness.run_all()
+        assert result.get() == {"from": "first"}
