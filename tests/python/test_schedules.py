@@ -136,3 +136,32 @@ async def test_the_awaitable_twins(app, tick):
     assert len(await calls.preview(every=60, count=4)) == 4
     await calls.remove("s")
     assert await calls.list() == []
+
+
+def test_a_crontab_or_solar_object_is_a_timing(app):
+    from zoneinfo import ZoneInfo
+
+    from millrace.schedules import BaseSchedule, crontab, schedule, solar
+
+    @app.task(name="tick")
+    def tick(): ...
+
+    app.conf.timezone = "Europe/Vienna"
+    put = app.schedules.put
+    morning = put("a", tick.s(), cron=crontab(minute=0, hour="7-8"))
+    assert (morning.cron, morning.tz) == ("0 7,8 * * *", "Europe/Vienna")
+    tokyo = put("b", tick.s(), cron=crontab(minute=0, hour=7, tz=ZoneInfo("Asia/Tokyo")))
+    assert tokyo.tz == "Asia/Tokyo"
+    assert put("c", tick.s(), solar=solar("sunset", 1, 2)).solar.event == "sunset"
+    assert app.schedules.preview(cron=crontab(minute=0, hour=7), count=1)[0].minute == 0
+    with pytest.raises(InvalidArgument, match="tz cannot be given with it"):
+        put("d", tick.s(), cron=crontab(), tz="UTC")
+    with pytest.raises(TypeError, match="cron must be a str or a crontab"):
+        put("d", tick.s(), cron=5)
+    with pytest.raises(TypeError, match="solar must be a Solar or a solar"):
+        put("d", tick.s(), solar="sunset")
+    with pytest.raises(InvalidArgument, match="the store cannot compute it"):
+        put("d", tick.s(), cron=BaseSchedule())
+    with pytest.raises(InvalidArgument, match="at least a millisecond"):
+        put("d", tick.s(), cron=schedule(0))
+    assert [each.id for each in app.schedules.list()] == ["a", "b", "c"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from millrace.app import Millrace
     from millrace.options import Seconds
     from millrace.prepared import JobLike
+    from millrace.schedules.cron import crontab
+    from millrace.schedules.sun import solar as celery_solar
 
 Overlap = Literal["allow", "skip", "queue_one"]
 CatchUp = Literal["none", "last", "all"]
@@ -101,11 +103,11 @@ class Schedules:
         id: str,  # noqa: A002 - what it is called everywhere else
         job: JobLike[Any],
         *,
-        cron: str | None = None,
+        cron: str | crontab | None = None,
         tz: str | None = None,
         every: Seconds | None = None,
         offset: Seconds | None = None,
-        solar: Solar | None = None,
+        solar: Solar | celery_solar | None = None,
         start: dt.datetime | None = None,
         end: dt.datetime | None = None,
         limit: int | None = None,
@@ -121,11 +123,12 @@ class Schedules:
         Args:
             id: Unique in the store.
             job: The job of each slot, made by `task.s(...)`; with a queue, priority and so on as it says.
-            cron: Five fields (minute hour day month weekday) or six (second first), or "@daily" and the like.
+            cron: Five fields (minute hour day month weekday) or six (second first), or "@daily" and the like; or a
+                `millrace.schedules.crontab`, which knows its time zone.
             tz: IANA name of the time zone of the cron text, such as "Europe/Berlin"; default UTC.
             every: Seconds (or a timedelta) between slots, instead of cron.
             offset: Of the interval's slots, counted from the epoch.
-            solar: A moment of the sun, instead of cron.
+            solar: A moment of the sun, instead of cron: a `Solar`, or a `millrace.schedules.solar`.
             start: No slot before.
             end: No slot after. A naive datetime is UTC.
             limit: Jobs that it makes in all.
@@ -142,7 +145,7 @@ class Schedules:
                 changed.
         """
         job = as_prepared("job", job)
-        fields = timing(cron, tz, every, offset, solar, start, end)
+        fields = timing(self._app, cron, tz, every, offset, solar, start, end)
         if limit is not None:
             fields["limit"] = options.check_int("limit", limit, least=1)
         if jitter is not None:
@@ -184,16 +187,16 @@ class Schedules:
         *,
         count: int = 10,
         after: dt.datetime | None = None,
-        cron: str | None = None,
+        cron: str | crontab | None = None,
         tz: str | None = None,
         every: Seconds | None = None,
         offset: Seconds | None = None,
-        solar: Solar | None = None,
+        solar: Solar | celery_solar | None = None,
         start: dt.datetime | None = None,
         end: dt.datetime | None = None,
     ) -> builtins.list[dt.datetime]:
         """The next slots of a timing, without a schedule; fewer than `count` if it ends. Times are UTC."""
-        fields = timing(cron, tz, every, offset, solar, start, end)
+        fields = timing(self._app, cron, tz, every, offset, solar, start, end)
         after_ms = 0 if after is None else options.to_epoch_ms("after", after)
         slots = self._app.engine.preview_timing(
             after_ms=after_ms, count=options.check_int("count", count, least=1), **fields
@@ -240,11 +243,12 @@ class Schedules:
 
 
 def timing(
-    cron: str | None,
+    app: Millrace,
+    cron: str | crontab | None,
     tz: str | None,
     every: Seconds | None,
     offset: Seconds | None,
-    solar: Solar | None,
+    solar: Solar | celery_solar | None,
     start: dt.datetime | None,
     end: dt.datetime | None,
 ) -> dict[str, Any]:
@@ -252,7 +256,13 @@ def timing(
     if [cron, every, solar].count(None) != 2:  # noqa: PLR2004
         raise InvalidArgument("give exactly one of cron, every and solar")
     fields: dict[str, Any] = {}
-    if cron is not None:
+    for name, given, plain in (("cron", cron, str), ("solar", solar, Solar)):
+        if given is None or isinstance(given, plain):
+            continue
+        fields = _computed(app, name, given)
+        if tz is not None:
+            raise InvalidArgument(f"{name} knows its time zone: tz cannot be given with it")
+    if isinstance(cron, str):
         fields["cron"] = options.check_text("cron", cron)
     if tz is not None:
         fields["time_zone"] = options.check_text("tz", tz)
@@ -260,15 +270,28 @@ def timing(
         fields["every_ms"] = options.to_ms("every", every)
     if offset is not None:
         fields["offset_ms"] = options.to_ms("offset", offset)
-    if solar is not None:
-        if not isinstance(solar, Solar):
-            raise options.wrong_type("solar", "a Solar", solar)
+    if isinstance(solar, Solar):
         fields.update(solar=solar.event, latitude=solar.latitude, longitude=solar.longitude)
     if start is not None:
         fields["start_at_ms"] = options.to_epoch_ms("start", start)
     if end is not None:
         fields["end_at_ms"] = options.to_epoch_ms("end", end)
     return fields
+
+
+def _computed(app: Millrace, name: str, given: object) -> dict[str, Any]:
+    """The fields of a schedule object."""
+    from millrace.schedules.base import BaseSchedule
+
+    if not isinstance(given, BaseSchedule):
+        accepted = {"cron": "a str or a crontab", "solar": "a Solar or a solar"}
+        raise options.wrong_type(name, accepted[name], given)
+    if given._app is None:
+        given.app = app
+    try:
+        return given.timing()
+    except (NotImplementedError, ValueError) as error:
+        raise InvalidArgument(f"{name}: {error or 'the store cannot compute it'}") from error
 
 
 def _moment(at_ms: int) -> dt.datetime | None:
