@@ -5,7 +5,7 @@
 namespace millrace::python {
 namespace {
 
-constexpr size_t kCodes = static_cast<size_t>(Code::kInternal) + 1;
+constexpr size_t kCodes = static_cast<size_t>(Code::kGroupFull) + 1;
 
 // Borrowed for the life of the process: the module is never unloaded. Index: the Code; 0 is the
 // base class.
@@ -65,6 +65,8 @@ void RegisterErrors(py::module_& module) {
       {Code::kPermissionDenied, "PermissionDenied", PyExc_PermissionError,
        "The file or directory cannot be read or written by this user."},
       {Code::kInternal, "InternalError", nullptr, "A broken invariant: please report it."},
+      {Code::kGroupFull, "GroupFull", nullptr,
+       "The group has its max_size: no more jobs may wait in it."},
   };
   g_classes[0] = NewClass("MillraceError", "Base of all errors that Millrace itself raises.",
                           py::reinterpret_borrow<py::object>(PyExc_Exception), "error");

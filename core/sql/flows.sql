@@ -92,6 +92,12 @@ WHERE depends_on = ?1;
 -- in: job; out: how many dependencies are not done, its join_kind; index: primary key, rowid
 SELECT (SELECT count(*) FROM dependencies WHERE job = ?1 AND done = 0), (SELECT join_kind FROM jobs WHERE job = ?1);
 
+-- name: count_unmet
+-- How many dependencies hold a job that has run back from running again: none if one that lets it run at once (policy 4) has
+-- failed. in: job; out: how many; index: primary key
+SELECT iif(EXISTS (SELECT 1 FROM dependencies WHERE job = ?1 AND policy = 4 AND state IN (6, 7)), 0,
+  (SELECT count(*) FROM dependencies WHERE job = ?1 AND done = 0));
+
 -- name: count_dependencies
 -- in: job; out: how many, how many of these are not done; index: primary key
 SELECT count(*), count(*) FILTER (WHERE done = 0) FROM dependencies WHERE job = ?1;

@@ -8,6 +8,10 @@ BEGIN DEFERRED;
 -- in: none; out: none
 COMMIT;
 
+-- name: select_queue_of
+-- in: job; out: queue_id; index: rowid
+SELECT queue_id FROM jobs WHERE job = ?1;
+
 -- name: select_ending
 -- How a job ended. in: job; out: state, finished_at_ms, started_at_ms, attempts, process_id, content_type, body; index: rowid
 SELECT state, finished_at_ms, started_at_ms, attempts, process_id, content_type, body FROM finished WHERE job = ?1;

@@ -53,6 +53,10 @@ INSERT INTO schedule_jobs (schedule, job) VALUES (?1, ?2) ON CONFLICT (schedule)
 -- in: schedule; out: job; index: rowid
 SELECT job FROM schedule_jobs WHERE schedule = ?1;
 
+-- name: select_jobs
+-- The jobs of schedules by number. in: schedule (exclusive), limit; out: schedule, job; index: rowid
+SELECT schedule, job FROM schedule_jobs WHERE schedule > ?1 ORDER BY schedule LIMIT ?2;
+
 -- name: delete
 -- in: schedule; changes: schedules; index: rowid
 DELETE FROM schedules WHERE schedule = ?1;

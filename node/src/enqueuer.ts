@@ -37,11 +37,6 @@ export function readAck(
   };
 }
 
-/** The core's queue had no room, which passes. A group that has its maxSize answers the same code, but that is an answer. */
-function isWriterFull(reason: unknown): boolean {
-  return hasCode(reason, "queue_full") && !(reason as Error).message.startsWith("group ");
-}
-
 /** The reverse, for acknowledgements that came otherwise. */
 export function ackFlag(state: number, existing: boolean, replaced: boolean, durability: number) {
   return 0x20 + state + 8 * ((existing ? 1 : replaced ? 2 : 0) + 3 * durability);
@@ -184,7 +179,7 @@ export class Enqueuer {
       refuse: (index, error) => {
         const batch = batches[index] as Batch;
         const reason = toMillraceError(error);
-        if (isWriterFull(reason)) {
+        if (hasCode(reason, "queue_full")) {
           again.push(batch);
           return;
         }

@@ -11,6 +11,7 @@ export type MillraceErrorCode =
   | "lease_lost"
   | "too_large"
   | "queue_full"
+  | "group_full"
   | "timeout"
   | "closed"
   | "forked_child"

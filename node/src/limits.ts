@@ -36,7 +36,7 @@ export interface LimitOptions extends LimitScope {
   duration?: number;
   /** Jobs that run at once, in all processes. */
   concurrency?: number;
-  /** Of groups: jobs that may wait in one; more are refused with code "queue_full". */
+  /** Of groups: jobs that may wait in one; more are refused with code "group_full". */
   maxSize?: number;
 }
 

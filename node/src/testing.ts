@@ -65,9 +65,9 @@ export class TestStore extends Store {
   }
 
   /**
-   * Runs jobs of the queue until none may be started at this time, those that they add and those of schedules that are
-   * due included. Answers how many
-   * attempts ended. Jobs that fail are no error here: look at them afterwards.
+   * Runs jobs of the queue until none may be started at this time, those that they add included, and those of
+   * schedules that are due. Jobs that a limit or a paused group holds back stay. Answers how many attempts ended.
+   * Jobs that fail are no error here: look at them afterwards.
    */
   async runAll(
     queueName: string,
@@ -81,51 +81,28 @@ export class TestStore extends Store {
         `testStore.runAll: processor must be a function, not ${show(processor)}`,
       );
     }
-    const queue = new Queue(queueName, { store: this });
     const worker = new Worker(queueName, processor, { ...options, store: this, autorun: false });
     let ended = 0;
-    const broken: Error[] = [];
     const onEnd = (): void => {
       ended++;
     };
     worker.on("completed", onEnd).on("failed", onEnd).on("cancelled", onEnd);
-    worker.on("error", (error) => broken.push(error));
+    const broken: Error[] = [];
+    const drained = new Promise<void>((resolve) => {
+      worker.on("drained", resolve).on("error", (error) => {
+        broken.push(error);
+        resolve();
+      });
+    });
     const running = worker.run();
     try {
-      while (broken.length === 0 && (await this.#mayRun(queue))) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      }
+      await Promise.race([drained, running]);
     } finally {
       await worker.close(); // has heard of every end
       await running;
-      await queue.close();
     }
     if (broken[0] !== undefined) throw broken[0];
     return ended;
-  }
-
-  /** Whether a job of the queue runs or may be started at this time. */
-  async #mayRun(queue: Queue): Promise<boolean> {
-    // Schedules first: what they have added by now is seen below.
-    if (await this.#mayFire(queue.name)) return true;
-    const counts = await queue.getJobCounts("waiting", "prioritized", "active", "delayed");
-    const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts;
-    if (waiting + prioritized + active > 0) return true;
-    if (delayed === 0) return false;
-    const [next] = await queue.listRange("delayed", 0, 0, true);
-    return next === undefined || next.dueAt <= this.now();
-  }
-
-  /** Whether a schedule has a slot by now whose job is not added yet. */
-  async #mayFire(queueName: string): Promise<boolean> {
-    for (let after = ""; ;) {
-      const page = await this.schedules.list({ after });
-      const due = page.some(
-        ({ next, template }) => template.queue === queueName && (next ?? Infinity) <= this.now(),
-      );
-      if (due || page.length < 1000) return due;
-      after = page.at(-1)?.id ?? "";
-    }
   }
 
   /** Throws unless a job of this name (and exactly this data, if given) is still to be done. */

@@ -81,6 +81,9 @@ class TooLarge(MillraceError, ValueError):
 class QueueFull(MillraceError):
     """The writer's queue is full and the caller asked not to wait."""
 
+class GroupFull(MillraceError):
+    """The group has its max_size: no more jobs may wait in it."""
+
 class Timeout(MillraceError, TimeoutError):
     """The caller's own time-out passed."""
 

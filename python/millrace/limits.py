@@ -118,7 +118,7 @@ class Limits:
             each_group: Limits each group of the queue that has no limit of its own.
             concurrency: Jobs that run at once, in all processes together.
             rate: Starts in a time: "100/s", or a `Rate`.
-            max_size: Of a group: jobs that may wait in it. An enqueue of more is refused with QueueFull.
+            max_size: Of a group: jobs that may wait in it. An enqueue of more is refused with GroupFull.
         """
         fields: dict[str, Any] = rate_fields(rate)
         if concurrency is not None:

@@ -16,6 +16,7 @@ Nothing is faked: retries, priorities, expiry and time limits behave as they do 
 
 from __future__ import annotations
 
+import select
 import shutil
 import tempfile
 import time
@@ -38,9 +39,7 @@ R = TypeVar("R")
 
 _STATES: Final = ("ready", "scheduled", "blocked", "active", "completed", "failed", "cancelled")
 _PAGE: Final = 1_000
-_IDLE_MS: Final = (
-    1_000  # how long to wait for a job that the counts say is there, before looking again
-)
+_IDLE_S: Final = 1.0  # how long to wait for news of the session before looking again
 
 
 class Harness:
@@ -99,15 +98,18 @@ class Harness:
         """
         options.check_int("limit", limit, least=1)
         ran = 0
+        drained: set[str] = set()
         while True:
             queues = self._queues()
-            if not self._any_due(queues):
+            # Those of which jobs were added while others were run.
+            if not self._any_due([queue for queue in queues if queue not in drained]):
                 return ran
-            more, held_back = self._run_queues(queues, limit - ran)
+            more, all_of_them = self._run_queues(queues, limit - ran)
             ran += more
-            if held_back:
-                return ran
-            assert ran < limit, f"{limit} attempts were run, and there are still jobs that are due"
+            assert all_of_them or not self._any_due(queues), (
+                f"{limit} attempts were run, and there are still jobs that are due"
+            )
+            drained.update(queues)
 
     def perform(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Enqueues one job with these arguments, runs all that is due, and answers the job's result.
@@ -122,24 +124,30 @@ class Harness:
         return result.get(timeout=0)
 
     def _run_queues(self, queues: list[str], limit: int) -> tuple[int, bool]:
-        """How many attempts were run, and whether what is left may not be started."""
-        session = self.app.engine.open_session(queues, slots=1, prefetch=0, worker_name="harness")
+        """How many attempts were run, and whether no job of the queues may be started any more."""
+        notifier = _core.Notifier()
+        session = self.app.engine.open_session(
+            queues, slots=1, prefetch=0, worker_name="harness", notifier=notifier
+        )
         runner = Runner(self.app, session)
         slot = Slot(use_signal=False)
         ran = 0
+        drained = False
         try:
-            while ran < limit and self._any_due(queues):
-                jobs = session.take(1, _IDLE_MS)
-                for job in jobs:
-                    ended = runner.run(job, slot)
-                    _await_settled(session, ended)
+            while ran < limit:
+                notifier.clear()
+                if jobs := session.take(1, 0):
+                    ended = runner.run(jobs[0], slot)
+                    drained = _await_settled(session, ended)
                     ran += ended
-                if not jobs and self._may_hold_back(queues):
-                    return ran, True
+                elif drained:
+                    break
+                elif not (drained := session.drain(0).drained):
+                    select.select([notifier], [], [], _IDLE_S)
         finally:
             session.close(0)
             slot.close()
-        return ran, False
+        return ran, drained
 
     def _any_due(self, queues: list[str]) -> bool:
         if any(self._is_due(queue) for queue in queues):
@@ -161,10 +169,6 @@ class Harness:
             queues += [each.job.queue for each in page if 0 < each.next_at_ms <= now_ms]
             after = page[-1].id
         return queues
-
-    def _may_hold_back(self, queues: list[str]) -> bool:
-        engine = self.app.engine
-        return bool(engine.list_limits()) or any(engine.list_groups(queue) for queue in queues)
 
     def _is_due(self, queue: str) -> bool:
         counts = self.app.engine.counts(queue)
@@ -227,6 +231,11 @@ def _payload(job: _core.JobInfo) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _await_settled(session: _core.Session, count: int) -> None:
+def _await_settled(session: _core.Session, count: int) -> bool:
+    """Whether no other job may be started after these."""
+    drained = False
     while count > 0:
-        count -= len(session.drain(-1).settled)
+        news = session.drain(-1)
+        count -= len(news.settled)
+        drained = news.drained
+    return drained

@@ -81,7 +81,7 @@ describe("store.limits", () => {
     await queue.addBulk(Array.from({ length: 5 }, () => ({ name: "n", data: {} })));
     let ran = 0;
     const count = async (): Promise<number> => {
-      await drain(store, () => ran++);
+      await store.runAll("q", () => ran++);
       return ran;
     };
     assert.equal(await count(), 2);
@@ -104,11 +104,11 @@ describe("store.limits", () => {
       attempts.push(job.attemptsMade);
       if (attempts.length === 1) throw new RateLimitError("429", { ms: 1000 });
     };
-    await drain(store, limited);
+    await store.runAll("q", limited);
     assert.deepEqual(attempts, [0]);
     assert.equal(await queue.getWaitingCount(), 2);
     store.advance(1000);
-    await drain(store, limited);
+    await store.runAll("q", limited);
     assert.deepEqual(attempts, [0, 0, 0]);
     await queue.add("n", {});
     await store.limits.throttle({ queue: "q" }, 5000);
@@ -182,7 +182,7 @@ describe("groups", () => {
     await queue.pauseGroup("a");
     const add = (id: string): Promise<unknown> => queue.add("n", { id }, { group: { id } });
     for (const id of ["a", "a", "a", "b", "b"]) await add(id);
-    await assert.rejects(add("a"), { code: "queue_full", message: /"a"/ });
+    await assert.rejects(add("a"), { code: "group_full", message: /"a"/ });
     const go = deferred();
     const ran: string[] = [];
     bench.worker(
@@ -228,17 +228,3 @@ describe("groups", () => {
     });
   });
 });
-
-/** Runs what may start at the store's time. runAll() would wait for what a limit holds back. */
-async function drain(
-  store: Awaited<ReturnType<typeof openTestStore>>,
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each test knows its own data
-  processor: (job: any) => unknown,
-): Promise<void> {
-  const worker = new Worker("q", processor, { store, autorun: false });
-  const drained = new Promise<void>((resolve) => worker.once("drained", () => resolve()));
-  const running = worker.run();
-  await drained;
-  await worker.close();
-  await running;
-}

@@ -56,6 +56,21 @@ describe("openTestStore", () => {
     assert.equal(await queue.getJobState(id), "cancelled");
   });
 
+  it("leaves what a limit or a pause holds back", async () => {
+    await using store = await openTestStore();
+    await using queue = new Queue("q", { store });
+    await store.limits.set({ queue: "q", max: 1, duration: HOUR });
+    await queue.addBulk(Array.from({ length: 3 }, () => ({ name: "n", data: {} })));
+    assert.equal(await store.runAll("q", () => 1), 1);
+    assert.equal(await store.runAll("q", () => 1), 0);
+    store.advance(HOUR);
+    await queue.pause();
+    assert.equal(await store.runAll("q", () => 1), 0);
+    await queue.resume();
+    assert.equal(await store.runAll("q", () => 1), 1);
+    assert.equal(await queue.getWaitingCount(), 1);
+  });
+
   it("assertEnqueued says what is there instead; close removes the folder", async () => {
     const store = await openTestStore();
     const queue = new Queue("q", { store });

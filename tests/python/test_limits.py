@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from millrace import RateLimited
-from millrace.errors import InvalidArgument, QueueFull
+from millrace.errors import GroupFull, InvalidArgument
 from millrace.limits import Rate
 from millrace.testing import Harness
 from worker_support import PATIENCE_S, running, until
@@ -204,7 +204,7 @@ def test_a_group_may_be_full(app, note):
     app.limits.set(queue="default", each_group=True, max_size=2)
     note.apply_async((1,), group="g")
     note.apply_async((2,), group="g")
-    with pytest.raises(QueueFull, match="g"):
+    with pytest.raises(GroupFull, match="g"):
         note.apply_async((3,), group="g")
     note.apply_async((4,), group="h")
     assert app.counts().ready == 3

@@ -79,6 +79,8 @@ class Changes {
                         const WriteOptions& options) = 0;
 
   // --- Change many: answer how many were changed ---
+  // Those that remove take the unfinished members of flows with them, as Remove() does, and count
+  // them.
   virtual Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) = 0;
   virtual Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) = 0;
   virtual Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) = 0;
@@ -86,8 +88,8 @@ class Changes {
   // drain.
   virtual Result<int64_t> Drain(const std::string& queue, bool scheduled,
                                 const WriteOptions& options) = 0;
-  // Removes the queue and all that is in it. kWrongState if jobs are active and !force; with force
-  // their leases are lost.
+  // Removes the queue and all that is in it, and the schedules that fill it. kWrongState if jobs
+  // are active and !force; with force their leases are lost. Answers how many jobs were removed.
   virtual Result<int64_t> Obliterate(const std::string& queue, bool force,
                                      const WriteOptions& options) = 0;
 

@@ -21,7 +21,7 @@ enum class LimitScope : uint8_t {
 // window of period_ms sees less than 2 * count starts, and the long-run rate is never exceeded.
 struct Rate {
   int64_t count = 0;      // 0: no rate limit; else 1 .. 1,000,000,000
-  int64_t period_ms = 0;  // 1 .. 366 days
+  int64_t period_ms = 0;  // 1 .. 366 days; count * period_ms at most 9 * 10^18
 };
 
 // Set at run time, for all processes at once. A limit that does not exist costs nothing.
@@ -32,7 +32,7 @@ struct Limit {
   std::string group = {};   // kGroup; empty: the default of the queue's groups
   int64_t concurrency = 0;  // jobs that run at once; 0: no bound
   Rate rate = {};
-  int64_t max_size = 0;  // kGroup: jobs that may wait in it, more are refused (kQueueFull); 0: no
+  int64_t max_size = 0;  // kGroup: jobs that may wait in it, more are refused (kGroupFull); 0: no
                          // bound
 };
 

@@ -52,6 +52,8 @@ struct Outcome {
   // and is called again when they are done: blocked meanwhile, the attempt is not counted. If
   // nothing is left to wait for it is ready at once. It waits for those of `jobs` that no other of
   // them waits for, with the policy of their JobSpec::parent if that names it, else with kFail.
+  // An attempt that has added children and is retried, released or lost with its worker waits for
+  // them too before it runs again.
   // kReplaced   the job ends as `jobs` do: it completes with the result of the one among them that
   // nobody else waits for (several: the array of their results), or fails with its error.
   enum class Kind : uint8_t {
@@ -85,7 +87,7 @@ struct Settled {
   std::vector<EnqueueAck> added = {};  // of Outcome::jobs
   // ok; kLeaseLost: somebody else owned the job, nothing was changed; kIoError, kDiskFull: not
   // written, the job stays active and the session tries again with the next commit; kNotFound,
-  // kWrongState, kInvalidArgument, kQueueFull: Outcome::jobs cannot be added as the store is, and
+  // kWrongState, kInvalidArgument, kGroupFull: Outcome::jobs cannot be added as the store is, and
   // the attempt has failed for good (error type FlowRefused).
   Status status = {};
 };
@@ -110,7 +112,10 @@ struct Signal {
 struct Notices {
   std::vector<Settled> settled = {};
   std::vector<Signal> signals = {};
-  bool drained = false;  // since the last Drain(): no job left to claim and none running here
+  // Since the last Drain(): no job of its queues may be started now and none runs here. Told once
+  // after the opening if that is so from the start, then after each step that leaves it so. Jobs
+  // that are due later, and those that a limit or a paused queue or group holds back, may be left.
+  bool drained = false;
   std::vector<std::string> rescued =
       {};                           // ids of jobs that this process took back from dead workers
   std::vector<Status> errors = {};  // the engine could not claim or write; it goes on trying

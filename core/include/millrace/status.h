@@ -32,6 +32,7 @@ enum class Code : int {
   kUnsupportedFilesystem = 16,  // the file system cannot hold a WAL (network, 9p, virtiofs, ...)
   kPermissionDenied = 17,  // a file, a sealed payload or a table that this user or call may not use
   kInternal = 18,          // a broken invariant: please report it
+  kGroupFull = 19,         // the group has its max_size: no more jobs may wait in it
 };
 
 // The stable lower_snake_case name of a code, such as "lease_lost". Static storage.

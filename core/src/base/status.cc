@@ -18,6 +18,8 @@ const char* CodeName(Code code) {
       return "too_large";
     case Code::kQueueFull:
       return "queue_full";
+    case Code::kGroupFull:
+      return "group_full";
     case Code::kTimeout:
       return "timeout";
     case Code::kClosed:

@@ -5,6 +5,7 @@
 #include "jobs/publish.h"
 #include "jobs/update.h"
 #include "jobs/validate.h"
+#include "schedule/change.h"
 
 namespace millrace::engine {
 
@@ -78,22 +79,33 @@ Result<int64_t> EngineImpl::RemoveMany(const BulkQuery& query, const WriteOption
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
   return ChangeMany(query.limit, options,
                     [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-                      return jobs::RemoveSlice(ledger, query, most, cursor, result);
+                      flows::BulkMembers members;
+                      return jobs::RemoveSlice(ledger, query, most, cursor, result, &members);
                     });
 }
 
 Result<int64_t> EngineImpl::Drain(const std::string& queue, bool scheduled,
                                   const WriteOptions& options) {
   return ChangeMany(0, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-    return jobs::DrainSlice(ledger, queue, scheduled, most, cursor, result);
+    flows::BulkMembers members;
+    return jobs::DrainSlice(ledger, queue, scheduled, most, cursor, result, &members);
   });
 }
 
 Result<int64_t> EngineImpl::Obliterate(const std::string& queue, bool force,
                                        const WriteOptions& options) {
-  return ChangeMany(0, options, [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-    return jobs::ObliterateSlice(ledger, queue, force, most, cursor, result);
-  });
+  const auto slice = [&](jobs::Ledger& ledger, int64_t most, jobs::BulkCursor* cursor,
+                         jobs::SliceResult* result) -> Status {
+    flows::BulkMembers members;
+    if (!cursor->started || cursor->schedules_done) {
+      RETURN_IF_ERROR(jobs::ObliterateSlice(ledger, queue, force, most, cursor, result, &members));
+    }
+    if (cursor->schedules_done) return Status::Ok();
+    // Before the jobs are gone: what fills the queue must not fill it again.
+    result->more = true;
+    return schedule::RemoveOfQueue(ledger, queue, &cursor->schedule, &cursor->schedules_done);
+  };
+  return ChangeMany(0, options, slice);
 }
 
 Status EngineImpl::Pause(const std::string& queue, const WriteOptions& options) {

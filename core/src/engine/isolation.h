@@ -15,7 +15,7 @@ class Isolation {
   static constexpr int64_t kAll = INT64_MAX;
   enum class Stage : uint8_t {
     kWhole,     // as ever
-    kAlone,     // without Conclude: what that cleans or resolves may be what is damaged
+    kAlone,     // Conclude comes later and apart: what it cleans or resolves may be the damage
     kTakeAway,  // the piece's lease is taken away, with a record in quarantine
     kGiveUp,    // even that fails: the piece is dropped
   };

@@ -3,6 +3,7 @@
 #define MILLRACE_ENGINE_OPERATION_H_
 
 #include <utility>
+#include <vector>
 
 #include "base/macros.h"
 #include "engine/isolation.h"
@@ -16,6 +17,12 @@ namespace millrace::engine {
 // the retention rules goes. (A function of the domains; LedgerOp calls it itself.)
 Status Conclude(jobs::Ledger& ledger);
 
+// The same in transactions of their own, where one of all failed because of damage: what `notes`
+// mean to each of those that wait is one. A job that is damaged itself stays where it is, with a
+// record in quarantine. (Nothing is cleaned: the next end does.)
+void ConcludeApart(store::Writer& writer, jobs::Ledger& ledger,
+                   const std::vector<jobs::Ledger::FlowNote>& notes);
+
 // Applies `apply(ledger)`; what it writes into its captures must be set from the start by each
 // call.
 template <typename F>
@@ -24,11 +31,14 @@ class LedgerOp : public store::WriteOp {
   LedgerOp(jobs::Ledger& ledger, F apply) : ledger_(ledger), apply_(std::move(apply)) {}
   Status Apply(store::Connection&) override {
     RETURN_IF_ERROR(apply_(ledger_));
-    return concludes ? Conclude(ledger_) : Status::Ok();
+    if (concludes) return Conclude(ledger_);
+    left = ledger_.TakeFlowNotes();
+    return Status::Ok();
   }
   void Done(const Status&) override {}
 
   bool concludes = true;
+  std::vector<jobs::Ledger::FlowNote> left;  // what it has not concluded
 
  private:
   jobs::Ledger& ledger_;
@@ -63,6 +73,7 @@ Status RunIsolated(store::Writer& writer, jobs::Ledger& ledger, int64_t limit, S
     op.concludes = isolation.stage() == Isolation::Stage::kWhole;
     op.durability = Durability::kProcess;
     Status status = writer.Run(&op, true);
+    if (status.ok()) ConcludeApart(writer, ledger, op.left);
     if (status.ok() || !jobs::IsDamage(status)) return status;
     isolation.Failed(most);
     failed = std::move(status);

@@ -188,6 +188,7 @@ int64_t Pump::LookForJobs(store::Connection& connection, const Snapshot& members
     if (*claimable) return kNow;
     if (*earliest > wall_ms) due = std::min(due, clock_.MonotonicMs() + (*earliest - wall_ms));
   }
+  for (const auto& session : members.sessions) session->FindNothing();
   return due;
 }
 

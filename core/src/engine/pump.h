@@ -29,6 +29,8 @@ class PumpSession {
   virtual void Queues(std::vector<int64_t>* queue_ids) = 0;
   // There may be something to claim.
   virtual void Feed() = 0;
+  // Of those that had hunger: there is nothing to claim now.
+  virtual void FindNothing() = 0;
   // Does what is due by the monotonic clock and answers when it wants to be called next (INT64_MAX:
   // never).
   virtual int64_t Tick(int64_t monotonic_ms) = 0;

@@ -253,6 +253,9 @@ Status SessionCore::Close(int64_t timeout_ms) {
     jobs_changed_.wait(lock, [&] { return !step_under_way_ && (written() || retry_at_ms_ != 0); });
     (void)status;
   }
+  lock.unlock();
+  ConcludeLeft();
+  lock.lock();
   closed_ = true;
   const bool announce = !std::exchange(notices_announced_, true);
   notices_changed_.notify_all();
@@ -326,11 +329,13 @@ void SessionCore::NoteRescued(const std::vector<std::string>& ids) {
 
 int32_t SessionCore::Hunger(std::vector<int64_t>* queue_ids) {
   const Lock lock(mutex_);
+  looked_for_ = false;
   const int32_t want = Want();
   if (want <= 0 || step_under_way_) return 0;
   // Feed() refuses until then: who said "hungry" would be fed in vain, again and again.
   if (context_.clock->MonotonicMs() < retry_at_ms_) return 0;
   Queues(queue_ids);
+  looked_for_ = true;
   return want;
 }
 
@@ -357,7 +362,17 @@ void SessionCore::Feed() {
   }
 }
 
+// That its queues are drained a session hears from its steps. One that has found nothing from its
+// opening makes none: an empty claim is a read.
+void SessionCore::FindNothing() {
+  Lock lock(mutex_);
+  if (!looked_for_ || !std::exchange(new_, false) || closed_) return;
+  notices_.drained = true;
+  Notify(std::move(lock), false, true);
+}
+
 int64_t SessionCore::Tick(int64_t monotonic_ms) {
+  ConcludeLeft();
   Lock lock(mutex_);
   int64_t next = kNever;
   bool news = false;

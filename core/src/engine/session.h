@@ -68,6 +68,7 @@ class SessionCore : public PumpSession,
   int32_t Hunger(std::vector<int64_t>* queue_ids) override;
   void Queues(std::vector<int64_t>* queue_ids) override;
   void Feed() override;
+  void FindNothing() override;
   int64_t Tick(int64_t monotonic_ms) override;
   bool HoldsLeases() override;
   void Hear(const std::vector<jobs::LeaseNews>& leases) override;
@@ -88,6 +89,7 @@ class SessionCore : public PumpSession,
   Status Kick(Lock lock);
   bool StartStep();  // with mutex_ held: true if the caller must submit it
   void GiveBackWaiting();
+  void ConcludeLeft();
   void Notify(Lock lock, bool jobs, bool notices);
   void Tell(const Running& running, Signal::Kind kind, std::string reason);
   // Take() before the payloads are opened.
@@ -132,10 +134,13 @@ class SessionCore : public PumpSession,
   bool notices_announced_ = false;
   bool step_under_way_ = false;
   bool hungry_ = true;        // the last claim found less than it wanted
+  bool looked_for_ = false;   // the pump looks for jobs for it now
+  bool new_ = true;           // no step was made, and the pump has not yet looked in vain
   int64_t next_tick_ms_ = 0;  // when the pump will call Tick() again, as far as it knows
   int64_t retry_at_ms_ = 0;   // monotonic; after a failed step
   int64_t settled_since_ = 0;
   PrefetchGauge gauge_;
+  std::vector<jobs::Ledger::FlowNote> left_;  // of damaged steps: to be concluded apart
 
   // Of the step under way; touched by its leading thread only, between StartStep() and
   // FinishStep().
@@ -149,6 +154,7 @@ class SessionCore : public PumpSession,
   size_t step_count_ = 0;  // notes that this step writes: all but after damage
   Isolation isolation_;    // changes between steps
   Status step_failed_;     // what the last step failed with, if isolation_ is active
+  std::vector<jobs::Ledger::FlowNote> step_left_;  // what it has not concluded
   size_t next_queue_ = 0;
   std::vector<int64_t> heard_tokens_;  // of the pump's thread
 };

@@ -38,6 +38,7 @@ bool SessionCore::StartStep() {
   const bool to_write = !notes_.empty() || !step_notes_.empty() || slots_to_write_ != 0;
   if (step_under_way_ || !(to_write || (want > 0 && !hungry_))) return false;
   step_under_way_ = true;
+  new_ = false;
   step_want_ = want;
   step_committed_ = false;
   step_slots_ = slots_to_write_;
@@ -79,14 +80,18 @@ Status SessionCore::Kick(Lock lock) {
 Status SessionCore::Apply(store::Connection&) {
   step_settled_.clear();
   step_claimed_.clear();
+  step_left_.clear();
   step_more_ = false;
   const bool take_away = isolation_.stage() == Isolation::Stage::kTakeAway;
   for (size_t i = 0; i < step_count_; ++i) {
     RETURN_IF_ERROR(take_away ? TakeAway(step_notes_[i]) : ApplyNote(step_notes_[i]));
   }
+  if (isolation_.stage() != Isolation::Stage::kWhole) {
+    step_left_ = context_.ledger->TakeFlowNotes();
+    return Status::Ok();
+  }
   // Before the claim: what these have set free may be run by the slots that they leave.
   RETURN_IF_ERROR(flows::Resolve(*context_.ledger));
-  if (isolation_.stage() != Isolation::Stage::kWhole) return Status::Ok();
   if (step_slots_ != 0) {
     RETURN_IF_ERROR(jobs::UpdateSessionSlots(*context_.ledger, context_.session_id, step_slots_));
   }
@@ -154,6 +159,10 @@ Status SessionCore::ClaimForQueues(int32_t want) {
 void SessionCore::Committed() {
   Lock lock(mutex_);
   step_committed_ = true;
+  const bool left = !step_left_.empty();
+  left_.insert(left_.end(), std::make_move_iterator(step_left_.begin()),
+               std::make_move_iterator(step_left_.end()));
+  step_left_.clear();
   if (slots_to_write_ == step_slots_) slots_to_write_ = 0;
   next_queue_ = (next_queue_ + 1) % context_.queues.size();
   hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_ && !step_more_;
@@ -165,7 +174,15 @@ void SessionCore::Committed() {
   const bool nudge = !waiting_.empty() && next_tick_ms_ > waiting_since_ms_ + kWaitingMaxMs;
   if (nudge) next_tick_ms_ = 0;
   Notify(std::move(lock), came, false);
-  if (nudge) context_.pump->Nudge();  // it minds how long they wait
+  if (nudge || left) context_.pump->Nudge();  // it minds how long they wait
+}
+
+// On a thread that may wait for the writer: the pump's, or the one that closes the session.
+void SessionCore::ConcludeLeft() {
+  Lock lock(mutex_);
+  const std::vector<jobs::Ledger::FlowNote> left = std::exchange(left_, {});
+  lock.unlock();
+  if (!left.empty()) ConcludeApart(*context_.writer, *context_.ledger, left);
 }
 
 void SessionCore::Done(const Status& status) {

@@ -1,8 +1,11 @@
 #include "flows/blocked.h"
 
+#include <algorithm>
+
 #include "base/macros.h"
 #include "flows/join.h"
 #include "jobs/finish.h"
+#include "jobs/locate.h"
 #include "jobs/payloads.h"
 #include "jobs/retention.h"
 #include "sql_statements.h"
@@ -50,6 +53,12 @@ Status LoadBlocked(jobs::Ledger& ledger, int64_t row, Blocked* blocked, bool* fo
                   .created_at_ms = q.Int(5),
                   .salt = static_cast<uint64_t>(q.Int(6)),
                   .custom_id = std::string(q.IsNull(7) ? std::string_view() : q.Text(7))};
+  if (blocked->place.has(jobs::kHasRun)) {  // an attempt may have been put off
+    jobs::RunRecord run;
+    RETURN_IF_ERROR(jobs::LoadRun(ledger.connection(), row, &run));
+    const int64_t later_ms = std::max(due_at_ms, run.due_at_ms);
+    blocked->place.due_at_ms = later_ms > ledger.now_ms() ? later_ms : 0;
+  }
   blocked->join = static_cast<JoinKind>(q.Int(9));
   blocked->keep_completed = ReadKeep(q, 10);
   blocked->keep_failed = ReadKeep(q, 12);

@@ -77,15 +77,22 @@ Status Enqueue::CheckOnce(size_t index) {
   return Status::Ok();
 }
 
-// Whether groups have room for those of the jobs that do not wait.
+// Whether groups have room for those of the jobs that do not wait for others: those that do come in
+// by themselves, as retried ones do, and are not refused.
 Status Enqueue::CheckRoom() {
   std::map<std::pair<std::string_view, std::string_view>, int64_t> counts;
   for (const JobSpec& spec : specs_) {
     if (spec.group.empty() || !spec.after.empty()) continue;
     ASSIGN_OR_RETURN(const int64_t queue_id, ledger_.FindQueueId(spec.queue));
     if (queue_id == 0) continue;
-    RETURN_IF_ERROR(ledger_.groups().CheckRoom(queue_id, spec.queue, spec.group,
-                                               counts[{spec.queue, spec.group}]++));
+    int64_t& coming = counts[{spec.queue, spec.group}];
+    const Status room = ledger_.groups().CheckRoom(queue_id, spec.queue, spec.group, coming);
+    if (room.code() == Code::kGroupFull) {
+      ASSIGN_OR_RETURN(const bool adds, jobs::Adds(ledger_, queue_id, spec));
+      if (!adds) continue;
+    }
+    RETURN_IF_ERROR(room);
+    if (jobs::DueAt(spec, ledger_.now_ms()) == 0) ++coming;
   }
   return Status::Ok();
 }
@@ -193,7 +200,7 @@ Status Enqueue::Follow(const jobs::DedupVerdict& verdict, Waits* waits) {
 Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
   const JobSpec& spec = specs_[index];
   Added& added = added_[index];
-  jobs::NewJob job;
+  jobs::NewJob job{.has_room = true};
   RETURN_IF_ERROR(jobs::AddBody(ledger_, spec, &job, ack));
   added = {.row = job.key.row, .existing = !job.added};
   if (!job.added) return Status::Ok();

@@ -1,6 +1,7 @@
 #include "flows/members.h"
 
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/macros.h"
@@ -76,6 +77,18 @@ Status CancelEach(jobs::Ledger& ledger, const std::vector<int64_t>& rows,
   });
 }
 
+// *count grows by those that are gone; running ones are asked to stop.
+Status RemoveEach(jobs::Ledger& ledger, const std::vector<int64_t>& rows, int64_t* count) {
+  return ForEach(ledger, rows, [&](const Location& member) {
+    if (member.state != JobState::kActive) {
+      ++*count;
+      return jobs::RemoveLogged(ledger, member);
+    }
+    CancelResult result{};
+    return jobs::CancelAt(ledger, member, "the job that it was made for was removed", &result);
+  });
+}
+
 }  // namespace
 
 Status CancelMembers(jobs::Ledger& ledger, int64_t row, const std::string& reason) {
@@ -103,11 +116,20 @@ Status RemoveJob(jobs::Ledger& ledger, const JobRef& job) {
     RETURN_IF_ERROR(FindMembers(ledger, at.key.row, at.state < JobState::kCompleted, &members));
   }
   RETURN_IF_ERROR(jobs::RemoveLogged(ledger, at));
-  return ForEach(ledger, members, [&](const Location& member) {
-    if (member.state != JobState::kActive) return jobs::RemoveLogged(ledger, member);
-    CancelResult result{};
-    return jobs::CancelAt(ledger, member, "the job that it was made for was removed", &result);
-  });
+  int64_t count = 0;
+  return RemoveEach(ledger, members, &count);
+}
+
+Status BulkMembers::Note(jobs::Ledger& ledger, int64_t row, JobState state) {
+  std::vector<int64_t> members;
+  RETURN_IF_ERROR(FindMembers(ledger, row, state < JobState::kCompleted, &members));
+  rows_.insert(rows_.end(), members.begin(), members.end());
+  return Status::Ok();
+}
+
+Status BulkMembers::Remove(jobs::Ledger& ledger, int64_t* count) {
+  *count = 0;
+  return RemoveEach(ledger, std::exchange(rows_, {}), count);
 }
 
 }  // namespace millrace::flows

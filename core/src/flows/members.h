@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "jobs/bulk.h"
 #include "jobs/ledger.h"
 #include "millrace/engine.h"
 #include "millrace/status.h"
@@ -19,6 +21,16 @@ Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& rea
                  CancelResult* result);
 // jobs::RemoveJob, and of the job's members. Running ones are asked to stop.
 Status RemoveJob(jobs::Ledger& ledger, const JobRef& job);
+
+// The same for many jobs in one transaction.
+class BulkMembers : public jobs::Companions {
+ public:
+  Status Note(jobs::Ledger& ledger, int64_t row, JobState state) override;
+  Status Remove(jobs::Ledger& ledger, int64_t* count) override;
+
+ private:
+  std::vector<int64_t> rows_;
+};
 
 // The members alone.
 Status CancelMembers(jobs::Ledger& ledger, int64_t row, const std::string& reason);

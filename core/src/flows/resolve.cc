@@ -43,16 +43,17 @@ class Resolver {
  public:
   explicit Resolver(jobs::Ledger& ledger) : ledger_(ledger) {}
 
-  Status Run() {
-    while (ledger_.has_flow_notes()) {
-      for (const Note& note : ledger_.TakeFlowNotes()) RETURN_IF_ERROR(Handle(note));
+  // The notes of the ledger; `only`: the first ones have a meaning to this job alone.
+  Status Run(int64_t only = 0) {
+    for (; ledger_.has_flow_notes(); only = 0) {
+      for (const Note& note : ledger_.TakeFlowNotes()) RETURN_IF_ERROR(Handle(note, only));
       RETURN_IF_ERROR(ReleaseCounted());
     }
     return Status::Ok();
   }
 
  private:
-  Status Handle(const Note& note) {
+  Status Handle(const Note& note, int64_t only) {
     switch (note.kind) {
       case Note::Kind::kCountDown:
         CountDown(note.row);
@@ -71,6 +72,7 @@ class Resolver {
     RETURN_IF_ERROR(LoadDependents(note.row, &dependents));
     error_.reset();
     for (const Dependent& dependent : dependents) {
+      if (only != 0 && dependent.row != only) continue;
       if (gone && dependent.done) continue;  // it has its copy of how that ended
       const Effect effect =
           gone ? EffectOfRemoval(dependent.policy) : EffectOf(dependent.policy, note.state);
@@ -259,6 +261,23 @@ class Resolver {
 Status Resolve(jobs::Ledger& ledger) {
   if (!ledger.has_flow_notes()) return Status::Ok();
   return Resolver(ledger).Run();
+}
+
+Result<std::vector<int64_t>> Dependents(store::Connection& connection, int64_t row) {
+  std::vector<int64_t> rows;
+  Query q(connection, sql::flows::kSelectDependents);
+  q.Bind(row);
+  for (;;) {
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    if (!found) return rows;
+    if (rows.empty() || rows.back() != q.Int(0)) rows.push_back(q.Int(0));
+  }
+}
+
+Status ResolveFor(jobs::Ledger& ledger, const Note& note, int64_t dependent) {
+  ledger.NoteFlow(note);
+  return Resolver(ledger).Run(dependent);
 }
 
 }  // namespace millrace::flows

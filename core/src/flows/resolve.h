@@ -2,8 +2,12 @@
 #ifndef MILLRACE_FLOWS_RESOLVE_H_
 #define MILLRACE_FLOWS_RESOLVE_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "jobs/ledger.h"
 #include "millrace/status.h"
+#include "store/connection.h"
 
 namespace millrace::flows {
 
@@ -11,6 +15,11 @@ namespace millrace::flows {
 // jobs that waited become ready, complete, fail, are cancelled or removed, by the policies of their
 // dependencies, and so on to those that wait for them. No recursion. Costs nothing without notes.
 Status Resolve(jobs::Ledger& ledger);
+
+// Where one of those that wait is damaged, it must not hold up the others: the jobs that wait for
+// one, and what a note means to one of them alone, with all that follows from that.
+Result<std::vector<int64_t>> Dependents(store::Connection& connection, int64_t row);
+Status ResolveFor(jobs::Ledger& ledger, const jobs::Ledger::FlowNote& note, int64_t dependent);
 
 }  // namespace millrace::flows
 

@@ -35,7 +35,7 @@ Outcome Ending(Kind kind, std::string body) {
 // Whether this is an answer about the jobs, and not about the disk.
 bool IsRefusal(const Status& status) {
   return status.code() == Code::kInvalidArgument || status.code() == Code::kNotFound ||
-         status.code() == Code::kWrongState || status.code() == Code::kQueueFull;
+         status.code() == Code::kWrongState || status.code() == Code::kGroupFull;
 }
 
 Status Refuse(jobs::Ledger& ledger, const Lease& lease, const Status& why, Settled* settled) {

@@ -65,7 +65,7 @@ Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkC
 }
 
 Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
-                   SliceResult* result) {
+                   SliceResult* result, Companions* companions) {
   *result = {};
   RETURN_IF_ERROR(CheckBulkQuery(query));
   RETURN_IF_ERROR(CheckSliceLimit(limit));
@@ -78,11 +78,11 @@ Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCu
   if (queue_id == 0) return Status::Ok();
   RETURN_IF_ERROR(StartCursor(ledger, queue_id, query.state, false, cursor));
   return RemoveFiltered(ledger, queue_id, query.state, {query.name, query.before_at_ms}, limit,
-                        cursor, result);
+                        companions, cursor, result);
 }
 
 Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit,
-                  BulkCursor* cursor, SliceResult* result) {
+                  BulkCursor* cursor, SliceResult* result, Companions* companions) {
   static constexpr std::array kWaiting{JobState::kReady, JobState::kScheduled};
   *result = {};
   RETURN_IF_ERROR(CheckName(queue, "queue"));
@@ -90,8 +90,8 @@ Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int6
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(queue));
   if (queue_id == 0) return Status::Ok();
   RETURN_IF_ERROR(StartCursor(ledger, queue_id, JobState::kReady, false, cursor));
-  return RemoveStates(ledger, queue_id, std::span(kWaiting).first(scheduled ? 2 : 1), limit, cursor,
-                      result);
+  return RemoveStates(ledger, queue_id, std::span(kWaiting).first(scheduled ? 2 : 1), limit,
+                      companions, cursor, result);
 }
 
 }  // namespace millrace::jobs

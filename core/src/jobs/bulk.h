@@ -28,9 +28,23 @@ struct BulkCursor {
   int64_t part = 0;
   int64_t lane = 0;
   std::string group = {};
+  // Obliterating: how far the store's schedules were looked through, by number.
+  int64_t schedule = 0;
+  bool schedules_done = false;
   bool at_begin = true;  // of the part; else behind the job of the two numbers:
   int64_t major = 0;
   int64_t minor = 0;
+};
+
+// What goes with jobs that a slice removes: the members of their flows (flows/members.h). One for
+// each transaction.
+class Companions {
+ public:
+  virtual ~Companions() = default;
+  // Before a job that waits or has waited for others is removed.
+  virtual Status Note(Ledger& ledger, int64_t row, JobState state) = 0;
+  // At the end of the slice: those that are still there go. *count is how many did.
+  virtual Status Remove(Ledger& ledger, int64_t* count) = 0;
 };
 
 // What one slice did.
@@ -51,17 +65,18 @@ Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkC
 Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result);
 // The query's state: all but active. Logs one kCleaned event a slice, with the count
-// and in `prev` the state.
+// and in `prev` the state. What the companions remove (null: nothing) is counted in `changed`
+// beyond the limit.
 Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
-                   SliceResult* result);
+                   SliceResult* result, Companions* companions = nullptr);
 // Ready jobs, and scheduled ones if asked.
 Status DrainSlice(Ledger& ledger, const std::string& queue, bool scheduled, int64_t limit,
-                  BulkCursor* cursor, SliceResult* result);
+                  BulkCursor* cursor, SliceResult* result, Companions* companions = nullptr);
 // Everything in the queue. kWrongState with active jobs, unless forced: then their holders lose
 // them. The queue is paused meanwhile; at the end it is as if it had never been (if nobody added to
 // it in the meantime).
 Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit,
-                       BulkCursor* cursor, SliceResult* result);
+                       BulkCursor* cursor, SliceResult* result, Companions* companions = nullptr);
 
 // Checks a query for the slices above: kInvalidArgument.
 Status CheckBulkQuery(const BulkQuery& query);

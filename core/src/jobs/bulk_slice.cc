@@ -162,20 +162,31 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
 }
 
 Status RemoveFiltered(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
-                      int64_t limit, BulkCursor* cursor, SliceResult* result) {
-  const auto remove = [&](const Scanned& job, bool*) { return RemoveScanned(ledger, state, job); };
+                      int64_t limit, Companions* companions, BulkCursor* cursor,
+                      SliceResult* result) {
+  const auto remove = [&](const Scanned& job, bool*) -> Status {
+    if (companions && job.place.has(kDependent)) {
+      RETURN_IF_ERROR(companions->Note(ledger, job.place.row, state));
+    }
+    return RemoveScanned(ledger, state, job);
+  };
   RETURN_IF_ERROR(ChangeSlice(ledger, queue_id, state, filter, limit, remove, cursor, result));
   if (result->changed == 0) return Status::Ok();
   ledger.Log(
       queue_id,
       {.type = EventType::kCleaned, .state = state, .prev = state, .count = result->changed});
+  if (!companions) return Status::Ok();
+  int64_t more = 0;
+  RETURN_IF_ERROR(companions->Remove(ledger, &more));
+  result->changed += more;
   return Status::Ok();
 }
 
 Status RemoveStates(Ledger& ledger, int64_t queue_id, std::span<const JobState> states,
-                    int64_t limit, BulkCursor* cursor, SliceResult* result) {
+                    int64_t limit, Companions* companions, BulkCursor* cursor,
+                    SliceResult* result) {
   const JobState state = states[static_cast<size_t>(cursor->phase)];
-  RETURN_IF_ERROR(RemoveFiltered(ledger, queue_id, state, {}, limit, cursor, result));
+  RETURN_IF_ERROR(RemoveFiltered(ledger, queue_id, state, {}, limit, companions, cursor, result));
   if (result->more) return Status::Ok();
   cursor->at_begin = true;
   cursor->part = cursor->lane = 0;

@@ -52,11 +52,12 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
                    int64_t limit, const ChangeJob& change, BulkCursor* cursor, SliceResult* result);
 // The same, removing them, damaged or not.
 Status RemoveFiltered(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
-                      int64_t limit, BulkCursor* cursor, SliceResult* result);
+                      int64_t limit, Companions* companions, BulkCursor* cursor,
+                      SliceResult* result);
 // Removes all jobs of the states in turn, one slice a call; `more` stays true until the last is
 // done.
 Status RemoveStates(Ledger& ledger, int64_t queue_id, std::span<const JobState> states,
-                    int64_t limit, BulkCursor* cursor, SliceResult* result);
+                    int64_t limit, Companions* companions, BulkCursor* cursor, SliceResult* result);
 
 Status CheckSliceLimit(int64_t limit);
 

@@ -20,14 +20,6 @@ Status AckExisting(Ledger& ledger, const Location& found, const JobSpec& spec, E
   return Status::Ok();
 }
 
-// When a job is due; 0 if it may start now.
-int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
-  const int64_t due_at_ms = spec.due_at_ms != 0  ? spec.due_at_ms
-                            : spec.delay_ms != 0 ? now_ms + spec.delay_ms
-                                                 : 0;
-  return due_at_ms > now_ms ? due_at_ms : 0;
-}
-
 // What a deduplication key that has a holder says of the job, before anything of it is written.
 Status JudgeNew(Ledger& ledger, int64_t queue_id, const JobSpec& spec, NewJob* job,
                 EnqueueAck* ack) {
@@ -62,6 +54,26 @@ Status SettleKey(Ledger& ledger, int64_t queue_id, const JobSpec& spec, const Ne
 
 }  // namespace
 
+int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
+  const int64_t due_at_ms = spec.due_at_ms != 0  ? spec.due_at_ms
+                            : spec.delay_ms != 0 ? now_ms + spec.delay_ms
+                                                 : 0;
+  return due_at_ms > now_ms ? due_at_ms : 0;
+}
+
+Result<bool> Adds(Ledger& ledger, int64_t queue_id, const JobSpec& spec) {
+  if (!spec.id.empty()) {
+    Location found;
+    bool exists = false;
+    RETURN_IF_ERROR(Locate(ledger.connection(), spec.id, queue_id, &found, &exists));
+    if (exists) return false;
+  }
+  if (spec.dedup.key.empty()) return true;
+  DedupVerdict verdict;
+  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &verdict));
+  return verdict.kind != DedupVerdict::Kind::kDrop;
+}
+
 Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack) {
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(spec.queue));
   job->added = true;
@@ -79,7 +91,7 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
                                   .custom_id = spec.id};
   if (!spec.dedup.key.empty()) RETURN_IF_ERROR(JudgeNew(ledger, queue_id, spec, job, ack));
   if (!job->added) return Status::Ok();
-  if (!spec.group.empty()) {
+  if (!spec.group.empty() && !job->has_room) {
     RETURN_IF_ERROR(ledger.groups().CheckRoom(queue_id, spec.queue, spec.group));
   }
   const int64_t due_at_ms = DueAt(spec, ledger.now_ms());

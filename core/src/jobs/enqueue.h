@@ -20,11 +20,16 @@ Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack);
 
 // A job on its way in.
 struct NewJob {
+  bool has_room = false;                   // its group was looked at already, it is not refused
   bool added = false;                      // false: another one counts, and the ack says which
   JobKey key;                              // if it was not added, of the one that counts
   Place place;                             // with its due time
   std::optional<DedupVerdict> dedup = {};  // of a key that is not simply its own
 };
+// When a job is due; 0 if it may start now.
+int64_t DueAt(const JobSpec& spec, int64_t now_ms);
+// Whether a job would be added as the store is: false if another one counts. Only reads.
+Result<bool> Adds(Ledger& ledger, int64_t queue_id, const JobSpec& spec);
 // The first half of it: everything but a place, and the ack but for its state. The caller puts the
 // job somewhere and calls LogAdded.
 Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack);

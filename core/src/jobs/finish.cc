@@ -158,10 +158,45 @@ Status KeepAttemptError(Ledger& ledger, const Lease& lease, std::string_view err
   return q.Run();
 }
 
+// How many of the children that it has added still hold a job that goes back to the queue.
+Status CountUnmet(Ledger& ledger, const Place& place, int64_t* unmet) {
+  *unmet = 0;
+  if (!place.has(kDependent)) return Status::Ok();
+  Query q(ledger.connection(), sql::flows::kCountUnmet);
+  q.Bind(place.row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  *unmet = q.Int(0);
+  return Status::Ok();
+}
+
+// Back to the queue once the children that it has added are done (and its time has come).
+Status PutBackBlocked(Ledger& ledger, const Lease& lease, const Place& place, int64_t unmet,
+                      std::string_view error) {
+  RETURN_IF_ERROR(PutBlocked(ledger, place, unmet, JobState::kActive, Cause::kWait));
+  // One that has failed already may end it.
+  ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kReconsider, .row = place.row});
+  ledger.Log(place.queue_id, {.type = EventType::kBlocked,
+                              .state = JobState::kBlocked,
+                              .prev = JobState::kActive,
+                              .job = &lease.key,
+                              .attempt = lease.attempts_made + 1,
+                              .count = unmet,
+                              .data = error});
+  return Status::Ok();
+}
+
 // Back to the queue, now or later.
 Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms, Cause now,
                Cause later, std::string_view error, Settled* settled) {
   place.due_at_ms = delay_ms > 0 ? ledger.now_ms() + delay_ms : 0;
+  const std::string_view logged = error.size() <= kLoggedErrorMaxBytes ? error : kErrorTooLong;
+  int64_t unmet = 0;
+  RETURN_IF_ERROR(CountUnmet(ledger, place, &unmet));
+  if (unmet > 0) {
+    settled->state = JobState::kBlocked;
+    return PutBackBlocked(ledger, lease, place, unmet, logged);
+  }
   if (delay_ms > 0) {
     RETURN_IF_ERROR(PutScheduled(ledger, place, JobState::kActive, later));
   } else {
@@ -169,14 +204,13 @@ Status PutBack(Ledger& ledger, const Lease& lease, Place place, int64_t delay_ms
   }
   settled->state = delay_ms > 0 ? JobState::kScheduled : JobState::kReady;
   settled->due_at_ms = place.due_at_ms;
-  ledger.Log(place.queue_id,
-             {.type = delay_ms > 0 ? EventType::kScheduled : EventType::kReady,
-              .state = settled->state,
-              .prev = JobState::kActive,
-              .job = &lease.key,
-              .attempt = lease.attempts_made + 1,
-              .due_at_ms = place.due_at_ms,
-              .data = error.size() <= kLoggedErrorMaxBytes ? error : kErrorTooLong});
+  ledger.Log(place.queue_id, {.type = delay_ms > 0 ? EventType::kScheduled : EventType::kReady,
+                              .state = settled->state,
+                              .prev = JobState::kActive,
+                              .job = &lease.key,
+                              .attempt = lease.attempts_made + 1,
+                              .due_at_ms = place.due_at_ms,
+                              .data = logged});
   return Status::Ok();
 }
 
@@ -285,7 +319,11 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   const std::string error = CoreError("WorkerLost", message);
   Place place = lease.place;
   place.flags |= static_cast<uint8_t>(ended.flags | kHasRun);
-  RETURN_IF_ERROR(WriteRun(ledger, lease, lease.attempts_made, crashes, 0));
+  const bool ends = ended.cancel_requested || lease.delivery == Delivery::kAtMostOnce ||
+                    crashes > lease.max_crashes;
+  Lease written = lease;  // the attempt that ends a job is known by its ending
+  if (ends) --written.attempts_started;
+  RETURN_IF_ERROR(WriteRun(ledger, written, lease.attempts_made, crashes, 0));
   if (ended.cancel_requested) {
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
                       ContentType::kJson);

@@ -136,12 +136,17 @@ Result<bool> Groups::MayGive(Group& group) {
 Status Groups::CheckRoom(int64_t queue_id, const std::string& queue, const std::string& name,
                          int64_t others) {
   ASSIGN_OR_RETURN(Group* const group, Find(queue_id, name));
-  if (!group) return Status::Ok();
-  ASSIGN_OR_RETURN(const GroupBounds bounds, BoundsOf(*group));
-  if (bounds.max_size == 0 || group->ready + others < bounds.max_size) return Status::Ok();
-  return Status(Code::kQueueFull, "group " + Quoted(name) + " of queue " + Quoted(queue) + " has " +
-                                      std::to_string(group->ready) + " jobs waiting; at most " +
-                                      std::to_string(bounds.max_size) + " are accepted");
+  if (!group && ledger_.limits().empty()) return Status::Ok();
+  ASSIGN_OR_RETURN(const GroupBounds bounds,
+                   group ? BoundsOf(*group) : BoundsOf(Group{.queue_id = queue_id}));
+  const int64_t ready = group ? group->ready : 0;
+  if (bounds.max_size == 0 || ready + others < bounds.max_size) return Status::Ok();
+  const std::string coming =
+      others == 0 ? "" : ", and " + std::to_string(others) + " more are to be added with this one";
+  return Status(Code::kGroupFull, "group " + Quoted(name) + " of queue " + Quoted(queue) + " has " +
+                                      std::to_string(ready) + " jobs waiting" + coming +
+                                      "; at most " + std::to_string(bounds.max_size) +
+                                      " are accepted");
 }
 
 Result<bool> Groups::PutReady(const Place& place) {

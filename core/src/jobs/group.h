@@ -71,8 +71,8 @@ class Groups {
   // All that this transaction has seen of a queue: what holds for them has changed.
   void TouchAll(int64_t queue_id);
 
-  // kQueueFull if no more jobs may wait in it, `others` that are about to come included; changes
-  // nothing.
+  // kGroupFull if no more jobs may wait in it, `others` that are about to come included; changes
+  // nothing. Of a group that does not exist yet, too.
   Status CheckRoom(int64_t queue_id, const std::string& queue, const std::string& name,
                    int64_t others = 0);
   // Rows of group_ready. PutReady answers whether a worker may start one of the group now.

@@ -97,7 +97,7 @@ Status Unlist(Ledger& ledger, int64_t queue_id, const std::string& queue, SliceR
 }  // namespace
 
 Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int64_t limit,
-                       BulkCursor* cursor, SliceResult* result) {
+                       BulkCursor* cursor, SliceResult* result, Companions* companions) {
   *result = {};
   RETURN_IF_ERROR(CheckName(queue, "queue"));
   RETURN_IF_ERROR(CheckSliceLimit(limit));
@@ -109,7 +109,7 @@ Status ObliterateSlice(Ledger& ledger, const std::string& queue, bool force, int
     RETURN_IF_ERROR(PauseQueue(ledger, queue));
   }
   if (cursor->phase == std::ssize(kObliterated)) return Unlist(ledger, queue_id, queue, result);
-  RETURN_IF_ERROR(RemoveStates(ledger, queue_id, kObliterated, limit, cursor, result));
+  RETURN_IF_ERROR(RemoveStates(ledger, queue_id, kObliterated, limit, companions, cursor, result));
   result->more = true;  // the log is left
   return Status::Ok();
 }

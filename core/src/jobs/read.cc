@@ -61,12 +61,11 @@ void SetEnd(EndRecord end, Answer* answer) {
   }
 }
 
-// How often an ended job was started. The row of earlier attempts may hold the last one too (a
-// crash does).
+// How often an ended job was started. The row of earlier attempts lacks the one that has ended it,
+// if one has.
 int32_t AttemptsStarted(const RunRecord& run, const EndRecord& end) {
-  const bool counted =
-      end.started_at_ms == 0 || (run.exists && run.started_at_ms == end.started_at_ms);
-  return std::max(run.attempts_started + (counted ? 0 : 1), end.attempts);
+  const bool by_attempt = end.attempts > run.attempts_made;
+  return std::max(run.attempts_started + (by_attempt ? 1 : 0), end.attempts);
 }
 
 Status SetWorker(Connection& connection, int64_t process_id, JobInfo* info) {
@@ -219,6 +218,14 @@ Result<std::string> QueueNameOf(Connection& connection, int64_t queue_id) {
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   return std::string(row ? q.Text(0) : std::string_view());
+}
+
+Result<int64_t> QueueOfJob(Connection& connection, int64_t row) {
+  Query q(connection, sql::read::kSelectQueueOf);
+  q.Bind(row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  return found ? q.Int(0) : int64_t{0};
 }
 
 Result<std::string> QueueName(Connection& connection, int64_t queue_id) {

@@ -19,6 +19,8 @@ inline constexpr int64_t kListLimitMax = 10'000;
 // The number of a queue; 0 if there is none of that name.
 Result<int64_t> QueueIdOf(store::Connection& connection, const std::string& name);
 // The reverse; empty if there is none.
+// The queue's number of a job, 0 if it has no body.
+Result<int64_t> QueueOfJob(store::Connection& connection, int64_t row);
 Result<std::string> QueueName(store::Connection& connection, int64_t queue_id);
 
 // The inverse; empty if there is none.

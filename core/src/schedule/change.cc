@@ -1,5 +1,7 @@
 #include "schedule/change.h"
 
+#include <vector>
+
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/process.h"
@@ -13,6 +15,8 @@ namespace {
 
 using jobs::Ledger;
 using store::Query;
+
+constexpr int64_t kRemoveSlice = 1'000;  // schedules that one call of RemoveOfQueue looks at
 
 Status Invalid(std::string message) {
   return Status(Code::kInvalidArgument, std::move(message));
@@ -49,6 +53,15 @@ void SetNext(const Ledger& ledger, const Slots& slots, ScheduleRow* row) {
   row->next_at_ms.reset();
   const bool used_up = row->spec.limit != 0 && row->fired >= row->spec.limit;
   if (!row->spec.paused && !used_up) row->next_at_ms = slots.Next(ledger.now_ms());
+}
+
+Status DeleteRows(Ledger& ledger, int64_t number) {
+  for (const char* sql : {sql::schedule::kDeleteJob, sql::schedule::kDelete}) {
+    Query q(ledger.connection(), sql);
+    q.Bind(number);
+    RETURN_IF_ERROR(q.Run());
+  }
+  return Status::Ok();
 }
 
 bool IsEarlier(const ScheduleRow& row, const std::optional<int64_t>& than) {
@@ -101,14 +114,27 @@ Status RemoveSchedule(Ledger& ledger, const std::string& id) {
   bool found = false;
   RETURN_IF_ERROR(LoadSchedule(ledger.connection(), id, &row, &found));
   if (!found) return NotFound(id);
+  return DeleteRows(ledger, row.number);
+}
+
+Status RemoveOfQueue(Ledger& ledger, const std::string& queue, int64_t* after, bool* done) {
+  std::vector<int64_t> found;
+  int64_t seen = 0;
   {
-    Query q(ledger.connection(), sql::schedule::kDeleteJob);
-    q.Bind(row.number);
-    RETURN_IF_ERROR(q.Run());
+    Query q(ledger.connection(), sql::schedule::kSelectJobs);
+    q.Bind(*after, kRemoveSlice);
+    for (;; ++seen) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      *after = q.Int(0);
+      const Result<JobSpec> job = UnpackJob(q.BlobBytes(1));
+      if (job.ok() && job->queue == queue) found.push_back(*after);
+    }
   }
-  Query q(ledger.connection(), sql::schedule::kDelete);
-  q.Bind(row.number);
-  return q.Run();
+  *done = seen < kRemoveSlice;
+  for (const int64_t number : found) RETURN_IF_ERROR(DeleteRows(ledger, number));
+  return Status::Ok();
 }
 
 Status PauseSchedule(Ledger& ledger, const std::string& id, bool paused) {

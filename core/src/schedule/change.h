@@ -23,6 +23,9 @@ Status PutSchedule(jobs::Ledger& ledger, const ScheduleSpec& spec, const Enqueue
                    ScheduleInfo* info);
 // Its jobs stay. kNotFound.
 Status RemoveSchedule(jobs::Ledger& ledger, const std::string& id);
+// Removes the schedules whose jobs are for a queue, among the next 1,000 of all by number after
+// *after, which moves on; *done at the end. Their jobs stay.
+Status RemoveOfQueue(jobs::Ledger& ledger, const std::string& queue, int64_t* after, bool* done);
 // A paused schedule has no slots; when it goes on, those meanwhile are forgotten. kNotFound.
 Status PauseSchedule(jobs::Ledger& ledger, const std::string& id, bool paused);
 

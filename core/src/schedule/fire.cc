@@ -74,7 +74,7 @@ JobSpec JobOf(const ScheduleRow& row, int64_t slot_ms, Verdict verdict) {
 
 // A refusal of this one job, as opposed to trouble with the store.
 bool IsRefusal(Code code) {
-  return code == Code::kQueueFull || code == Code::kInvalidArgument || code == Code::kTooLarge ||
+  return code == Code::kGroupFull || code == Code::kInvalidArgument || code == Code::kTooLarge ||
          code == Code::kWrongState || code == Code::kNotFound;
 }
 

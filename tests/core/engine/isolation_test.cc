@@ -107,6 +107,70 @@ TEST_CASE("damage in what a step cleans is not the job's fault", "[isolation]") 
   CHECK(Count(dir.file(), "SELECT count(*) FROM quarantine") == 0);
 }
 
+// A flow of which one of those that wait for "a" can never become ready.
+void AddSpoiltFlow(Engine& engine, const std::string& path, Delivery delivery) {
+  std::vector<JobSpec> jobs;
+  for (const char* id : {"a", "spoilt", "b", "c"}) {
+    JobSpec spec = Spec();
+    spec.id = id;
+    if (!jobs.empty()) {
+      spec.after = {{.index = id == std::string("c") ? 2 : 0, .policy = DependencyPolicy::kIgnore}};
+    }
+    spec.delivery = jobs.empty() ? delivery : Delivery::kAtLeastOnce;
+    jobs.push_back(spec);
+  }
+  Must(engine.Enqueue(jobs, {}));
+  Spoil(path,
+        "CREATE TRIGGER app_stop BEFORE INSERT ON ready WHEN abs(new.seq) = "
+        "(SELECT job FROM job_keys WHERE custom_id = 'spoilt') "
+        "BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: spoilt'); END");
+}
+
+void CheckOthersGoOn(Engine& engine, Session& session, const std::string& path) {
+  for (const char* id : {"b", "c"}) {
+    const LeasedJob job = TakeOne(session);
+    CHECK(job.spec.id == id);
+    CHECK(SettleAndWait(session, job.token, Completed()).status.ok());
+  }
+  CHECK(StateOf(engine, "spoilt") == JobState::kBlocked);
+  CHECK(Count(path, "SELECT count(*) FROM quarantine") == 1);
+  Spoil(path, "DROP TRIGGER app_stop");
+  CHECK(Must(engine.DoctorJson(true)).find("\"repaired\"") != std::string::npos);
+  CHECK(TakeOne(session).spec.id == "spoilt");
+}
+
+TEST_CASE("a damaged job holds up no other that waits for the same one", "[isolation]") {
+  TempDir dir;
+  auto engine = Must(Engine::Open({.path = dir.file()}));
+  AddSpoiltFlow(*engine, dir.file(), Delivery::kAtLeastOnce);
+  auto session = Must(engine->OpenSession({.queues = {"q"}, .slots = 1, .prefetch = 0}));
+  CHECK(SettleAndWait(*session, TakeOne(*session).token, Completed("1")).status.ok());
+  CHECK(StateOf(*engine, "a") == JobState::kCompleted);
+  CheckOthersGoOn(*engine, *session, dir.file());
+}
+
+TEST_CASE("isolation child: holds one job", "[.child]") {
+  auto engine = Must(Engine::Open({.path = wake::ChildArguments().at(0)}));
+  auto session = Must(engine->OpenSession({.queues = {"q"}, .slots = 1, .prefetch = 0}));
+  TakeOne(*session);
+  wake::ChildWriteLine("held");
+  wake::ChildReadLine();
+}
+
+TEST_CASE("nor does one that waits for a job of a dead worker", "[isolation]") {
+  TempDir dir;
+  auto engine = Must(Engine::Open({.path = dir.file()}));
+  AddSpoiltFlow(*engine, dir.file(), Delivery::kAtMostOnce);
+  auto elsewhere = Must(engine->OpenSession({.queues = {"elsewhere"}}));
+  wake::ChildProcess child("isolation child: holds one job", {dir.file()});
+  REQUIRE(child.ReadLine() == "held");
+  child.Signal(SIGKILL);
+  child.Join();
+  CHECK(Must(engine->WaitFinished({.id = "a", .queue = ""}, 10'000)).state == JobState::kFailed);
+  auto session = Must(engine->OpenSession({.queues = {"q"}, .slots = 1, .prefetch = 0}));
+  CheckOthersGoOn(*engine, *session, dir.file());
+}
+
 TEST_CASE("isolation child: holds all jobs", "[.child]") {
   auto engine = Must(Engine::Open({.path = wake::ChildArguments().at(0)}));
   auto session = Must(engine->OpenSession({.queues = {"q"}, .slots = 6, .prefetch = 0}));

@@ -50,6 +50,47 @@ TEST_CASE("a rate's next token starts the next job", "[engine][limits]") {
   TakeOne(*session);
 }
 
+TEST_CASE("a session on a queue that is closed from its opening is drained", "[engine][limits]") {
+  Fixture f;
+  const auto drained = [](Session& session) { return Must(session.Drain(10'000)).drained; };
+  Add(*f.engine, Spec());
+  SECTION("by a rate") {
+    Must(f.engine->SetLimit(QueueLimit(0, {.count = 1, .period_ms = 3'600'000}), {}));
+    const auto first = f.Open();
+    TakeOne(*first);
+    Add(*f.engine, Spec());
+    const auto second = f.Open();
+    CHECK(drained(*second));
+    f.clock->Advance(3'600'000);
+    TakeOne(*second);
+  }
+  SECTION("by a throttle") {
+    Must(f.engine->Throttle({.scope = LimitScope::kStore}, 1'000, {}));
+    const auto session = f.Open();
+    CHECK(drained(*session));
+    f.clock->Advance(1'000);
+    const LeasedJob job = TakeOne(*session);
+    Must(session->Settle(job.token, Completed()));
+    Notices notices;
+    do {
+      notices = Must(session->Drain(10'000));
+    } while (!notices.drained);
+    CHECK(notices.settled.size() == 1);
+  }
+  SECTION("because it is paused") {
+    Must(f.engine->Pause("q", {}));
+    const auto session = f.Open();
+    CHECK(drained(*session));
+    Must(f.engine->Resume("q", {}));
+    TakeOne(*session);
+  }
+  SECTION("because it is empty") {
+    const auto session = f.Open(1, "another");
+    CHECK(drained(*session));
+    CHECK_FALSE(Must(session->Drain(0)).drained);  // told once
+  }
+}
+
 TEST_CASE("an idle session hears that another one's job has ended", "[engine][limits]") {
   Fixture f;
   Must(f.engine->SetLimit({.scope = LimitScope::kStore, .concurrency = 1}, {}));

@@ -36,6 +36,30 @@ TEST_CASE("a waiting worker fires a schedule that was put elsewhere", "[engine][
   CHECK(other->GetSchedule("s").status().code() == Code::kNotFound);
 }
 
+TEST_CASE("an obliterated queue is not filled again", "[engine][schedule]") {
+  TempDir dir;
+  auto clock = std::make_shared<ManualClock>(1'700'000'040'000);
+  auto engine = Must(Engine::Open({.path = dir.file(), .clock = clock}));
+  Must(engine->PutSchedule(Every(60'000), {}));
+  ScheduleSpec other = Every(60'000, "other");
+  other.job.queue = "other";
+  Must(engine->PutSchedule(other, {}));
+  auto session = Must(engine->OpenSession({.queues = {"q"}}));
+  Add(*engine, Spec());
+  const LeasedJob job = TakeOne(*session);
+  // What is refused changes nothing.
+  CHECK(engine->Obliterate("q", false, {}).status().code() == Code::kWrongState);
+  CHECK(Must(engine->ListSchedules("", 10)).size() == 2);
+  SettleAndWait(*session, job.token, Completed());
+  CHECK(Must(engine->Obliterate("q", false, {})) == 1);
+  CHECK(engine->GetSchedule("s").status().code() == Code::kNotFound);
+  CHECK(Must(engine->ListSchedules("", 10)).size() == 1);
+  CHECK(Must(engine->ListQueues()).empty());
+  // Of a queue that has never had a job, too.
+  CHECK(Must(engine->Obliterate("other", false, {})) == 0);
+  CHECK(Must(engine->ListSchedules("", 10)).empty());
+}
+
 TEST_CASE("a manual clock moves schedules on", "[engine][schedule]") {
   auto clock = std::make_shared<ManualClock>(1'700'000'040'000);
   auto engine = Must(Engine::Open({.path = ":memory:", .clock = clock}));

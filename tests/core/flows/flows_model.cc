@@ -70,6 +70,16 @@ void FlowsModel::Wait(size_t job) {
   if (at.state == JobState::kBlocked) reconsider_.push_back(job);
 }
 
+void FlowsModel::GoBack(size_t job) {
+  ModelJob& at = jobs[job];
+  at.continued = std::any_of(at.edges.begin(), at.edges.end(), [](const ModelEdge& edge) {
+    return !edge.forgotten && edge.policy == DependencyPolicy::kContinue && edge.ended &&
+           *edge.ended != JobState::kCompleted;
+  });
+  at.state = at.continued || Pending(job) == 0 ? JobState::kReady : JobState::kBlocked;
+  if (at.state == JobState::kBlocked) reconsider_.push_back(job);
+}
+
 std::vector<size_t> FlowsModel::Members(size_t top) const {
   const auto finished = [&](size_t job) {
     return !jobs[job].exists || jobs[job].state >= JobState::kCompleted;

@@ -42,6 +42,8 @@ class FlowsModel {
   void Redrive(size_t job);
   // A running job waits; its new children are among its edges.
   void Wait(size_t job);
+  // A running job goes back to the queue: its new children are waited for.
+  void GoBack(size_t job);
   // As Engine::Cancel and Engine::Remove, with the members.
   void CancelFlow(size_t job);
   void RemoveFlow(size_t job);

@@ -115,5 +115,76 @@ TEST_CASE("a flow of ten thousand is cancelled in one commit", "[flows]") {
   f.CheckInvariants();
 }
 
+TEST_CASE("bulk removals take the members of flows with them", "[flows]") {
+  FlowsFixture f;
+  const auto remove =
+      [&](const std::function<Status(jobs::Ledger&, jobs::BulkCursor*, jobs::SliceResult*,
+                                     jobs::Companions*)>& slice) {
+        jobs::BulkCursor cursor;
+        int64_t changed = 0;
+        for (jobs::SliceResult result{.more = true}; result.more; changed += result.changed) {
+          f.MustDo([&](jobs::Ledger& ledger) {
+            BulkMembers members;
+            return slice(ledger, &cursor, &result, &members);
+          });
+        }
+        return changed;
+      };
+  // Two parents share a child; one child was there before; the deepest is in another queue.
+  f.AddId("there");
+  f.AddAll({Spec("deep", "other"), After(Spec("shared"), {0}), After(Spec("p1", "tops"), {1}),
+            AfterJob(After(Spec("p2", "tops"), {1}), "there")});
+  SECTION("one of those that wait for it is not enough") {
+    CHECK(remove([](auto& ledger, auto* cursor, auto* result, auto* members) {
+            return RemoveSlice(ledger,
+                               {.queue = "tops", .state = JobState::kBlocked, .name = "none"}, 1,
+                               cursor, result, members);
+          }) == 0);
+    jobs::BulkCursor cursor;
+    jobs::SliceResult result;
+    f.MustDo([&](jobs::Ledger& ledger) {
+      BulkMembers members;
+      return RemoveSlice(ledger, {.queue = "tops", .state = JobState::kBlocked}, 1, &cursor,
+                         &result, &members);
+    });
+    CHECK(result.changed == 1);
+    CHECK(f.Is("shared", JobState::kBlocked));
+    f.CheckInvariants();
+  }
+  SECTION("a query") {
+    CHECK(remove([](auto& ledger, auto* cursor, auto* result, auto* members) {
+            return RemoveSlice(ledger, {.queue = "tops", .state = JobState::kBlocked}, 5, cursor,
+                               result, members);
+          }) == 4);
+    CHECK_FALSE(f.Exists("deep"));
+  }
+  SECTION("a queue, where some of them are too; a running one is asked to stop") {
+    const Lease lease = f.ClaimOne("other");
+    f.AddAll({Spec("own", "tops"), After(Spec("p3", "tops"), {0})});
+    CHECK(remove([](auto& ledger, auto* cursor, auto* result, auto* members) {
+            return ObliterateSlice(ledger, "tops", false, 1, cursor, result, members);
+          }) == 5);
+    CHECK(f.Read("deep").cancel_requested);
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kCancelled)).state == JobState::kCancelled);
+    CHECK(f.Counts("tops").blocked == 0);
+  }
+  SECTION("the jobs of a drained queue that go on while others of their flow are at work") {
+    f.AddAll({Spec("slow", "other"), Spec("quick", "other"),
+              After(After(Spec("p4", "now"), {0}), {1}, Policy::kContinue)});
+    f.Run("deep", Kind::kCompleted, "null", "other");
+    f.MustDo([](jobs::Ledger& ledger) { return flows::RemoveJob(ledger, {"shared", ""}); });
+    const Lease slow = f.ClaimOne("other");
+    CHECK(slow.key.PublicId() == "slow");
+    f.Fail("quick", "other");
+    CHECK(f.Is("p4", JobState::kReady));
+    CHECK(remove([](auto& ledger, auto* cursor, auto* result, auto* members) {
+            return DrainSlice(ledger, "now", true, 5, cursor, result, members);
+          }) == 1);
+    CHECK(f.Read("slow").cancel_requested);
+  }
+  CHECK(f.Exists("there"));
+  f.CheckInvariants();
+}
+
 }  // namespace
 }  // namespace millrace::flows

@@ -157,8 +157,7 @@ class Machine {
     } else if (cancelled) {
       model_.End(job, JobState::kCancelled);
     } else if (kind == Kind::kReleased) {
-      at.state = JobState::kReady;
-      at.continued = true;  // children that it has added are waited for when it says so
+      model_.GoBack(job);
     } else {
       model_.End(job, kind == Kind::kCompleted ? JobState::kCompleted : JobState::kFailed);
     }

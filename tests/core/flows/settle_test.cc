@@ -148,9 +148,45 @@ TEST_CASE("jobs for which their group has no room are refused as a whole", "[flo
   const Lease lease = f.ClaimOne();
   f.AddAll({grouped});
   const Settled settled = f.Finish(lease, With(Kind::kCompleted, {Spec("b"), grouped, grouped}));
-  RequireError(settled.status, Code::kQueueFull, "group \"g\" of queue \"q\"");
+  RequireError(settled.status, Code::kGroupFull, "group \"g\" of queue \"q\"");
   CHECK(settled.state == JobState::kFailed);
   CHECK_FALSE(f.Exists("b"));
+  f.CheckInvariants();
+}
+
+TEST_CASE("a new group's default bound refuses an outcome's jobs before any is written",
+          "[flows]") {
+  FlowsFixture f;
+  f.MustDo([](jobs::Ledger& ledger) {
+    return jobs::SetLimit(ledger, {.scope = LimitScope::kGroup, .queue = "q", .max_size = 2});
+  });
+  JobSpec first = Spec("first");
+  first.group = "g";
+  const auto grouped = [&](const std::string& id) {
+    JobSpec spec = first;
+    spec.id = id;
+    return spec;
+  };
+  f.AddId("a");
+  const Settled refused =
+      f.Finish(f.ClaimOne(), With(Kind::kCompleted, {first, grouped("b"), grouped("c")}));
+  RequireError(refused.status, Code::kGroupFull,
+               "group \"g\" of queue \"q\" has 0 jobs waiting, and 2 more are to be added");
+  CHECK(f.Is("a", JobState::kFailed));
+  CHECK(f.Read("a").error.find("FlowRefused") != std::string::npos);
+  CHECK_FALSE(f.Exists("first"));
+  // Those that wait for others, or for their time, take no room yet; those that exist, none at all.
+  f.AddId("d");
+  const Settled added = f.Finish(
+      f.ClaimOne(),
+      With(Kind::kCompleted, {first, After(grouped("b"), {0}), Delayed(grouped("c"), 60'000),
+                              grouped("d2"), After(grouped("e"), {3})}));
+  RequireOk(added.status);
+  CHECK(added.added.size() == 5);
+  f.AddId("z", "elsewhere");
+  const Lease again = f.ClaimOne("elsewhere");
+  RequireOk(f.Finish(again, With(Kind::kCompleted, {first, grouped("d2"), Spec("y")})).status);
+  CHECK(f.Exists("y"));
   f.CheckInvariants();
 }
 
@@ -183,12 +219,64 @@ TEST_CASE("the lease of a dead worker gives its children's parent back", "[flows
   f.AddAll({ChildOf(Spec("child"), "a", lease.token)});
   bool lost = true;
   f.MustDo([&](jobs::Ledger& ledger) { return RescueJob(ledger, lease, "it died", &lost); });
-  CHECK(f.Is("a", JobState::kReady));
-  const Lease again = f.ClaimOne();
-  CHECK(again.key.PublicId() == "a");
-  CHECK(f.Finish(again, With(Kind::kWaiting, {})).state == JobState::kBlocked);
+  CHECK(f.Is("a", JobState::kBlocked));
+  CHECK(f.Read("a").pending == 1);
+  CHECK(f.Read("a").crashes == 1);
+  f.CheckInvariants();
   f.Run("child");
   f.Run("a");
+  f.CheckInvariants();
+}
+
+TEST_CASE("who goes back to the queue waits for the children that it has added", "[flows]") {
+  FlowsFixture f;
+  const auto start = [&](const std::string& id, Policy policy = Policy::kWait) {
+    JobSpec spec = Spec(id, "parents");
+    spec.retry = {.max_attempts = 3, .backoff = {.kind = Backoff::Kind::kFixed, .delay_ms = 1'000}};
+    f.Add(spec);
+    const Lease lease = f.ClaimOne("parents");
+    f.AddAll({ChildOf(Spec(id + "-child"), id, lease.token, policy)});
+    return lease;
+  };
+  SECTION("released") {
+    CHECK(f.Finish(start("a"), jobs::MakeOutcome(Kind::kReleased)).state == JobState::kBlocked);
+    CHECK(f.Claim(1, "parents").empty());
+    f.Run("a-child");
+    CHECK(f.Is("a", JobState::kReady));
+  }
+  SECTION("retried: for both, the children and its time") {
+    const Lease lease = start("a");
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kFailed, kBoom)).state == JobState::kBlocked);
+    CHECK(f.Read("a").attempts_made == 1);
+    CHECK(f.Read("a").attempt_errors == std::vector<std::string>{kBoom});
+    f.Run("a-child");
+    CHECK(f.Is("a", JobState::kScheduled));
+    f.CheckInvariants();
+    f.clock.Advance(1'000);
+  }
+  SECTION("retried, and the children take longer") {
+    f.Finish(start("a"), jobs::MakeOutcome(Kind::kFailed, kBoom));
+    f.clock.Advance(1'000);
+    CHECK(f.Claim(1, "parents").empty());
+    f.Run("a-child");
+    CHECK(f.Is("a", JobState::kReady));
+  }
+  SECTION("children that have failed meanwhile are no less in the way") {
+    const Lease lease = start("a", Policy::kFail);
+    f.Fail("a-child");
+    f.Finish(lease, jobs::MakeOutcome(Kind::kReleased));
+    CHECK(f.Is("a", JobState::kFailed));
+    f.CheckInvariants();
+    return;
+  }
+  SECTION("one that lets it run at once does so") {
+    const Lease lease = start("a", Policy::kContinue);
+    f.AddAll({ChildOf(Spec("other"), "a", lease.token)});
+    f.Fail("a-child");
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kReleased)).state == JobState::kReady);
+  }
+  f.CheckInvariants();
+  f.Run("a", Kind::kCompleted, "null", "parents");
   f.CheckInvariants();
 }
 

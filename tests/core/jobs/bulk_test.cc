@@ -9,6 +9,11 @@ namespace {
 
 using Kind = Outcome::Kind;
 using SliceFunction = Status (*)(Ledger&, const BulkQuery&, int64_t, BulkCursor*, SliceResult*);
+// Nothing goes with what is removed.
+Status RemoveAlone(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
+                   SliceResult* result) {
+  return RemoveSlice(ledger, query, limit, cursor, result);
+}
 
 // Runs a bulk change to its end; answers how many it changed and how many transactions it took.
 struct Run {
@@ -85,7 +90,7 @@ TEST_CASE("only jobs that ended before a time are removed", "[jobs][bulk]") {
   f.clock.Advance(1'000);
   const int64_t before = f.clock.WallMs();
   FailMany(f, 4);
-  const Run run = RunQuery(f, RemoveSlice,
+  const Run run = RunQuery(f, RemoveAlone,
                            {.queue = "q", .state = JobState::kFailed, .before_at_ms = before}, 2);
   CHECK(run.changed == 5);
   CHECK(f.Counts().failed == 4);
@@ -101,7 +106,7 @@ TEST_CASE("a filter that nothing meets still ends, in bounded slices", "[jobs][b
   JobsFixture f;
   AddMany(f, 100);
   const Run run =
-      RunQuery(f, RemoveSlice, {.queue = "q", .state = JobState::kReady, .name = "none"}, 5);
+      RunQuery(f, RemoveAlone, {.queue = "q", .state = JobState::kReady, .name = "none"}, 5);
   CHECK(run.changed == 0);
   CHECK(run.slices == 3);
   CHECK(f.Counts().ready == 100);
@@ -160,20 +165,20 @@ TEST_CASE("bulk queries are checked", "[jobs][bulk]") {
     SliceResult result;
     return f.Do([&](Ledger& ledger) { return function(ledger, query, limit, &cursor, &result); });
   };
-  RequireError(slice(RemoveSlice, {.queue = ""}), Code::kInvalidArgument, "queue");
-  RequireError(slice(RemoveSlice, {.queue = "q", .state = JobState::kActive}),
+  RequireError(slice(RemoveAlone, {.queue = ""}), Code::kInvalidArgument, "queue");
+  RequireError(slice(RemoveAlone, {.queue = "q", .state = JobState::kActive}),
                Code::kInvalidArgument,
                R"(state is "active"; "scheduled", "ready", "blocked", "completed", "failed" or )");
   RequireError(slice(RedriveSlice, {.queue = "q", .state = JobState::kReady}),
                Code::kInvalidArgument,
                R"(state is "ready"; "completed", "failed" or "cancelled" is accepted)");
-  RequireError(slice(RemoveSlice, {.queue = "q", .before_at_ms = -1}), Code::kInvalidArgument,
+  RequireError(slice(RemoveAlone, {.queue = "q", .before_at_ms = -1}), Code::kInvalidArgument,
                "before_at_ms is -1");
-  RequireError(slice(RemoveSlice, {.queue = "q", .limit = -1}), Code::kInvalidArgument,
+  RequireError(slice(RemoveAlone, {.queue = "q", .limit = -1}), Code::kInvalidArgument,
                "limit is -1");
-  RequireError(slice(RemoveSlice, {.queue = "q"}, kSliceMax + 1), Code::kInvalidArgument,
+  RequireError(slice(RemoveAlone, {.queue = "q"}, kSliceMax + 1), Code::kInvalidArgument,
                "limit is 1001");
-  RequireOk(slice(RemoveSlice, {.queue = "nowhere"}));
+  RequireOk(slice(RemoveAlone, {.queue = "nowhere"}));
 }
 
 }  // namespace

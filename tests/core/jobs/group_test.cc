@@ -1,5 +1,6 @@
 #include "jobs/group.h"
 
+#include "base/macros.h"
 #include "jobs/bulk.h"
 #include "jobs/change.h"
 #include "jobs/enqueue.h"
@@ -219,10 +220,18 @@ TEST_CASE("a group that is full refuses, and nothing is written", "[jobs][group]
     EnqueueAck ack;
     return EnqueueJob(ledger, InGroup("g"), &ack);
   });
-  RequireError(full, Code::kQueueFull, "group \"g\" of queue \"q\" has 2 jobs waiting");
+  RequireError(full, Code::kGroupFull, "group \"g\" of queue \"q\" has 2 jobs waiting");
   CHECK(f.Int("SELECT count(*) FROM jobs") == jobs);
   f.ClaimOne();
   f.Add(InGroup("g"));
+  // Nobody has seen this group before.
+  RequireError(f.Do([&](Ledger& ledger) {
+    RETURN_IF_ERROR(ledger.groups().CheckRoom(1, "q", "new", 1));
+    return ledger.groups().CheckRoom(1, "q", "new", 2);
+  }),
+               Code::kGroupFull,
+               "group \"new\" of queue \"q\" has 0 jobs waiting, and 2 more are to be added with "
+               "this one; at most 2 are accepted");
   // A limit of its own replaces the default.
   Limit own = GroupLimit("g");
   own.concurrency = 9;

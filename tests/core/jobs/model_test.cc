@@ -304,8 +304,9 @@ class Machine {
     BulkCursor cursor;
     for (SliceResult result{.more = true}; result.more;) {
       f_.MustDo([&](Ledger& ledger) {
-        return (redrive ? RedriveSlice : RemoveSlice)(ledger, {.queue = "q", .state = state}, 3,
-                                                      &cursor, &result);
+        const BulkQuery query{.queue = "q", .state = state};
+        return redrive ? RedriveSlice(ledger, query, 3, &cursor, &result)
+                       : RemoveSlice(ledger, query, 3, &cursor, &result);
       });
       changed += result.changed;
     }

@@ -1,6 +1,7 @@
 #include "jobs/read.h"
 
 #include "jobs/bulk.h"
+#include "jobs/change.h"
 #include "jobs/finish.h"
 #include "jobs/jobs_test_util.h"
 #include "jobs/process.h"
@@ -114,20 +115,40 @@ TEST_CASE("crashes and releases are starts, not attempts", "[jobs][read]") {
   CHECK(lost);
   const Lease first = f.ClaimOne();
   f.MustDo([&](Ledger& ledger) { return RescueJob(ledger, first, "its worker died", &lost); });
-  f.clock.Advance(1);
   JobInfo job = f.Read("a");
   CHECK(job.crashes == 1);
   CHECK(job.attempts_started == 1);
   CHECK(job.attempts_made == 0);
   CHECK(job.attempt_errors.size() == 1);
   const Lease second = f.ClaimOne();
-  f.clock.Advance(1);
   f.MustDo([&](Ledger& ledger) { return RescueJob(ledger, second, "its worker died", &lost); });
   job = f.Read("a");
   CHECK(job.state == JobState::kFailed);
   CHECK(job.crashes == 2);
   CHECK(job.attempts_started == 2);
   CHECK(job.error.find("WorkerLost") != std::string::npos);
+}
+
+TEST_CASE("starts within one millisecond are all counted", "[jobs][read]") {
+  JobsFixture f;
+  JobSpec spec = Spec("a");
+  spec.retry.max_attempts = 3;
+  f.Add(spec);
+  for (int started = 1; started <= 3; ++started) {
+    f.Settle(f.ClaimOne(), Kind::kFailed, "{}");
+    CHECK(f.Read("a").attempts_started == started);
+    CHECK(f.Read("a").attempts_made == started);
+  }
+  CHECK(f.StateOf("a") == JobState::kFailed);
+  f.Add(Spec("b"));  // ended by nobody's attempt
+  CancelResult result{};
+  f.MustDo([&](Ledger& ledger) { return CancelJob(ledger, {"b", ""}, "", &result); });
+  CHECK(f.Read("b").attempts_started == 0);
+  spec.id = "c";
+  f.Add(spec);
+  f.Settle(f.ClaimOne(), Kind::kFailed, "{}");
+  f.MustDo([&](Ledger& ledger) { return CancelJob(ledger, {"c", ""}, "", &result); });
+  CHECK(f.Read("c").attempts_started == 1);
 }
 
 TEST_CASE("an id is looked for in one queue or in all", "[jobs][read]") {

@@ -14,6 +14,30 @@ bool Says(const std::string& message, const std::string& part) {
   return message.find(part) != std::string::npos;
 }
 
+TEST_CASE("the schedules of a queue are removed with it", "[schedule][change]") {
+  ScheduleFixture f;
+  constexpr int kOthers = 1'500;  // more than one slice
+  ScheduleSpec spec = EveryMinute();
+  spec.job.queue = "other";
+  for (int i = 0; i < kOthers; ++i) {
+    spec.id = "other-" + std::to_string(i);
+    f.Put(spec);
+    if (i % 500 == 0) f.Put(EveryMinute("q-" + std::to_string(i)));
+  }
+  int64_t after = 0;
+  bool done = false;
+  int calls = 0;
+  for (; !done; ++calls) {
+    f.MustDo([&](Ledger& ledger) { return RemoveOfQueue(ledger, "q", &after, &done); });
+  }
+  CHECK(calls == 2);
+  CHECK(f.Int("SELECT count(*) FROM schedules") == kOthers);
+  CHECK(f.Int("SELECT count(*) FROM schedule_jobs") == kOthers);
+  CHECK(GetSchedule(f.connection(), "q-1000").status().code() == Code::kNotFound);
+  CHECK(f.Get("other-1499").spec.job.queue == "other");
+  f.CheckSound();
+}
+
 TEST_CASE("a schedule that cannot be is refused by the name of its argument",
           "[schedule][change]") {
   CHECK(Refusal(EveryMinute()).empty());

@@ -139,7 +139,7 @@ TEST_CASE("a slot whose job is refused is passed by", "[schedule][fire]") {
   f.Put(EveryMinute());
   f.GoTo(kStartMs + kMinuteMs);
   const EnqueueJobFn full = [](Ledger&, const JobSpec&, EnqueueAck*) {
-    return Status(Code::kQueueFull, "the group is full");
+    return Status(Code::kGroupFull, "the group is full");
   };
   const EnqueueJobFn held = [](Ledger&, const JobSpec&, EnqueueAck* ack) {
     ack->existing = true;
