@@ -47,7 +47,7 @@ export class Flow {
   readonly #members = new Map<object, Member>();
   readonly #jobs: Job[] = [];
   readonly #sets: OptionSet[] = [];
-  #text = "";
+  readonly #texts: string[] = []; // name and data of each job, each followed by U+0000
   #used = false;
 
   /** @internal */
@@ -199,7 +199,7 @@ export class Flow {
     this.#members.set(job, { index: this.#jobs.length, policy, name: opts.as ?? "" });
     this.#jobs.push(job);
     this.#sets.push(set);
-    this.#text += name + SEPARATOR + json + SEPARATOR + job.id + SEPARATOR;
+    this.#texts.push(name + SEPARATOR + json + SEPARATOR);
     return job;
   }
 
@@ -219,7 +219,8 @@ export class Flow {
     checkKnownOptions("flow.enqueue", options, new Set(["durability", "tx"]));
     if (options.tx !== undefined) {
       checkSink("flow.enqueue: option tx", options.tx);
-      const own = this.take("flow.enqueue");
+      const { tx } = options;
+      const own = this.take("flow.enqueue", () => tx.newJobId());
       if (own.jobs.length > 0) await options.tx.addBatch(this.#host.connection, own, true);
       return own.jobs;
     }
@@ -235,12 +236,18 @@ export class Flow {
     return batch.jobs;
   }
 
-  /** @internal What to send; the flow is used up. */
-  take(what: string): FlowBatch {
+  /** @internal What to send; the flow is used up. `newJobId` makes ids where no acknowledgement will tell them. */
+  take(what: string, newJobId?: () => string | undefined): FlowBatch {
     if (this.#used)
       throw new MillraceError("wrong_state", `${what}: the flow was enqueued already`);
     this.#used = true;
-    return { jobs: this.#jobs, sets: this.#sets, text: this.#text };
+    let text = "";
+    for (let i = 0; i < this.#jobs.length; i++) {
+      const job = this.#jobs[i] as Job;
+      if (job.id === "") job.id = newJobId?.() ?? "";
+      text += (this.#texts[i] as string) + job.id + SEPARATOR;
+    }
+    return { jobs: this.#jobs, sets: this.#sets, text };
   }
 }
 

@@ -76,6 +76,7 @@ export type {
   BackoffOptions,
   BackoffStrategy,
   BatchOptions,
+  BulkJob,
   BulkJobOptions,
   CancelResult,
   DeduplicationOptions,

@@ -22,7 +22,7 @@ import type {
   Sealing,
   Upstream,
 } from "./types.js";
-import { SEPARATOR, type SpecModel } from "./wire.js";
+import { OPTION_COUNT, SEPARATOR, type SpecModel } from "./wire.js";
 
 /** In the order of the core's numbers. */
 export const POLICIES = [
@@ -112,6 +112,18 @@ export function packModel(
   const lease = token === 0 ? (context.leaseOf?.(id, queue) ?? 0) : token;
   numbers.push(1, lease, policy);
   return { numbers, text: text + id + SEPARATOR + queue + SEPARATOR + (opts.as ?? "") + SEPARATOR };
+}
+
+const EDGE_COUNT = 6; // where packModel() has the number of edges; pairs of position and policy follow
+
+/** The positions that a packed option set names, in a call that has other jobs before its own. */
+export function shiftEdges(numbers: Float64Array, by: number): void {
+  const edges = numbers[OPTION_COUNT + EDGE_COUNT] ?? 0;
+  for (let i = 0; i < edges; i++) {
+    const at = OPTION_COUNT + EDGE_COUNT + 1 + 2 * i;
+    const position = numbers[at] as number;
+    if (position >= 0) numbers[at] = position + by;
+  }
 }
 
 function numberOf(what: string, value: string | undefined, words: readonly string[]): number {

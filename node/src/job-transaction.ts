@@ -1,21 +1,28 @@
 // A processor's effects as one: they are written in the commit that completes its job, or never.
 import type { ActiveJob } from "./active-job.js";
 import { show } from "./check.js";
+import { shiftEdges } from "./job-model.js";
+import { encodeJson } from "./serializer.js";
+import type { JobProgress } from "./types.js";
 import type { Connection } from "./connection.js";
 import type { Batch } from "./enqueuer.js";
 import { MillraceError } from "./errors.js";
 import type { JobHost } from "./job-runner.js";
 import { type JobSink, checkStore } from "./job-sink.js";
 
-type Jobs = Pick<Batch, "sets" | "text">;
+/** `connected`: they name each other by their positions. */
+type Jobs = Pick<Batch, "sets" | "text"> & { connected: boolean };
 
 /** What the blocks of one attempt have collected. */
 export class Effects {
   open = false;
+  /** The newest progress that is to be written with the completion. */
+  progress: { value: JobProgress } | undefined;
   readonly #batches: Jobs[] = [];
 
-  add(batches: Jobs[]): void {
+  add({ batches, progress }: JobTransaction): void {
     this.#batches.push(...batches);
+    this.progress = progress ?? this.progress;
   }
 
   /** Throws if a block has not ended: its promise was not awaited. */
@@ -27,8 +34,14 @@ export class Effects {
     );
   }
 
-  take(): Jobs | undefined {
+  take(): Pick<Batch, "sets" | "text"> | undefined {
     if (this.#batches.length === 0) return undefined;
+    let before = 0;
+    for (const { sets, connected } of this.#batches) {
+      // The sets of a flow are its own, and it is used up.
+      if (connected) for (const { numbers } of sets) shiftEdges(numbers, before);
+      before += sets.length;
+    }
     return {
       sets: this.#batches.flatMap(({ sets }) => sets),
       text: this.#batches.map(({ text }) => text).join(""),
@@ -47,7 +60,11 @@ export function effectsOfNoEnd(): MillraceError {
 /** Given to the function that job.transaction() runs. */
 export class JobTransaction implements JobSink {
   readonly #host: JobHost;
+  /** @internal */
   readonly batches: Jobs[] = [];
+  /** @internal */
+  progress: { value: JobProgress } | undefined;
+  /** @internal */
   ended = false;
 
   /** @internal */
@@ -68,18 +85,26 @@ export class JobTransaction implements JobSink {
     batch: Pick<Batch, "sets" | "text">,
     connected = false,
   ): Promise<void> {
-    if (this.ended) {
-      return Promise.reject(new MillraceError("closed", "the transaction has ended"));
-    }
-    checkStore(this.#host.connection, connection);
-    if (connected) {
-      throw new MillraceError(
-        "wrong_state",
-        "a flow cannot go into job.transaction(): add its jobs one by one, or use job.replaceBy()",
-      );
-    }
-    this.batches.push({ sets: batch.sets, text: batch.text });
-    return Promise.resolve();
+    return this.#inside(() => {
+      checkStore(this.#host.connection, connection);
+      this.batches.push({ sets: batch.sets, text: batch.text, connected });
+    });
+  }
+
+  /** As `job.updateProgress()`, when the job completes; the newest one counts. */
+  updateProgress(progress: JobProgress): Promise<void> {
+    return this.#inside(() => {
+      encodeJson("progress", progress, "null"); // what cannot be written is refused now
+      this.progress = { value: progress };
+    });
+  }
+
+  #inside(action: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.ended) throw new MillraceError("closed", "the transaction has ended");
+      action();
+      resolve();
+    });
   }
 }
 
@@ -100,7 +125,7 @@ export async function collectEffects<T>(
   const tx = new JobTransaction(host);
   try {
     const result = await work(tx);
-    effects.add(tx.batches);
+    effects.add(tx);
     return result;
   } finally {
     tx.ended = true;

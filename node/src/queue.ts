@@ -10,18 +10,12 @@ import { type OptionSet, durabilityNumber, packOptions } from "./job-options.js"
 import { QueueSchedulers } from "./queue-schedulers.js";
 import { encodeData } from "./serializer.js";
 import { type Telemetry, trace } from "./telemetry.js";
-import type { BulkJobOptions, FlowJob, JobNode, JobsOptions, QueueOptions } from "./types.js";
+import type { BulkJob, FlowJob, JobNode, JobsOptions, QueueOptions } from "./types.js";
 import { SEPARATOR } from "./wire.js";
 
 /** How messages call a job that is being added: by its place in a bulk, or alone (-1). */
 function addLabel(index: number): string {
   return index < 0 ? "queue.add" : `queue.addBulk: jobs[${index}]`;
-}
-
-interface BulkJob<Data, Name extends string> {
-  name: Name;
-  data: Data;
-  opts?: BulkJobOptions;
 }
 
 /** A job of its own trace keeps it. */
@@ -118,8 +112,12 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     return job;
   }
 
-  /** Adds all jobs or, if one is refused, none. */
-  addBulk(jobs: BulkJob<Data, Name>[]): Promise<Job<Data, Result, Name>[]> {
+  /** Adds all jobs or, if one is refused, none. With `tx` they are part of that transaction. */
+  addBulk(
+    jobs: BulkJob<Data, Name>[],
+    options: { tx?: JobSink } = {},
+  ): Promise<Job<Data, Result, Name>[]> {
+    if (options.tx !== undefined) return this.#addAllIn(options.tx, jobs);
     if (this.telemetry === undefined || !Array.isArray(jobs)) return this.#addAll(jobs);
     const operation = {
       ...{ kind: SpanKind.PRODUCER, queue: this.name },
@@ -137,21 +135,9 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   #addAll(jobs: BulkJob<Data, Name>[]): Promise<Job<Data, Result, Name>[]> {
     return new Promise((resolve, reject) => {
       this.checkOpen();
-      if (!Array.isArray(jobs))
-        throw invalidArgument(`queue.addBulk: jobs must be an array, not ${show(jobs)}`);
       const added: Job<Data, Result, Name>[] = [];
       const batch = this.#newBatch(added, reject);
-      for (let i = 0; i < jobs.length; i++) {
-        const job: unknown = jobs[i];
-        if (typeof job !== "object" || job === null) checkObject(addLabel(i), job);
-        const { name, data, opts } = job as BulkJob<Data, Name>;
-        if (opts !== undefined && "durability" in opts) {
-          throw invalidArgument(
-            `queue.addBulk: jobs[${i}].opts must not have a durability: a bulk is one commit`,
-          );
-        }
-        this.#addTo(batch, i, name, data, opts);
-      }
+      this.#addAllTo(batch, jobs);
       if (added.length === 0) {
         resolve([]);
         return;
@@ -163,6 +149,36 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
       };
       this.#send(batch, this.durability);
     });
+  }
+
+  async #addAllIn(
+    sink: JobSink,
+    jobs: BulkJob<Data, Name>[],
+  ): Promise<Job<Data, Result, Name>[]> {
+    this.checkOpen();
+    checkSink("queue.addBulk: option tx", sink);
+    const added: Job<Data, Result, Name>[] = [];
+    const batch = this.#newBatch(added, () => undefined);
+    this.#addAllTo(batch, jobs, sink);
+    if (added.length > 0) await sink.addBatch(this.connection, batch);
+    return added;
+  }
+
+  #addAllTo(batch: Batch, jobs: BulkJob<Data, Name>[], sink?: JobSink): void {
+    if (!Array.isArray(jobs))
+      throw invalidArgument(`queue.addBulk: jobs must be an array, not ${show(jobs)}`);
+    for (let i = 0; i < jobs.length; i++) {
+      const job: unknown = jobs[i];
+      if (typeof job !== "object" || job === null) checkObject(addLabel(i), job);
+      const { name, data, opts } = job as BulkJob<Data, Name>;
+      if (opts !== undefined && "durability" in opts) {
+        throw invalidArgument(
+          `queue.addBulk: jobs[${i}].opts must not have a durability: a bulk is one commit`,
+        );
+      }
+      const jobId = sink === undefined ? undefined : (opts?.jobId ?? sink.newJobId());
+      this.#addTo(batch, i, name, data, jobId === undefined ? opts : { ...opts, jobId });
+    }
   }
 
   /**

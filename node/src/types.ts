@@ -181,6 +181,12 @@ export interface JobNode {
 
 /** Options of one job in a bulk: all jobs of a bulk share the queue's durability. */
 export type BulkJobOptions = Omit<JobsOptions, "durability" | "tx">;
+/** One job of a bulk. */
+export interface BulkJob<Data, Name extends string = string> {
+  name: Name;
+  data: Data;
+  opts?: BulkJobOptions;
+}
 export type DefaultJobOptions = Omit<JobsOptions, "jobId">;
 
 /** Where a queue, worker or reader finds its jobs. */

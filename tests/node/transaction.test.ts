@@ -178,8 +178,54 @@ describe("job.transaction", () => {
     assert.equal(await other.getJob(ids[0] as string), undefined);
   });
 
-  it("refuses nested ones, flows, and what comes too late", async (t) => {
+  it("adds flows and bulks, and reports progress, with the completion", async (t) => {
     const { queue, bench, store } = await shop(t);
+    const other = bench.queue("other");
+    const progress: unknown[] = [];
+    let ids: string[] = [];
+    const worker = bench.worker(async (job) => {
+      await job.transaction(async (tx) => {
+        const [first] = await other.addBulk([{ name: "a", data: { n: 1 } }], { tx });
+        const flow = store.flow();
+        const child = flow.add("child", "other");
+        const parent = flow.add("parent", "other", {}, { after: [child] });
+        await flow.enqueue({ tx });
+        const tree = store.flow();
+        const node = tree.addTree({ name: "top", children: [{ name: "low" }] }, "other");
+        await tree.enqueue({ tx });
+        await tx.updateProgress(50);
+        await tx.updateProgress({ done: 2 });
+        ids = [first!.id, child.id, parent.id, node.job.id];
+      });
+      progress.push((await queue.getJob(job.id))?.progress);
+      if (job.name === "bad") throw new Error("bad");
+      return "done";
+    });
+    worker.on("progress", (_, value) => progress.push(value));
+    const bad = await new Promise((resolve, reject) => {
+      worker.once("failed", resolve);
+      queue.add("bad", {}).catch(reject);
+    });
+    assert.ok(bad);
+    assert.equal(await other.count(), 0);
+    const completed = new Promise<{ id: string }>((resolve) => worker.once("completed", resolve));
+    const { id } = await queue.add("good", {});
+    await completed;
+    assert.deepEqual((await queue.getJob(id))?.progress, { done: 2 });
+    assert.deepEqual(progress, [0, 0, { done: 2 }]);
+    assert.deepEqual(await other.getJobCounts("waiting", "waiting-children"), {
+      waiting: 3,
+      "waiting-children": 2,
+    });
+    assert.equal(new Set(ids).size, 4);
+    for (const [i, name] of ["a", "child", "parent", "top"].entries())
+      assert.equal((await other.getJob(ids[i] as string))?.name, name);
+    const parent = await other.getJob(ids[2] as string);
+    assert.deepEqual((await parent!.dependencies()).dependencies.map((each) => each.id), [ids[1]]);
+  });
+
+  it("refuses nested ones, and what comes too late", async (t) => {
+    const { queue, bench } = await shop(t);
     const seen: unknown[] = [];
     const code = (error: unknown): void => void seen.push((error as { code: string }).code);
     const worker = bench.worker(async (job) => {
@@ -187,16 +233,14 @@ describe("job.transaction", () => {
       await job.transaction(async (tx) => {
         late = tx;
         await job.transaction(() => undefined).catch(code);
-        const flow = store.flow();
-        flow.add("a", "q");
-        await flow.enqueue({ tx }).catch(code);
+        await tx.updateProgress(1n as never).catch(code);
       });
       await queue.add("x", {}, { tx: late as JobTransaction }).catch(code);
       return "done";
     });
     await queue.add("order", {});
     await new Promise((resolve) => worker.once("completed", resolve));
-    assert.deepEqual(seen, ["wrong_state", "wrong_state", "closed"]);
+    assert.deepEqual(seen, ["wrong_state", "invalid_argument", "closed"]);
     assert.equal(await queue.count(), 0);
   });
 
