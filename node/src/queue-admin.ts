@@ -75,7 +75,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     return ids;
   }
 
-  /** Removes the queue with everything in it. Refused while jobs run, unless `force`. */
+  /** Removes the queue with everything in it, and the schedules that fill it. Refused while jobs run, unless `force`. */
   async obliterate(opts: { force?: boolean; count?: number } = {}): Promise<void> {
     this.checkOpen();
     checkObject("queue.obliterate: options", opts);

@@ -151,10 +151,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
     });
   }
 
-  async #addAllIn(
-    sink: JobSink,
-    jobs: BulkJob<Data, Name>[],
-  ): Promise<Job<Data, Result, Name>[]> {
+  async #addAllIn(sink: JobSink, jobs: BulkJob<Data, Name>[]): Promise<Job<Data, Result, Name>[]> {
     this.checkOpen();
     checkSink("queue.addBulk: option tx", sink);
     const added: Job<Data, Result, Name>[] = [];

@@ -13,6 +13,7 @@ import { keep, packJobs } from "./jobs.mjs";
 import { keyOperations } from "./keys.mjs";
 import { limitSteps } from "./limits.mjs";
 import { scheduleOperations } from "./schedules.mjs";
+import { transactionOperations } from "./transactions.mjs";
 import { since, START_MS, STATES, moment, parsed } from "./values.mjs";
 
 const PATIENCE_MS = 20_000;
@@ -201,10 +202,10 @@ export class ScenarioRunner {
       });
       this.#engine.enqueue(request, Float64Array.from(numbers), text, BY_THE_STORE);
     });
-    return acks.map((ack, i) => this.#acknowledged(jobs[i], ack));
+    return acks.map((ack, i) => this.acknowledged(jobs[i], ack));
   }
 
-  #acknowledged(job, { id, existing, state, replacedId }) {
+  acknowledged(job, { id, existing, state, replacedId }) {
     if (job.as !== undefined) this.remember(job.as, id);
     const replaced = this.nameOf(replacedId);
     return { id: this.nameOf(id), existing, state: STATES[state], replaced };
@@ -259,7 +260,7 @@ export class ScenarioRunner {
     if (settled.error !== undefined) throw settled.error;
     // The addon does not tell the queue: a session has one.
     const { state, dueAt } = settled;
-    const added = settled.added.map((ack, i) => this.#acknowledged(step.jobs[i], ack));
+    const added = settled.added.map((ack, i) => this.acknowledged(step.jobs[i], ack));
     return { state: STATES[state], queue: queueOf(step), due_at_ms: since(dueAt), added };
   }
 
@@ -319,6 +320,7 @@ const operations = {
   ...flowOperations,
   ...keyOperations,
   ...scheduleOperations,
+  ...transactionOperations,
   enqueue: ScenarioRunner.prototype.enqueue,
   take: ScenarioRunner.prototype.take,
   settle: ScenarioRunner.prototype.settle,

@@ -58,6 +58,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddLists();
   AddFlows();
   AddSchedules();
+  AddTransactions();
 }
 
 ScenarioRunner::~ScenarioRunner() = default;
@@ -70,6 +71,7 @@ Status ScenarioRunner::Open(const Json& options) {
   if (options.contains("keep_failed")) open.keep_failed = ReadKeep(options.at("keep_failed"));
   if (options.contains("security")) open.security = ReadSecurity(options.at("security"));
   EndSessions();
+  transaction_.reset();
   engine_.reset();
   auto engine = Engine::Open(std::move(open));
   if (engine.ok()) engine_ = std::move(*engine);

@@ -51,7 +51,8 @@ class ScenarioRunner {
   void AddReads();
   void AddLists();
   void AddFlows();
-  void AddSchedules();  // scenario_schedules.cc
+  void AddSchedules();     // scenario_schedules.cc
+  void AddTransactions();  // scenario_transactions.cc
   // An operation on one job.
   void AddChange(const char* name, Status (Engine::*change)(const JobRef&, const WriteOptions&));
 
@@ -75,6 +76,7 @@ class ScenarioRunner {
   const std::string path_;
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>(kScenarioStartMs);
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Transaction> transaction_;
   std::map<std::string, Operation> operations_;
   std::vector<std::shared_ptr<Told>> sessions_;
   std::map<std::string, Held> held_;

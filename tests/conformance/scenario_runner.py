@@ -8,6 +8,7 @@ from typing import Any
 from millrace import _core
 from model_steps import START_MS, ModelSteps, Step, compact, parsed
 from schedule_steps import ScheduleSteps
+from transaction_steps import TransactionSteps
 
 PATIENCE_S = 20.0
 
@@ -75,7 +76,7 @@ class SessionNews:
         self.drained = False
 
 
-class ScenarioRunner(ModelSteps, ScheduleSteps):
+class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps):
     """One store with a clock of its own, and the steps that can be played on it."""
 
     def __init__(self, path: str, options: Step) -> None:

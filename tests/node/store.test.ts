@@ -107,10 +107,8 @@ describe("Store", () => {
     );
     const queue = bench.add(new Queue("q", { store }));
     await assert.rejects(queue.add("n", "x".repeat(3000)), { code: "too_large" });
-    const worker = bench.worker(() => 1);
-    const drained = once(worker, "drained");
     await queue.add("n", {});
-    await drained;
+    await once(bench.worker(() => 1), "drained");
     assert.equal(await queue.getCompletedCount(), 0);
   });
 

@@ -221,7 +221,10 @@ describe("job.transaction", () => {
     for (const [i, name] of ["a", "child", "parent", "top"].entries())
       assert.equal((await other.getJob(ids[i] as string))?.name, name);
     const parent = await other.getJob(ids[2] as string);
-    assert.deepEqual((await parent!.dependencies()).dependencies.map((each) => each.id), [ids[1]]);
+    assert.deepEqual(
+      (await parent!.dependencies()).dependencies.map((each) => each.id),
+      [ids[1]],
+    );
   });
 
   it("refuses nested ones, and what comes too late", async (t) => {

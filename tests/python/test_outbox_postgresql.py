@@ -1,20 +1,16 @@
-"""The outbox over PostgreSQL, where there is one: Debian's server on the loopback interface, and psycopg."""
+"""The outbox over PostgreSQL: a server of the tests' own on the loopback interface, and psycopg."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from millrace import Millrace
 from millrace.outbox import Outbox
+from postgresql_server import Server, running
 
 psycopg = pytest.importorskip("psycopg")
 
@@ -25,42 +21,16 @@ class Killed(BaseException):
     """As if the process had died."""
 
 
-def _programs() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    programs = _programs()
-    if programs is None or shutil.which("runuser") is None:
-        pytest.skip("no PostgreSQL server is installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # Not below pytest's own folder, which is closed to the server's user.
-    folder = Path(tempfile.mkdtemp(prefix="millrace-postgresql-"))
-    shutil.chown(folder, "postgres")
-    as_server = ["runuser", "-u", "postgres", "--"]
-    data = folder / "data"
-    subprocess.run(
-        [*as_server, programs / "initdb", "-D", data, "-A", "trust", "-N"],
-        check=True,
-        capture_output=True,
-        cwd=folder,
-    )
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}"
-    control = [*as_server, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True, cwd=folder)
-    yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
-    shutil.rmtree(folder)
+def server() -> Iterator[Server]:
+    with running() as made:
+        yield made
 
 
 @pytest.fixture
-def connect(server: str) -> Iterator[Any]:
+def connect(server: Server) -> Iterator[Any]:
     def made() -> Any:
-        return psycopg.connect(server)
+        return psycopg.connect(server.dsn)
 
     yield made
     with made() as connection:

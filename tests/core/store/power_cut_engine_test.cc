@@ -44,6 +44,10 @@ std::vector<Cut> WorkAndCut(const Plan& plan, std::string* wrong) {
       *wrong = engine.status().ToString();
       return cuts;
     }
+    if (const Status limited = workload.SetLimits(**engine); !limited.ok()) {
+      *wrong = limited.ToString();
+      return cuts;
+    }
     std::atomic<int> jobs{0};
     std::vector<std::thread> producers;
     for (int producer = 0; producer < kProducers; ++producer) {

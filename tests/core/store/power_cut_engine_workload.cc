@@ -43,6 +43,34 @@ std::string CheckDependencies(const LeasedJob& job) {
   return "";
 }
 
+// What a worker has been given of each group: one at a time, and of each producer in the order in
+// which it has enqueued them.
+class GroupOrder {
+ public:
+  // Empty, or what is wrong.
+  std::string Take(const std::vector<LeasedJob>& jobs) {
+    if (std::ssize(jobs) > EngineWorkload::kConcurrency) return "more jobs than the limit allows";
+    std::set<std::string> here;
+    for (const LeasedJob& job : jobs) {
+      if (job.spec.group.empty()) continue;
+      const std::string& id = job.spec.id;
+      if (!here.insert(job.spec.group).second) return "job " + id + " is one of two of its group";
+      const size_t last = id.rfind('-');
+      const size_t middle = id.rfind('-', last - 1);
+      const std::pair<int, int> at = {std::stoi(id.substr(middle + 1)),
+                                      std::stoi(id.substr(last + 1))};
+      std::pair<int, int>& newest =
+          newest_.try_emplace(job.spec.group + "/" + id.substr(0, middle), -1, -1).first->second;
+      if (at <= newest) return "job " + id + " comes after later ones of its group";
+      newest = at;
+    }
+    return "";
+  }
+
+ private:
+  std::map<std::string, std::pair<int, int>> newest_;  // by group and producer
+};
+
 // Of one store: what the checks of a batch need.
 std::string CheckBatch(Engine& engine, const Told& told, const std::map<std::string, int64_t>& rows,
                        int producer, int number, std::vector<std::string>* found) {
@@ -130,6 +158,17 @@ Result<std::unique_ptr<Engine>> EngineWorkload::Open(const std::string& vfs) con
   return Engine::Open(options);
 }
 
+Status EngineWorkload::SetLimits(Engine& engine) {
+  for (const Limit& limit :
+       {Limit{.scope = LimitScope::kQueue, .queue = kQueue, .concurrency = kConcurrency},
+        Limit{.scope = LimitScope::kGroup, .queue = kQueue, .concurrency = 1}}) {
+    if (Status status = engine.SetLimit(limit, {}); !status.ok()) return status;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  told_.limited = true;
+  return Status::Ok();
+}
+
 Status EngineWorkload::Enqueue(Engine& engine, int producer, int number) {
   std::vector<JobSpec> jobs;
   for (int k = 0; k < BatchSize(number); ++k) {
@@ -139,7 +178,9 @@ Status EngineWorkload::Enqueue(Engine& engine, int producer, int number) {
     job.id = BatchName(producer, number) + "-" + std::to_string(k);
     job.data = ResultOf(job.id);
     job.priority = number % 3;
+    job.group = GroupOf(number);  // so that all of a group have one priority
     if (!IsFlow(number) || k + 1 < BatchSize(number)) continue;
+    job.group.clear();
     for (int child = 0; child < k; ++child) {
       job.after.push_back({.index = child, .policy = DependencyPolicy::kIgnore});
     }
@@ -171,6 +212,7 @@ std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& en
   Result<std::unique_ptr<Session>> session = engine.OpenSession(options);
   if (!session.ok()) return "no session: " + session.status().ToString();
   const Told before = Now();
+  GroupOrder order;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!enough()) {
     if (std::chrono::steady_clock::now() > deadline) {
@@ -182,6 +224,9 @@ std::string EngineWorkload::Work(Engine& engine, const std::function<bool()>& en
     }
     const Result<std::vector<LeasedJob>> jobs = (*session)->Take(8, 5);
     if (!jobs.ok()) return "take: " + jobs.status().ToString();
+    if (before.limited) {
+      if (std::string wrong = order.Take(*jobs); !wrong.empty()) return wrong;
+    }
     for (const LeasedJob& job : *jobs) {
       if (before.finished.contains(job.spec.id))
         return "job " + job.spec.id + " runs again after its end";
@@ -229,6 +274,12 @@ std::string EngineWorkload::Check(Engine& engine, const Told& told, int producer
     const JobState expected = MustFail(id) ? JobState::kFailed : JobState::kCompleted;
     if (job->state != expected) return "job " + id + " ended as " + JobStateName(job->state);
   }
+  const Result<std::vector<LimitInfo>> limits = engine.ListLimits();
+  if (!limits.ok()) return "limits: " + limits.status().ToString();
+  for (const LimitInfo& limit : *limits) {
+    if (limit.active != 0) return "a limit counts jobs that have ended";
+  }
+  if (told.limited && limits->size() != 2) return "lost: the limits";
   return CheckInvariants(engine, true);
 }
 

@@ -20,16 +20,20 @@ namespace millrace::store {
 struct Told {
   std::set<std::string> enqueued;            // batches ("p-i") whose enqueue was acknowledged
   std::map<std::string, JobState> finished;  // jobs ("p-i-k") whose end was acknowledged
+  bool limited = false;                      // the limits were acknowledged
 };
 
 // Thread-safe. Batch "p-i" of producer p has the jobs "p-i-0" to "p-i-k"; each enqueued all or
 // none. Every third batch is a transaction that writes a row "p-i" of a table of the user's too.
-// Every second is a flow: its last job waits for the others, and reads how they ended.
+// Every second is a flow: its last job waits for the others, and reads how they ended. All jobs
+// that wait for none are in groups, each of which runs one at a time; the queue has a limit too.
 class EngineWorkload {
  public:
   static constexpr const char* kQueue = "q";
   static int BatchSize(int number) { return 1 + number % 4; }
   static bool IsFlow(int number) { return number % 2 == 1; }
+  static constexpr int64_t kConcurrency = 4;
+  static std::string GroupOf(int number) { return "g" + std::to_string(number % 3); }
   static bool InTransaction(int number) { return number % 3 == 1; }
 
   // The store is a file of that VFS; the sidecar is a real file in the folder.
@@ -37,6 +41,8 @@ class EngineWorkload {
 
   std::string folder_file(const std::string& name) const { return dir_.file(name); }
 
+  // Before the first enqueue.
+  Status SetLimits(Engine& engine);
   // One enqueue, noted if it is acknowledged.
   Status Enqueue(Engine& engine, int producer, int number);
   // Takes jobs and settles them until `enough` says so; notes the ends that are acknowledged. Every

@@ -13,12 +13,19 @@ const events = new QueueEvents("lanes", { store: process.env.TORTURE_STORE });
 await events.waitUntilReady();
 
 const unfinished = [];
-const waitForOldest = () => unfinished.shift().waitUntilFinished(events).catch(() => undefined);
+const waitForOldest = () =>
+  unfinished
+    .shift()
+    .waitUntilFinished(events)
+    .catch(() => undefined);
 for (let n = first; ;) {
   const id = GROUPS[Math.floor(Math.random() * GROUPS.length)];
   const name = Math.random() < 0.3 ? "rare" : "often";
   const data = { n, flaky: Math.random() < 0.1 };
-  const jobOptions = { jobId: `${id ?? "None"}:${n}`, ...(id === undefined ? {} : { group: { id } }) };
+  const jobOptions = {
+    jobId: `${id ?? "None"}:${n}`,
+    ...(id === undefined ? {} : { group: { id } }),
+  };
   try {
     const job = await queue.add(name, data, jobOptions);
     writeSync(notes, `${n} ${job.id}\n`);
