@@ -109,6 +109,37 @@ TEST_CASE("a flow is acknowledged at durability memory, one that needs the store
   CHECK(acks[0].durability == Durability::kProcess);
 }
 
+TEST_CASE("results and errors pass through a flow of sealed jobs", "[engine][flows]") {
+  const TempDir dir;
+  OpenOptions options{.path = dir.file(), .durability = Durability::kProcess};
+  options.security = {.keys = {{.id = "k", .secret = std::string(32, 's')}}, .require = true};
+  const auto engine = Must(Engine::Open(std::move(options)));
+  std::vector<JobSpec> jobs = {Named("good"),  Named("bad"),   Named("all"),
+                               Named("first"), Named("fails"), Named("reads")};
+  for (size_t i = 2; i < jobs.size(); ++i) {
+    jobs[i].after.push_back({.index = 0, .policy = DependencyPolicy::kIgnore});
+    if (i != 3) jobs[i].after.push_back({.index = 1, .policy = DependencyPolicy::kIgnore});
+  }
+  jobs[2].join = JoinKind::kCollect;
+  jobs[3].join = JoinKind::kForward;
+  jobs[4].after[1].policy = DependencyPolicy::kFail;
+  jobs[0].keep_completed = Keep{.count = 0};
+  Must(engine->Enqueue(jobs, {}));
+  const auto session = Must(engine->OpenSession({.queues = {"q"}}));
+  Must(session->Settle(TakeOne(*session).token, Completed("\"secret\"")));
+  Must(session->Settle(TakeOne(*session).token, Failed("broken")));
+  CHECK(*Must(engine->WaitFinished({.id = "all"}, 10'000)).result == R"(["secret",null])");
+  CHECK(*Must(engine->WaitFinished({.id = "first"}, 10'000)).result == "\"secret\"");
+  CHECK(Must(engine->WaitFinished({.id = "fails"}, 10'000)).error.find("failed: broken") !=
+        std::string::npos);
+  const LeasedJob job = TakeOne(*session);
+  REQUIRE(job.dependencies.size() == 2);
+  CHECK(job.dependencies[0].result == "\"secret\"");
+  CHECK(job.dependencies[1].error.find("broken") != std::string::npos);
+  const auto page = Must(engine->Dependencies({.job = {.id = "reads"}}));
+  CHECK(page.dependencies[0].result == "\"secret\"");
+}
+
 TEST_CASE("a flow's tree and its cancellation go through the engine", "[engine][flows]") {
   const TempDir dir;
   const auto engine = Open(dir);
