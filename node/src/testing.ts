@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { MAX_MS, checkInteger, checkKnownOptions, checkName, checkObject, show } from "./check.js";
 import { type Connection, connect } from "./connection.js";
 import { MillraceError, invalidArgument } from "./errors.js";
+import { QueueEvents } from "./queue-events.js";
 import { Queue } from "./queue.js";
 import { Store } from "./store.js";
 import type { Processor } from "./types.js";
@@ -81,6 +82,7 @@ export class TestStore extends Store {
         `testStore.runAll: processor must be a function, not ${show(processor)}`,
       );
     }
+    await this.#fire(queueName);
     const worker = new Worker(queueName, processor, { ...options, store: this, autorun: false });
     let ended = 0;
     const onEnd = (): void => {
@@ -103,6 +105,28 @@ export class TestStore extends Store {
     }
     if (broken[0] !== undefined) throw broken[0];
     return ended;
+  }
+
+  /** Lets the jobs of the slots that have come be added: whoever listens to the store fires them. */
+  async #fire(queueName: string): Promise<void> {
+    if (!(await this.#mayFire(queueName))) return;
+    await using listener = new QueueEvents(queueName, { store: this });
+    await listener.waitUntilReady();
+    while (await this.#mayFire(queueName)) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Whether a schedule has a slot by now whose job is not added yet. */
+  async #mayFire(queueName: string): Promise<boolean> {
+    for (let after = ""; ;) {
+      const page = await this.schedules.list({ after });
+      const due = page.some(
+        ({ next, template }) => template.queue === queueName && (next ?? Infinity) <= this.now(),
+      );
+      if (due || page.length < 1000) return due;
+      after = page.at(-1)?.id ?? "";
+    }
   }
 
   /** Throws unless a job of this name (and exactly this data, if given) is still to be done. */
