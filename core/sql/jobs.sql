@@ -2,6 +2,12 @@
 -- A body without options. in: job, queue_id, name, created_at_ms, salt, priority, data; changes: jobs
 INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
+-- name: insert_job_with_key
+-- A body with a deduplication key and no other option. in: as insert_job, then dedup_key, dedup_mode, dedup_ttl_ms,
+-- dedup_states; changes: jobs
+INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data, dedup_key, dedup_mode, dedup_ttl_ms, dedup_states)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
+
 -- name: insert_job_with_options
 -- A body with options. in: the columns in their order; changes: jobs
 INSERT INTO jobs (

@@ -4,7 +4,8 @@
 
 ALTER TABLE sequence ADD COLUMN settings_version INTEGER NOT NULL DEFAULT 0;  -- grows when limits or group settings change
 
--- data stays the last column, so that reading the rest of a row never walks through a large payload.
+-- Columns behind `options` are NULL unless options = 1, but for dedup_*, which are there with a key. data stays the last
+-- column, so that reading the rest of a row never walks through a large payload.
 CREATE TABLE new_jobs (
   job                   INTEGER PRIMARY KEY,
   queue_id              INTEGER NOT NULL REFERENCES queues (queue_id),

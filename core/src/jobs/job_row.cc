@@ -13,9 +13,9 @@ bool HasKeep(const std::optional<Keep>& keep) {
   return keep.has_value();
 }
 
-// Whether any column behind `options` is needed.
+// Whether any column behind `options` is needed. A deduplication key has columns of its own.
 bool HasOptions(const JobSpec& spec, const JobKey& key, int64_t due_at_ms, int64_t expires_at_ms) {
-  const JobSpec plain;
+  static const JobSpec plain;
   return !key.custom_id.empty() || !spec.headers.empty() ||
          spec.content_type != plain.content_type || spec.lifo || due_at_ms != 0 ||
          expires_at_ms != 0 || spec.retry.max_attempts != plain.retry.max_attempts ||
@@ -23,7 +23,7 @@ bool HasOptions(const JobSpec& spec, const JobKey& key, int64_t due_at_ms, int64
          spec.max_crashes != plain.max_crashes || spec.time_limit_ms != 0 ||
          spec.soft_time_limit_ms != 0 || spec.keep_logs != plain.keep_logs ||
          HasKeep(spec.keep_completed) || HasKeep(spec.keep_failed) || !spec.group.empty() ||
-         !spec.dedup.key.empty() || spec.join != plain.join || spec.delivery != plain.delivery ||
+         spec.join != plain.join || spec.delivery != plain.delivery ||
          spec.sealing != plain.sealing;
 }
 
@@ -75,9 +75,16 @@ Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queu
     return WriteBody(connection, sql::jobs::kInsertJobWithOptions, key, queue_id, spec, due_at_ms,
                      expires_at_ms);
   }
+  const auto salt = static_cast<int64_t>(key.salt);
+  if (!spec.dedup.key.empty()) {
+    Query q(connection, sql::jobs::kInsertJobWithKey);
+    q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
+           spec.dedup.key, static_cast<int>(spec.dedup.mode), spec.dedup.ttl_ms,
+           static_cast<int64_t>(spec.dedup.states));
+    return q.Run();
+  }
   Query q(connection, sql::jobs::kInsertJob);
-  q.Bind(key.row, queue_id, spec.name, key.created_at_ms, static_cast<int64_t>(key.salt),
-         spec.priority, Blob{spec.data});
+  q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data});
   return q.Run();
 }
 
@@ -97,6 +104,12 @@ Body ReadBody(const Query& q, int column) {
   body.key.salt = static_cast<uint64_t>(q.Int(column + 4));
   spec.priority = static_cast<int32_t>(q.Int(column + 5));
   spec.data = q.BlobBytes(column + 6);
+  if (!q.IsNull(column + 28)) {
+    spec.dedup = {.key = std::string(q.Text(column + 28)),
+                  .mode = static_cast<Deduplication::Mode>(q.Int(column + 32)),
+                  .ttl_ms = q.Int(column + 33),
+                  .states = static_cast<uint32_t>(q.Int(column + 34))};
+  }
   if (q.Int(column + 7) == 0) return body;
   if (!q.IsNull(column + 8)) body.key.custom_id = q.Text(column + 8);
   if (!q.IsNull(column + 9)) spec.headers = q.Text(column + 9);
@@ -116,13 +129,9 @@ Body ReadBody(const Query& q, int column) {
   spec.keep_completed = ReadKeep(q, column + 23);
   spec.keep_failed = ReadKeep(q, column + 25);
   if (!q.IsNull(column + 27)) spec.group = q.Text(column + 27);
-  if (!q.IsNull(column + 28)) spec.dedup.key = q.Text(column + 28);
   spec.join = static_cast<JoinKind>(q.Int(column + 29));
   spec.delivery = static_cast<Delivery>(q.Int(column + 30));
   spec.sealing = static_cast<Sealing>(q.Int(column + 31));
-  spec.dedup.mode = static_cast<Deduplication::Mode>(q.Int(column + 32));
-  spec.dedup.ttl_ms = q.Int(column + 33);
-  spec.dedup.states = static_cast<uint32_t>(q.Int(column + 34));
   return body;
 }
 

@@ -60,6 +60,22 @@ TEST_CASE("as long as the holder is unfinished, others are dropped", "[jobs][ded
   f.CheckInvariants();
 }
 
+TEST_CASE("a job is read back with its key, whatever else it has", "[jobs][dedup]") {
+  JobsFixture f;
+  JobSpec spec = Keyed(Mode::kStates, "", 7, Bit(JobState::kFailed));
+  for (const int32_t max_crashes : {spec.max_crashes, 9}) {
+    spec.max_crashes = max_crashes;
+    spec.dedup.key += "x";
+    const Deduplication read = f.Read(f.Add(spec).id).spec.dedup;
+    CHECK(read.key == spec.dedup.key);
+    CHECK(read.mode == Mode::kStates);
+    CHECK(read.ttl_ms == 7);
+    CHECK(read.states == Bit(JobState::kFailed));
+    CHECK(f.Claim(1)[0].job.spec.dedup.key == spec.dedup.key);
+  }
+  CHECK(f.Read(f.Add(Spec()).id).spec.dedup.key.empty());
+}
+
 TEST_CASE("an event says which job was dropped, and for whom", "[jobs][dedup]") {
   JobsFixture f;
   const std::string id = f.Add(Keyed(Mode::kUnfinished, "")).id;
