@@ -156,8 +156,13 @@ FROM group_ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
 WHERE r.group_id = ?1 ORDER BY r.priority, r.seq LIMIT 1;
 
 -- name: select_turns
--- The next groups in a queue's line. in: queue_id, turn (exclusive), limit; out: turn, group_id; index: primary key
-SELECT turn, group_id FROM turns WHERE queue_id = ?1 AND turn > ?2 ORDER BY turn LIMIT ?3;
+-- The next groups in a queue's line. in: queue_id, turn (exclusive), limit; out: columns of groups (NULL: there is no such group),
+-- then the turn; index: primary key, rowid of groups
+SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
+  g.own_limit, g.concurrency, g.rate_count, g.rate_period_ms, g.max_size, g.credit, g.refilled_at_ms, g.limited_until_ms,
+  t.turn
+FROM turns t LEFT JOIN groups g ON g.group_id = t.group_id
+WHERE t.queue_id = ?1 AND t.turn > ?2 ORDER BY t.turn LIMIT ?3;
 
 -- name: insert_turn
 -- in: queue_id, turn, group_id; changes: turns

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/macros.h"
 #include "base/text.h"
@@ -25,11 +26,11 @@ std::string NameKey(int64_t queue_id, std::string_view name) {
 
 }  // namespace
 
-Result<Group*> Groups::Keep(const Query& q) {
+Group& Groups::Keep(const Query& q) {
   const int64_t group_id = q.Int(0);
   const auto [it, fresh] = groups_.try_emplace(group_id);
   Group& group = it->second;
-  if (!fresh) return &group;
+  if (!fresh) return group;
   group.group_id = group_id;
   group.queue_id = q.Int(1);
   group.name = q.Text(2);
@@ -47,20 +48,20 @@ Result<Group*> Groups::Keep(const Query& q) {
   group.bucket = {.credit = q.Int(15), .refilled_at_ms = q.Int(16)};
   group.limited_until_ms = q.Int(17);
   group.had_turn = group.turn != 0;
-  names_.emplace(NameKey(group.queue_id, group.name), group_id);
-  return &group;
+  return group;
 }
 
 Result<Group*> Groups::Find(int64_t queue_id, const std::string& name) {
-  if (const auto it = names_.find(NameKey(queue_id, name)); it != names_.end()) {
-    return &groups_.at(it->second);
-  }
+  std::string key = NameKey(queue_id, name);
+  if (const auto it = names_.find(key); it != names_.end()) return &groups_.at(it->second);
   Query q(ledger_.connection(), sql::limits::kFindGroup);
   q.Bind(queue_id, name);
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   if (!row) return nullptr;
-  return Keep(q);
+  Group& group = Keep(q);
+  names_.emplace(std::move(key), group.group_id);
+  return &group;
 }
 
 Result<Group*> Groups::Load(int64_t group_id) {
@@ -70,7 +71,7 @@ Result<Group*> Groups::Load(int64_t group_id) {
   bool row = false;
   RETURN_IF_ERROR(q.Step(&row));
   if (!row) return nullptr;
-  return Keep(q);
+  return &Keep(q);
 }
 
 Result<Group*> Groups::Make(int64_t queue_id, const std::string& name) {

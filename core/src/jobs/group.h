@@ -62,6 +62,8 @@ class Groups {
   Result<Group*> Find(int64_t queue_id, const std::string& name);
   Result<Group*> Make(int64_t queue_id, const std::string& name);
   Result<Group*> Load(int64_t group_id);
+  // The group that the current row begins with (the columns of find_group).
+  Group& Keep(const store::Query& q);
 
   Result<GroupBounds> BoundsOf(const Group& group);
   // Whether it may give a job now. Refills its bucket.
@@ -97,7 +99,6 @@ class Groups {
   void Clear();
 
  private:
-  Result<Group*> Keep(const store::Query& q);
   Status SettleTurn(Group& group);
   Status SettleTimer(Group& group);
   Result<int64_t> TimerOf(Group& group);
@@ -105,7 +106,7 @@ class Groups {
 
   Ledger& ledger_;
   std::unordered_map<int64_t, Group> groups_;
-  std::unordered_map<std::string, int64_t> names_;  // queue's number and name
+  std::unordered_map<std::string, int64_t> names_;  // by queue's number and name, of those found so
   std::vector<Group*> touched_;
   std::vector<Group*> unsettled_;
 };

@@ -1,7 +1,5 @@
 #include "jobs/turn_line.h"
 
-#include <vector>
-
 #include "base/macros.h"
 #include "sql_statements.h"
 
@@ -10,24 +8,18 @@ namespace millrace::jobs {
 using store::Query;
 
 Status TurnLine::Fetch() {
-  std::vector<std::pair<int64_t, int64_t>> turns;
-  {
-    Query q(ledger_.connection(), sql::limits::kSelectTurns);
-    q.Bind(queue_id_, fetched_up_to_, slice_);
-    for (;;) {
-      bool row = false;
-      RETURN_IF_ERROR(q.Step(&row));
-      if (!row) break;
-      turns.emplace_back(q.Int(0), q.Int(1));
-    }
+  static constexpr int kTurnColumn = 18;
+  Query q(ledger_.connection(), sql::limits::kSelectTurns);
+  q.Bind(queue_id_, fetched_up_to_, slice_);
+  for (int64_t rows = 0;; ++rows) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    all_fetched_ = !row && rows < slice_;
+    if (!row) return Status::Ok();
+    fetched_up_to_ = q.Int(kTurnColumn);
+    if (q.IsNull(0)) continue;  // damage: its row goes with the others
+    old_.emplace_back(fetched_up_to_, &ledger_.groups().Keep(q));
   }
-  all_fetched_ = std::ssize(turns) < slice_;
-  for (const auto& [turn, group_id] : turns) {
-    fetched_up_to_ = turn;
-    ASSIGN_OR_RETURN(Group* const group, ledger_.groups().Load(group_id));
-    if (group) old_.emplace_back(turn, group);  // else damage: its row goes with the others
-  }
-  return Status::Ok();
 }
 
 Status TurnLine::Head(Group** group, int64_t* turn) {
