@@ -291,7 +291,7 @@ def _computed(app: Millrace, name: str, given: object) -> dict[str, Any]:
     try:
         return given.timing()
     except (NotImplementedError, ValueError) as error:
-        raise InvalidArgument(f"{name}: {error or 'the store cannot compute it'}") from error
+        raise InvalidArgument(f"{name}: {str(error) or 'the store cannot compute it'}") from error
 
 
 def _moment(at_ms: int) -> dt.datetime | None:
