@@ -246,7 +246,8 @@ class AppCalls:
         self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """As `Millrace.enqueue_many`."""
-        return await _enqueue(self._app, job_specs(jobs), durability)
+        specs, pick = job_specs(jobs)
+        return pick(await _enqueue(self._app, specs, durability))
 
     async def counts(self, queue: str | None = None) -> _core.QueueCounts:
         """As `Millrace.counts`."""

@@ -87,13 +87,17 @@ class JobTransaction:
 
     def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """Adds several jobs."""
-        return self._add(job_specs(jobs))
+        specs, pick = job_specs(jobs, self._before())
+        return pick(self._add(specs))
 
     def enqueue_flow(self, flow: Flow) -> FlowResults:
         """Adds the jobs of a flow."""
+        return flow.results(self._add(flow._checked(self._before())))
+
+    def _before(self) -> int:
+        """How many jobs come before those that are added now, in the commit that completes this one."""
         effects = self._request.effects
-        before = len(self._jobs) + (len(effects.jobs) if effects is not None else 0)
-        return flow.results(self._add(flow._checked(before)))
+        return len(self._jobs) + (len(effects.jobs) if effects is not None else 0)
 
     def update_state(self, *, state: str = "PROGRESS", meta: Any = None) -> None:
         """As `Task.update_state`, when the job completes."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from millrace import _core, options
 from millrace.errors import InvalidArgument
 from millrace.links import After, Policy, after_of, several
-from millrace.prepared import PreparedJob, as_prepared
+from millrace.prepared import PreparedJob
 from millrace.result import AsyncResult, ResultSet
 
 if TYPE_CHECKING:
@@ -95,8 +95,12 @@ class Flow:
             policy: What becomes of this job if one of them fails; see `millrace.links.Policy`.
             name: Under which those that wait for this job read its result: `self.dependencies()[name]`.
         """
-        spec = as_prepared("job", job).spec
-        return self._append(spec, self._after(after, policy), name)
+        part = _checked_part("job", job)
+        if isinstance(part, Flow):  # a canvas, which ends in one job
+            end = self.include(part, after=after, policy=policy)[0]
+            end.name = options.check_name("name", name)
+            return end
+        return self._append(part.spec, self._after(after, policy), name)
 
     def collect(
         self, after: Any, *, policy: Policy = "fail", name: str = "", queue: str | None = None

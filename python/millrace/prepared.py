@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from millrace import _core, options
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from millrace.app import Millrace
+    from millrace.result import ResultSet
 
 R = TypeVar("R")
 
@@ -38,9 +40,30 @@ class PreparedJob(Generic[R]):
         return PreparedJob(self.app, self.spec.replace(**options.write_options(**job_options)))
 
 
-def job_specs(jobs: Iterable[JobLike[Any]]) -> list[_core.JobSpec]:
-    """The specs of prepared jobs; a TypeError names the element that is none."""
-    return [as_prepared(f"jobs[{index}]", job).spec for index, job in enumerate(jobs)]
+Picker = Callable[["ResultSet[Any]"], "ResultSet[Any]"]
+
+
+def job_specs(jobs: Iterable[JobLike[Any]], base: int = 0) -> tuple[list[_core.JobSpec], Picker]:
+    """The specs of jobs, and what picks the results of these from those of all specs: a canvas has more jobs than one.
+
+    A TypeError names the element that is none. `base`: how many jobs come before them in the same call.
+    """
+    given = list(jobs)
+    if any(isinstance(job, dict) and not _is_task(job) for job in given):
+        from millrace.canvas.applying import flow_of_several
+
+        return flow_of_several(given, base)
+    return [as_prepared(f"jobs[{index}]", job).spec for index, job in enumerate(given)], _all
+
+
+def _is_task(sig: Any) -> bool:
+    from millrace.canvas.applying import is_plain
+
+    return is_plain(sig, {})
+
+
+def _all(results: ResultSet[Any]) -> ResultSet[Any]:
+    return results
 
 
 def as_prepared(name: str, value: Any) -> PreparedJob[Any]:

@@ -160,7 +160,7 @@ class TaskCanvas(Generic[P, R]):
         from millrace import publish
 
         task = cast("Any", self)
-        if getattr(task, "typing", True):
+        if self.app.strict_typing if task.typing is None else task.typing:
             task.parameters.bind(
                 *([None] * taken), *args, **kwargs
             )  # a TypeError if they do not fit

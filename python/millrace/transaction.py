@@ -158,7 +158,8 @@ class Transaction(_Base):
 
     def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """Adds several jobs."""
-        return self._add(job_specs(jobs))
+        specs, pick = job_specs(jobs)
+        return pick(self._add(specs))
 
     def enqueue_flow(self, flow: Flow) -> FlowResults:
         """Adds the jobs of a flow."""
@@ -232,7 +233,8 @@ class AsyncTransaction(_Base):
 
     async def enqueue_many(self, jobs: Iterable[JobLike[Any]]) -> ResultSet[Any]:
         """As `Transaction.enqueue_many`."""
-        return await self._add(job_specs(jobs))
+        specs, pick = job_specs(jobs)
+        return pick(await self._add(specs))
 
     async def enqueue_flow(self, flow: Flow) -> FlowResults:
         """As `Transaction.enqueue_flow`."""

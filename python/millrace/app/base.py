@@ -377,7 +377,8 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """Enqueues jobs of any tasks, made by `task.s(...)` or `task.prepare(...)`: all of them, or none."""
-        return self._enqueue(job_specs(jobs), durability)
+        specs, pick = job_specs(jobs)
+        return pick(self._enqueue(specs, durability))
 
     def _enqueue(
         self, specs: list[_core.JobSpec], durability: DurabilityName | None

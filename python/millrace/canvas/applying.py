@@ -214,6 +214,24 @@ def prepared_job(name: str, value: Any, app: Millrace | None = None) -> Prepared
     return PreparedJob(plan.app, plan.flow.nodes[0].spec)
 
 
+def flow_of_several(given: list[Any], base: int) -> tuple[list[_core.JobSpec], Any]:
+    """The specs of jobs and canvases, and what picks their results from those of all."""
+    from millrace.flows import Flow
+
+    flow: Flow | None = None
+    picked = []
+    for index, value in enumerate(given):
+        part = part_of(f"jobs[{index}]", value)
+        flow = flow or Flow(part.app)
+        picked.append(flow.add(part) if isinstance(part, PreparedJob) else flow.include(part)[0])
+    assert flow is not None, "there is a canvas among them"
+
+    def pick(results: ResultSet[Any]) -> ResultSet[Any]:
+        return ResultSet([results[node.index] for node in picked], results.app)
+
+    return flow.specs(base), pick
+
+
 def part_of(name: str, value: Any) -> Any:
     """What was given where jobs are wanted: a prepared job, or a flow."""
     from millrace import options

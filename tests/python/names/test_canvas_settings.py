@@ -204,3 +204,25 @@ def test_on_replace(t, app):
     assert t.run(replaced.s()).get(0) == 2
     assert seen == [t.add.s(1, 1).set(queue="other")]
     assert t.harness.enqueued("add")[0].spec.queue == "other"
+
+
+def test_a_canvas_where_jobs_are_taken(t, app):
+    three = chain(t.add.s(1, 1), group(t.add.s(1), t.add.s(2)))
+    alone, both, last = app.enqueue_many([t.add.s(5, 5), three, t.add.s(6, 6) | t.note.s()])
+    flow = app.flow()
+    end = flow.add(t.add.s(1, 1) | t.add.s(1), name="end")
+
+    @app.task(bind=True)
+    def reads(self):
+        with self.transaction() as tx:
+            seen.append(tx.enqueue(t.add.s(7, 7) | t.add.s(1)))
+        return self.dependencies()["end"].result
+
+    seen = []
+    after = flow.add(reads.s(), after=end)
+    results = flow.enqueue()
+    t.harness.run_all()
+    assert (alone.get(0), both.get(0), last.get(0)) == (10, [3, 4], [12])
+    assert (results[end].get(0), results[after].get(0), seen[0].get(0)) == (3, 3, 15)
+    with pytest.raises(TypeError, match=r"jobs\[1\] must be made by task.s\(\)"):
+        app.enqueue_many([t.add.s(1, 1), 5, three])
