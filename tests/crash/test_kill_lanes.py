@@ -92,7 +92,7 @@ class Playback:
         self.rescued = 0
 
     def scopes(self, job_id: str) -> list[tuple[str, int]]:
-        group = job_id.split(":", maxsplit=1)[0]
+        group = job_id.split("_", maxsplit=1)[0]
         scopes = [("queue", QUEUE_CONCURRENCY)]
         if self.names[job_id] == "rare":
             scopes.append(("rare", RARE_CONCURRENCY))
@@ -102,7 +102,7 @@ class Playback:
 
     def see(self, event: Event) -> None:
         job_id = event.job_id
-        group = job_id.split(":")[0]
+        group = job_id.split("_")[0]
         if event.type == "added":
             self.names[job_id] = event.name
             self.added[group].append(job_id)

@@ -23,7 +23,7 @@ for (let n = first; ;) {
   const name = Math.random() < 0.3 ? "rare" : "often";
   const data = { n, flaky: Math.random() < 0.1 };
   const jobOptions = {
-    jobId: `${id ?? "None"}:${n}`,
+    jobId: `${id ?? "None"}_${n}`,
     ...(id === undefined ? {} : { group: { id } }),
   };
   try {

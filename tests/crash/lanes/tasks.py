@@ -47,7 +47,7 @@ def produce(first: int) -> None:
         group = chance.choice((*GROUPS, "a", "a", "wide", None))
         try:
             added = task.apply_async(
-                (), {"n": n, "flaky": chance.random() < 0.1}, task_id=f"{group}:{n}", group=group
+                (), {"n": n, "flaky": chance.random() < 0.1}, task_id=f"{group}_{n}", group=group
             )
         except GroupFull:
             unfinished.popleft().get(propagate=False)
