@@ -16,6 +16,7 @@ from cli_runner import PYTHON, run
 from millrace import Millrace
 from millrace.cli.main import main
 from millrace.contrib.testing.worker import start_worker
+from millrace.worker.daemon import is_alive
 from worker_support import PATIENCE_S, until
 
 NODE = f"w1@{socket.gethostname()}"
@@ -440,3 +441,50 @@ def test_worker_purges_first(shop):
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
+
+
+SCHEDULER = """
+from pathlib import Path
+from millrace.beat import PersistentScheduler
+
+class Own(PersistentScheduler):
+    def tick(self, *args, **kwargs):
+        Path("ticked").write_text(str(self.schedule_filename))
+        return 60.0
+"""
+
+
+def test_beat_inside_a_worker(shop, tmp_path):
+    (tmp_path / "cli_sched.py").write_text(SCHEDULER)
+    options = ("-B", "-s", "kept.db", "--scheduler", "cli_sched:Own", "-P", "solo")
+    with worker_process(*options) as process:
+        try:
+            until(lambda: (tmp_path / "ticked").exists() and (tmp_path / "ticked").read_text())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_S) == 0
+    assert (tmp_path / "ticked").read_text() == "kept.db"
+
+
+def ended(pid):
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not is_alive(pid))
+
+
+def test_detached_beat_events_and_another_interpreter(shop, tmp_path):
+    shop.app.counts()
+    camera = ("-c", "cli_camera:Cam", "-F", "3600")
+    (tmp_path / "cli_camera.py").write_text(
+        "from millrace.events.snapshot import Polaroid as Cam\n"
+    )
+    verbs = {
+        "beat": ("beat",),
+        "events": ("events", *camera),
+        "worker": ("worker", "--executable", sys.executable, "-P", "solo"),
+    }
+    for name, arguments in verbs.items():
+        more = ("--detach", "--pidfile", f"{name}.pid", "--logfile", f"{name}.log")
+        started = run(PYTHON, "-A", "cli_shop", *arguments, *more)
+        assert started.returncode == 0, started.stderr
+        until((tmp_path / f"{name}.pid").exists)
+        ended(int((tmp_path / f"{name}.pid").read_text()))

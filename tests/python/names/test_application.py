@@ -416,7 +416,8 @@ def test_loader_and_log(app, tmp_path, monkeypatch):
     assert app.loader.import_task_module("loaded_by_name").X == 5
     assert app.loader.conf is app.conf
     assert app.loader.import_default_modules() == []
-    assert app.log.get_task_logger is millrace.get_task_logger
+    assert app.log.get_default_logger("shop").name == "shop"
+    assert callable(app.log.setup)
     assert app.builtin_fixups
 
 
@@ -453,16 +454,18 @@ def test_on_after_fork(tmp_path):
 def test_worker_main_and_start_call_the_command_line(tmp_path, monkeypatch):
     given = []
     command = importlib.import_module("millrace.cli.main")
-    monkeypatch.setattr(command, "main", lambda arguments: given.append(arguments) or 0)
+    monkeypatch.setattr(
+        command, "main", lambda arguments, application: given.append((arguments, application)) or 0
+    )
     app = Celery("x", set_as_current=False)
     with module("main_app_of_a_test", app=app):
         assert app.worker_main(["worker", "-c", "4"]) == 0
         assert app.worker_main(["--pool", "solo"]) == 0
         assert app.start(["worker", "-c", "2"]) == 0
         assert app.start(["inspect", "--store", "x"]) == 0
-    assert [each[0] for each in given] == ["worker", "worker", "worker", "inspect"]
-    assert any("main_app_of_a_test:app" in each for each in given[0])
-    assert given[0][-2:] == ["-c", "4"]
+    assert [each[0] for each, _ in given] == ["worker", "worker", "worker", "inspect"]
+    assert all(application is app for _, application in given)
+    assert given[0][0] == ["worker", "-c", "4"]
 
 
 def test_worker_and_beat_are_made_by_the_application(app):
