@@ -30,6 +30,8 @@ def _moment(at_ms: int) -> dt.datetime | None:
 
 
 _node: list[str] = []
+# What the worker assigns, and `clear` leaves alone.
+_KEPT = ("cancel_reason", "effects", "entered", "_children", "_began")
 
 
 def set_hostname(name: str) -> None:
@@ -49,16 +51,21 @@ class Request(Described):
 
     __slots__ = (
         "__dict__",
-        "_children",
         "_job",
         "_payload",
         "_session",
-        "cancel_reason",
-        "effects",
-        "entered",
         "interrupt",
         "owner",
     )
+
+    # What most jobs leave as it is stands here, so that a request costs little to make.
+    cancel_reason: str | None = None
+    # What is to be written with the job's success: of `self.transaction()`.
+    effects: Effects | None = None
+    # Whether the task's function runs for it, and not only a `__call__` around it.
+    entered: bool = False
+    # Results of what the task has enqueued; None until it enqueues something.
+    _children: list[Any] | None = None
 
     is_eager: bool = False
     origin: str | None = None
@@ -81,19 +88,12 @@ class Request(Described):
         self.owner = owner
         self._job = job
         self._session = session
-        self.cancel_reason: str | None = None
         # How to make the code that runs for it stop; set by the pool that can.
         self.interrupt: Any = None
-        # What is to be written with the job's success: of `self.transaction()`.
-        self.effects: Effects | None = None
-        # Whether the task's function runs for it, and not only a `__call__` around it.
-        self.entered = False
         # The arguments as they travelled.
         self._payload: Any = None
         if called_with is not None:
             self.__dict__["args"], self.__dict__["kwargs"] = called_with
-        # Results of what the task has enqueued; None until it enqueues something.
-        self._children: list[Any] | None = None
 
     @property
     def children(self) -> list[Any]:
@@ -215,11 +215,6 @@ class Request(Described):
         from millrace.headers import read_own
 
         return read_headers(read_own(self._job.headers))
-
-    @property
-    def raw_headers(self) -> str:
-        """All headers as the store keeps them; empty if there are none."""
-        return self._job.headers if self._job is not None else ""
 
     def _own_header(self, name: str) -> str:
         """A header by which Millrace tells something; empty if it is not there."""
@@ -447,7 +442,9 @@ class Request(Described):
 
     def clear(self) -> None:
         """Forgets what was assigned."""
+        own = {name: self.__dict__[name] for name in _KEPT if name in self.__dict__}
         self.__dict__.clear()
+        self.__dict__.update(own)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):

@@ -404,11 +404,10 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
 
     def ignores(self, request: Any) -> bool:
         """Whether the result of a job is not stored."""
-        return (
-            bool(request.ignore_result)
-            if IGNORE_RESULT in request.raw_headers
-            else bool(self.ignore_result)
-        )
+        job = request._job
+        if job is not None and (headers := job.headers) and IGNORE_RESULT in headers:
+            return bool(request.ignore_result)
+        return self.ignore_result  # type: ignore[return-value]
 
     def result_value(self, value: Any) -> Any:
         """What is stored of a result."""

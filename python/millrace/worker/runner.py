@@ -96,7 +96,7 @@ class Runner:
                 payload = serializer.loads(job.data)
                 if job.dependency_count:
                     payload = take(request, task, payload)
-                request.take_payload(payload)
+                request._payload = payload
                 if task.hooked or RUNNING:
                     self.begin(task, request)
                 value = task.invoke(payload)
@@ -177,13 +177,14 @@ class Runner:
             self.fail(error, task, request, token)
             return
         try:
-            if request is not None and task.ignores(request):
-                value = None
-            if request is not None and request._children:
-                keep_children(request)
-            if request is not None and (task.hooked or RUNNING):
-                serializer.dumps(value)  # hooks of a success must not be told of what is none
-                lifecycle.succeeded(task, request, returned, request.runtime())
+            if request is not None:
+                if task.ignores(request):
+                    value = None
+                if request._children:
+                    keep_children(request)
+                if task.hooked or RUNNING:
+                    serializer.dumps(value)  # hooks of a success must not be told of what is none
+                    lifecycle.succeeded(task, request, returned, request.runtime())
             if effects is None:
                 self.session.complete(token, value)
             else:
