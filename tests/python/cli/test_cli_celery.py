@@ -488,3 +488,16 @@ def test_detached_beat_events_and_another_interpreter(shop, tmp_path):
         assert started.returncode == 0, started.stderr
         until((tmp_path / f"{name}.pid").exists)
         ended(int((tmp_path / f"{name}.pid").read_text()))
+
+
+def test_sigusr1_shows_stacks(shop):
+    with worker_process("-P", "solo") as process:
+        try:
+            assert process.stderr is not None
+            assert "1 solo" in process.stderr.readline()
+            until(lambda: shop.app.control.ping(timeout=PATIENCE_S))
+            process.send_signal(signal.SIGUSR1)
+            assert "most recent call first" in process.stderr.readline()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
