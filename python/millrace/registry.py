@@ -172,8 +172,8 @@ class Registry:
 
     def _add(self, made: T) -> T:
         self.tasks[made.name] = made
-        errors: Any = made.autoretry_for
-        for error in errors:
+        errors: Any = (made.autoretry_for, made.dont_autoretry_for, made.throws)
+        for error in {each for several in errors for each in several}:
             if issubclass(error, Exception):
                 self.register_error(error)
         return made

@@ -351,6 +351,22 @@ def test_throws_are_logged_as_information(app, caplog):
     assert levels["Task g"] == ("ERROR", False)
 
 
+class OddError(Exception):
+    pass
+
+
+def test_errors_that_options_name_are_raised_as_what_they_are(app):
+    @app.task(throws=OddError)
+    def f():
+        raise OddError("mine")
+
+    with Harness(app) as harness:
+        result = f.delay()
+        harness.run_all()
+        with pytest.raises(OddError, match="mine"):
+            result.get()
+
+
 def test_typing_off_checks_nothing(app):
     @app.task(typing=False)
     def f(x): ...
