@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +100,8 @@ def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
 def main(argv: list[str]) -> int:
     """Install, measure, report."""
     args = parse(argv)
+    # Its servers must not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     started = time.monotonic()
     peers = install()
     shutil.rmtree(WORK, ignore_errors=True)
