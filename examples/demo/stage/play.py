@@ -105,7 +105,9 @@ class Demo:
         )
 
     def _workers_are_there(self) -> bool | None:
-        names = {worker.name for worker in self.app.engine.list_workers() if worker.alive}
+        workers = self.app.engine.list_workers()
+        # Those of Python are listed as name@host.
+        names = {worker.name.partition("@")[0] for worker in workers if worker.alive}
         return True if {*PHOTO_WORKERS, "python-3", "node"} <= names else None
 
     # --- The play ---------------------------------------------------------------------------------

@@ -4,53 +4,70 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from millrace.errors import NotFound
 
 if TYPE_CHECKING:
+    from millrace import _core
     from millrace.result.base import AsyncResult
 
-CHILDREN_KEY = "$children"
-"""In a job's progress: [id, queue] of the jobs that its task has enqueued."""
-
 _PAGE = 1_000
+_WAITING = ("ready", "scheduled", "blocked", "active")
+_ENDED = ("completed", "failed", "cancelled")
 
 
 def children_of(result: AsyncResult[Any], at_most: int) -> list[Any]:
-    """Results of the jobs that wait or have waited for a job, then of those that its task has enqueued."""
+    """Results of the jobs that wait or have waited for a job, then of those that its task has enqueued.
+
+    The latter are looked for among the jobs that have not ended, or ended since this one started: nothing is written
+    for them when they are made.
+    """
     from millrace.result.base import AsyncResult
 
     engine: Any = result.app.engine
     found: dict[str, AsyncResult[Any]] = {}
-    with suppress(NotFound):
-        while len(found) < at_most:
-            page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
-            for job_id, queue in page:
-                found[job_id] = AsyncResult(job_id, result.app, queue=queue)
-            if len(page) < _PAGE:
+    try:
+        started_ms = result.details().started_at_ms
+    except NotFound:
+        return []
+    while len(found) < at_most:
+        page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
+        for job_id, queue in page:
+            found[job_id] = AsyncResult(job_id, result.app, queue=queue)
+        if len(page) < _PAGE:
+            break
+    if started_ms:
+        for info in _enqueued_by(engine, result.id, started_ms):
+            job_id, queue = info.spec.id, info.spec.queue
+            found.setdefault(job_id, AsyncResult(job_id, result.app, queue=queue))
+            if len(found) >= at_most:
                 break
-    for job_id, queue in _enqueued_by(result):
-        found.setdefault(job_id, AsyncResult(job_id, result.app, queue=queue))
     return list(found.values())
 
 
-def _enqueued_by(result: AsyncResult[Any]) -> list[list[str]]:
-    outcome = result._outcome()
-    if outcome is None or outcome.progress is None or f'"{CHILDREN_KEY}"' not in outcome.progress:
-        return []
-    children = json.loads(outcome.progress).get(CHILDREN_KEY)
-    return children if isinstance(children, list) else []
-
-
-def ids_of(results: Iterable[Any]) -> list[list[str]]:
-    """[id, queue] of results, those of groups one by one."""
-    found: list[list[str]] = []
-    for result in results:
-        members = getattr(result, "results", None)
-        found += [[result.id, result._queue]] if members is None else ids_of(members)
+def _enqueued_by(engine: _core.Engine, job_id: str, since_ms: int) -> list[_core.JobInfo]:
+    """The jobs that say that this one has made them, oldest first."""
+    mark = f'"millrace-parent":{json.dumps(job_id)}'
+    found: list[_core.JobInfo] = []
+    for counts in engine.list_queues():
+        for state in (*_WAITING, *_ENDED):
+            offset, is_over = 0, False
+            while not is_over:
+                page = engine.list_jobs(
+                    counts.queue,
+                    state,  # type: ignore[arg-type]
+                    offset=offset,
+                    limit=_PAGE,
+                    descending=state in _ENDED,
+                )
+                found += [info for info in page if mark in info.spec.headers]
+                offset += len(page)
+                is_over = len(page) < _PAGE or (
+                    state in _ENDED and page[-1].finished_at_ms < since_ms
+                )
+    found.sort(key=lambda info: (info.created_at_ms, info.spec.id))
     return found
 
 

@@ -91,13 +91,6 @@ def _past_request(app: Millrace, info: _core.JobInfo) -> Request:
     return AnyRequest(None, image, called_with=([], given))
 
 
-def keep_children(request: Request) -> None:
-    """Stores the ids of what a task has enqueued, as the progress of its job, which is about to complete."""
-    from millrace.result.graph import CHILDREN_KEY, ids_of
-
-    request.set_progress({CHILDREN_KEY: ids_of(request.children)})
-
-
 def takes_error(task: Task[..., Any]) -> bool:
     """Whether an errback is called with (request, error, traceback): it takes more than one positional argument."""
     import inspect

@@ -26,7 +26,7 @@ from millrace.log import logger
 from millrace.request import Request, current_request
 from millrace.signals import RUNNING
 from millrace.worker.batches import Batches
-from millrace.worker.intake import keep_children, take
+from millrace.worker.intake import take
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
@@ -180,8 +180,6 @@ class Runner:
             if request is not None:
                 if task.ignores(request):
                     value = None
-                if request._children:
-                    keep_children(request)
                 if task.hooked or RUNNING:
                     serializer.dumps(value)  # hooks of a success must not be told of what is none
                     lifecycle.succeeded(task, request, returned, request.runtime())
