@@ -111,9 +111,9 @@ def test_options_of_a_call(t):
     t.harness.run_all()
     assert chained.get(0) == 2
     assert t.seen[2:] == [[3, "last"]]
-    placed = t.whoami.apply_async(chord="body", replaced_task_nesting=2)
+    placed = t.whoami.apply_async(replaced_task_nesting=2)
     t.harness.run_all()
-    assert (placed.get(0)["chord"], placed.get(0)["nesting"]) == ("body", 2)
+    assert placed.get(0)["nesting"] == 2
     member = t.whoami.apply_async(group_id="g", group_index=2, root_id="r", parent_id="p")
     t.harness.run_all()
     answer = member.get(0)
