@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,8 @@ class Awaitable:
         method = getattr(self._target, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
+            import asyncio
+
             return await asyncio.to_thread(method, *args, **kwargs)
 
         return call

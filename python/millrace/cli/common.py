@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -49,7 +48,6 @@ class AppImportError(Exception):
         self.location = location
 
 
-@dataclasses.dataclass
 class Common:
     """What was given.
 
@@ -63,19 +61,20 @@ class Common:
         loader: Without meaning.
         no_color: Without meaning: nothing is coloured.
         skip_checks: Without meaning.
+        application: The application itself, if it has called the command.
     """
 
-    app: str | None = None
-    broker: str | None = None
-    config: str | None = None
-    workdir: str | None = None
-    result_backend: str | None = None
-    loader: str | None = None
-    quiet: bool = False
-    no_color: bool = False
-    skip_checks: bool = False
-    application: Millrace | None = None
-    """The application itself, if it has called the command."""
+    def __init__(self) -> None:
+        self.app: str | None = None
+        self.broker: str | None = None
+        self.config: str | None = None
+        self.workdir: str | None = None
+        self.result_backend: str | None = None
+        self.loader: str | None = None
+        self.quiet = False
+        self.no_color = False
+        self.skip_checks = False
+        self.application: Millrace | None = None
 
 
 def take_common(arguments: Sequence[str]) -> tuple[Common, list[str]]:

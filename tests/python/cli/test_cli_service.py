@@ -166,3 +166,20 @@ def test_sigusr1_shows_stacks(shop):
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
+
+
+def test_the_command_starts_without_what_it_does_not_need(shop):
+    shop.app.counts()
+    code = (
+        "import sys; from millrace.cli.main import main; main(sys.argv[1:]); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "status", "--store", "shop.db"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint({"asyncio", "concurrent", "email", "http", "subprocess", "tempfile"})
