@@ -26,31 +26,34 @@ def children_of(result: AsyncResult[Any], at_most: int) -> list[Any]:
     """
     from millrace.result.base import AsyncResult
 
-    engine: Any = result.app.engine
-    found: dict[str, AsyncResult[Any]] = {}
+    engine = result.app.engine
     try:
         started_ms = result.details().started_at_ms
     except NotFound:
         return []
-    while len(found) < at_most:
-        page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
-        for job_id, queue in page:
-            found[job_id] = AsyncResult(job_id, result.app, queue=queue)
-        if len(page) < _PAGE:
-            break
-    if started_ms:
-        for info in _enqueued_by(engine, result.id, started_ms):
-            job_id, queue = info.spec.id, info.spec.queue
-            found.setdefault(job_id, AsyncResult(job_id, result.app, queue=queue))
-            if len(found) >= at_most:
+    found: dict[str, str] = {}
+    native = hasattr(engine, "dependents")
+    if native:
+        while len(found) < at_most:
+            page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
+            found.update(page)
+            if len(page) < _PAGE:
                 break
-    return list(found.values())
+    mark = f'"millrace-parent":{json.dumps(result.id)}'
+    made = []
+    for info in _jobs_since(engine, started_ms):
+        if mark in info.spec.headers:
+            made.append(info)
+        elif not native and _waits_for(engine, info, result.id):
+            found[info.spec.id] = info.spec.queue
+    made.sort(key=lambda info: (info.created_at_ms, info.spec.id))
+    found.update((info.spec.id, info.spec.queue) for info in made if info.spec.id not in found)
+    children = list(found.items())[:at_most]
+    return [AsyncResult(job_id, result.app, queue=queue) for job_id, queue in children]
 
 
-def _enqueued_by(engine: _core.Engine, job_id: str, since_ms: int) -> list[_core.JobInfo]:
-    """The jobs that say that this one has made them, oldest first."""
-    mark = f'"millrace-parent":{json.dumps(job_id)}'
-    found: list[_core.JobInfo] = []
+def _jobs_since(engine: _core.Engine, since_ms: int) -> Iterator[_core.JobInfo]:
+    """All jobs but those that ended before."""
     for counts in engine.list_queues():
         for state in (*_WAITING, *_ENDED):
             offset, is_over = 0, False
@@ -62,13 +65,23 @@ def _enqueued_by(engine: _core.Engine, job_id: str, since_ms: int) -> list[_core
                     limit=_PAGE,
                     descending=state in _ENDED,
                 )
-                found += [info for info in page if mark in info.spec.headers]
+                yield from page
                 offset += len(page)
                 is_over = len(page) < _PAGE or (
                     state in _ENDED and page[-1].finished_at_ms < since_ms
                 )
-    found.sort(key=lambda info: (info.created_at_ms, info.spec.id))
-    return found
+
+
+def _waits_for(engine: _core.Engine, info: _core.JobInfo, job_id: str) -> bool:
+    offset = 0
+    while offset < info.dependencies:
+        page = engine.dependencies(info.spec.id, info.spec.queue, offset=offset, limit=_PAGE)
+        if any(each.id == job_id for each in page.dependencies):
+            return True
+        if not page.dependencies:
+            break
+        offset += len(page.dependencies)
+    return False
 
 
 class DependencyGraph:

@@ -3,12 +3,8 @@
 import io
 
 import pytest
-from millrace import _core, chain, group
+from millrace import chain, group
 from millrace.errors import IncompleteStream
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(_core.Engine, "dependents"), reason="the core that is built cannot say it yet"
-)
 
 
 def test_children_collect_and_leaf(t):
