@@ -26,7 +26,7 @@ def children_of(result: AsyncResult[Any], at_most: int) -> list[Any]:
     """
     from millrace.result.base import AsyncResult
 
-    engine = result.app.engine
+    engine: Any = result.app.engine
     try:
         started_ms = result.details().started_at_ms
     except NotFound:
