@@ -58,6 +58,7 @@ class AsyncioPool(BasePool):
         self._threads: set[int] = set()
         self._counted: dict[str, int] = {}
         self._full = False
+        self._refilling = False
         self._former: list[_Station] = []
         self._watchdog = Watchdog(self._find, options)
 
@@ -204,8 +205,14 @@ class AsyncioPool(BasePool):
                 self._start(job, station)
 
     def _job_ended(self) -> None:
-        if self._full:
-            self._fill(self._station)
+        if self._full and not self._refilling:  # once for all that end in one turn of the loop
+            self._refilling = True
+            self._loop.call_soon(self._refill)
+        self._end_if_done()
+
+    def _refill(self) -> None:
+        self._refilling = False
+        self._fill(self._station)
         self._end_if_done()
 
     def _end_if_done(self) -> None:
