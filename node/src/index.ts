@@ -39,10 +39,16 @@ export type { ParentKeys } from "./job-extras.js";
 export type {
   Dependency,
   DependencyPage,
+  DependencyItems,
   DependencyQuery,
   FlowTree,
   JobDependencies,
+  JobDependencyCounts,
+  JobDependencyCursors,
+  JobDependencyOptions,
 } from "./job-dependencies.js";
+export type { JobJson, JobJsonSandbox } from "./job-record.js";
+export type { NextJob } from "./job-runner.js";
 export type { LimitInfo, LimitOptions, LimitScope, Limits } from "./limits.js";
 export {
   Outbox,

@@ -1,5 +1,5 @@
 // What BullMQ refuses as a name or an id. Its sentences are kept: programs compare them.
-import { show } from "./check.js";
+import { checkKnownOptions, checkObject, show } from "./check.js";
 import { invalidArgument } from "./errors.js";
 
 /** Names of queues are joined to ids by a colon, as in the keys of job.getChildrenValues(). */
@@ -24,4 +24,17 @@ export function checkJobId(what: string, id: string): void {
 
 function isInteger(id: string): boolean {
   return String(Number.parseInt(id, 10)) === id;
+}
+
+const REPEAT_SETTINGS = new Set(["repeatKeyHashAlgorithm"]);
+export const REPEAT_NOT_HERE = {
+  repeatStrategy:
+    "is not supported: any process, of any language, computes the next slot; use pattern or every, or add the next job from the job before",
+};
+
+/** The option `settings` of a queue: nothing in it has an effect. */
+export function checkRepeatSettings(what: string, settings: unknown): void {
+  if (settings === undefined) return;
+  checkObject(what, settings);
+  checkKnownOptions(what, settings, REPEAT_SETTINGS, REPEAT_NOT_HERE);
 }

@@ -5,7 +5,7 @@ import { TypedEmitter } from "./emitter.js";
 import { invalidArgument } from "./errors.js";
 import { checkDurability, durabilityNumber } from "./job-options.js";
 import type { Job } from "./job.js";
-import { checkQueueName } from "./peer-rules.js";
+import { checkQueueName, checkRepeatSettings } from "./peer-rules.js";
 import { type Telemetry, checkTelemetry } from "./telemetry.js";
 import type { DefaultJobOptions, JobProgress, QueueOptions } from "./types.js";
 
@@ -59,6 +59,7 @@ export abstract class QueueBase<Data, Result, Name extends string> extends Typed
     checkKnownOptions("new Queue", opts, KNOWN, NOT_HERE);
     checkDurability("new Queue: durability", opts.durability);
     checkTelemetry("new Queue: telemetry", opts.telemetry);
+    checkRepeatSettings("new Queue: settings", opts.settings);
     super();
     this.opts = opts;
     this.durability = durabilityNumber(opts.durability);

@@ -204,6 +204,8 @@ export interface QueueOptions extends StoreOption {
 
   /** Accepted for BullMQ's sake, without effect: events are kept as openStore()'s `keepEvents` says. */
   streams?: { events: { maxLen: number } };
+  /** Without effect: schedules have no hashed keys. */
+  settings?: { repeatKeyHashAlgorithm?: string };
   /** Without effect. */
   skipVersionCheck?: boolean;
   /** Without effect: nothing is written about a queue. */

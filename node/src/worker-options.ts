@@ -11,6 +11,7 @@ import {
 import { invalidArgument } from "./errors.js";
 import type { Job } from "./job.js";
 import { checkDurability, keepNumbers } from "./job-options.js";
+import { REPEAT_NOT_HERE } from "./peer-rules.js";
 import { checkTelemetry } from "./telemetry.js";
 import type { BatchOptions, JobProgress, WorkerOptions } from "./types.js";
 
@@ -73,7 +74,8 @@ export function checkWorkerOptions(opts: unknown): asserts opts is WorkerOptions
   checkPeerOptions(opts);
   if (opts["settings"] === undefined) return;
   checkObject("new Worker: settings", opts["settings"]);
-  checkKnownOptions("new Worker: settings", opts["settings"], new Set(["backoffStrategy"]));
+  const known = new Set(["backoffStrategy", "repeatKeyHashAlgorithm"]);
+  checkKnownOptions("new Worker: settings", opts["settings"], known, REPEAT_NOT_HERE);
   const strategy = opts["settings"]["backoffStrategy"];
   if (strategy !== undefined && typeof strategy !== "function") {
     throw invalidArgument(
