@@ -106,11 +106,11 @@ django.setup()
 from django.test import Client
 from shop.celery import app
 
-events = app.events("default", types=["completed", "failed"])
+events = iter(app.events("default", types=["completed", "failed"]))
 client = Client(raise_request_exception=False)
 assert client.post("/orders/", {"customer": "bob@example.org", "spoil": 1}).status_code == 500
 number = client.post("/orders/", {"customer": "ann@example.org"}).json()["number"]
-ended = [next(iter(events)) for _ in range(2)]
+ended = [next(events) for _ in range(2)]
 print([event.type for event in ended], client.get(f"/orders/{number}/").json())
 print(sorted(schedule.id for schedule in app.schedules.list()), app.counts("default").failed)
 """
@@ -138,8 +138,8 @@ def test_a_shop_on_django(example: Example):
 BEATS = """
 from tasks import app
 
-events = app.events("default", types=["completed"])
-print([next(iter(events)).type for _ in range(2)])
+events = iter(app.events("default", types=["completed"]))
+print([next(events).type for _ in range(2)])
 print(len(app.schedules.list()), app.schedules.get("beat/periodic/every second").fired >= 2)
 """
 

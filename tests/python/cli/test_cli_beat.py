@@ -47,9 +47,10 @@ def start(*arguments: str, **pipes: int) -> subprocess.Popen[str]:
 def test_beat_fires_the_schedules_of_the_store(project):
     with Millrace("shop", store=project / "shop.db", durability="process") as app:
         events = app.events("default", types=["added"])
+        following = iter(events)
         process = start("project:app", "--pidfile", "beat.pid", stderr=subprocess.PIPE)
         try:
-            assert next(iter(events)).queue == "default"
+            assert next(following).queue == "default"
             assert (project / "beat.pid").read_text() == f"{process.pid}\n"
             assert [each.id for each in app.schedules.list()] == ["beat/shop/often"]
         finally:
@@ -100,6 +101,7 @@ def test_a_worker_with_beat(project, scheduler):
     """`-B` is harmless with stored schedules, and runs another scheduler."""
     with Millrace("shop", store=project / "shop.db", durability="process") as app:
         events = app.events("default", types=["completed"])
+        following = iter(events)
         command = [*PYTHON, "worker", "project:app", "-P", "solo", "-B", *scheduler]
         with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
@@ -108,7 +110,7 @@ def test_a_worker_with_beat(project, scheduler):
                     assert process.stdout.readline().startswith("tick")
                     assert app.schedules.list() == []
                 else:
-                    assert next(iter(events)).queue == "default"
+                    assert next(following).queue == "default"
                     assert [each.id for each in app.schedules.list()] == ["beat/shop/often"]
             finally:
                 events.close()

@@ -281,13 +281,14 @@ def test_service_fires_the_stores_schedules(app, harness, report):
 
     signals.beat_init.connect(note)
     events = app.events("reports", types=["ready", "added"])
+    following = iter(events)  # from here on
     service = Service(app)
     thread = threading.Thread(target=service.start)
     thread.start()
     try:
         assert started.wait(20)
         harness.advance(31)
-        assert next(iter(events)).queue == "reports"
+        assert next(following).queue == "reports"
     finally:
         service.stop(wait=True)
         thread.join()
