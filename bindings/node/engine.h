@@ -53,6 +53,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   Napi::Value Backup(Info info);
   // engine_changes.cc
   Napi::Value Cancel(Info info);
+  Napi::Value CancelJobs(Info info);
+  Napi::Value Redrive(Info info);
+  Napi::Value RedriveMany(Info info);
+  Napi::Value ClearLogs(Info info);
+  Napi::Value TrimEvents(Info info);
+  Napi::Value RemoveDependency(Info info);
+  Napi::Value RemoveUnprocessed(Info info);
   Napi::Value ChangeJob(Info info);
   Napi::Value UpdateJob(Info info);
   Napi::Value SetProgress(Info info);
@@ -67,6 +74,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   // engine_model.cc
   Napi::Value Dependencies(Info info);
   Napi::Value FlowJson(Info info);
+  Napi::Value Dependents(Info info);
+  Napi::Value ReadMetrics(Info info);
   Napi::Value Counters(Info info);
   Napi::Value DedupHolder(Info info);
   Napi::Value ReleaseDedup(Info info);

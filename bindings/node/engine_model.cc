@@ -41,6 +41,41 @@ Napi::Value EngineObject::FlowJson(Info info) {
              });
 }
 
+// dependents(id, queue, offset, limit): id and queue of each
+Napi::Value EngineObject::Dependents(Info info) {
+  return Run(info, "millrace.dependents",
+             [job = JobArgument(info, 0), offset = IntegerArgument(info, 2),
+              limit = IntegerArgument(info, 3)](EngineShare& engine) {
+               return Map(engine->Dependents(job, offset, limit),
+                          [](const std::vector<JobRef>& dependents) {
+                            return PackAll<JobRef>(dependents, [](const JobRef& ref, Packed* out) {
+                              out->Text(ref.id);
+                              out->Text(ref.queue);
+                            });
+                          });
+             });
+}
+
+// readMetrics(queue, state, start, end)
+Napi::Value EngineObject::ReadMetrics(Info info) {
+  MetricsQuery query;
+  query.queue = TextArgument(info, 0);
+  query.state = static_cast<JobState>(IntegerArgument(info, 1));
+  query.start = IntegerArgument(info, 2);
+  query.end = IntegerArgument(info, 3);
+  return Run(info, "millrace.readMetrics", [query](EngineShare& engine) {
+    return Map(engine->ReadMetrics(query), [](const Metrics& metrics) {
+      Packed packed;
+      packed.Number(static_cast<double>(metrics.total));
+      packed.Number(static_cast<double>(metrics.minutes));
+      packed.Number(static_cast<double>(metrics.minute_at_ms));
+      packed.Number(static_cast<double>(metrics.data.size()));
+      for (const int64_t count : metrics.data) packed.Number(static_cast<double>(count));
+      return PackedAnswer(std::move(packed));
+    });
+  });
+}
+
 // counters(queue)
 Napi::Value EngineObject::Counters(Info info) {
   return Run(info, "millrace.counters", [queue = TextArgument(info, 0)](EngineShare& engine) {

@@ -62,6 +62,25 @@ std::shared_ptr<PyEngine> Open(const std::string& path, const std::string& durab
 
 }  // namespace
 
+void RegisterFigures(EngineClass& engine) {
+  engine
+      .def(
+          "read_metrics",
+          [](PyEngine& self, const std::string& queue, const std::string& state, int64_t start,
+             int64_t end) {
+            const MetricsQuery query{queue, ToState(state), start, end};
+            return Unwrap(Unlocked([&] { return self->ReadMetrics(query); }));
+          },
+          py::arg("queue"), py::kw_only(), py::arg("state") = "completed", py::arg("start") = 0,
+          py::arg("end") = -1)
+      .def(
+          "read_counters",
+          [](PyEngine& self, const std::string& queue) {
+            return ToList(Unwrap(Unlocked([&] { return self->ReadCounters(queue); })));
+          },
+          py::arg("queue") = "");
+}
+
 void RegisterReads(EngineClass& engine) {
   engine
       .def(
@@ -118,13 +137,7 @@ void RegisterReads(EngineClass& engine) {
                 Unwrap(Unlocked([&] { return self->GetLogs({id, queue}, offset, limit); })));
           },
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("offset") = 0,
-          py::arg("limit") = 1000)
-      .def(
-          "read_counters",
-          [](PyEngine& self, const std::string& queue) {
-            return ToList(Unwrap(Unlocked([&] { return self->ReadCounters(queue); })));
-          },
-          py::arg("queue") = "");
+          py::arg("limit") = 1000);
 }
 
 void RegisterAdmin(EngineClass& engine) {
@@ -188,8 +201,10 @@ void RegisterEngine(py::module_& module) {
       .def("new_id", [](PyEngine& self) { return Text(self->NewId()); });
   RegisterEnqueue(module, engine);
   RegisterReads(engine);
+  RegisterFigures(engine);
   RegisterAdmin(engine);
   RegisterChanges(engine);
+  RegisterJobChanges(engine);
   RegisterFlows(module, engine);
   RegisterLimits(module, engine);
   RegisterSchedules(module, engine);

@@ -27,8 +27,10 @@ using EngineClass = py::class_<PyEngine, std::shared_ptr<PyEngine>>;
 // Each adds its part of the methods. The split follows engine.h.
 void RegisterEnqueue(py::module_& module, EngineClass& engine);
 void RegisterReads(EngineClass& engine);
+void RegisterFigures(EngineClass& engine);
 void RegisterAdmin(EngineClass& engine);
 void RegisterChanges(EngineClass& engine);
+void RegisterJobChanges(EngineClass& engine);
 void RegisterFlows(py::module_& module, EngineClass& engine);
 void RegisterLimits(py::module_& module, EngineClass& engine);
 void RegisterSchedules(py::module_& module, EngineClass& engine);

@@ -42,6 +42,19 @@ void RegisterFlows(py::module_& module, EngineClass& engine) {
           py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("states") = py::tuple(),
           py::arg("offset") = 0, py::arg("limit") = defaults.limit)
       .def(
+          "dependents",
+          [](PyEngine& self, const std::string& id, const std::string& queue, int64_t offset,
+             int64_t limit) {
+            py::list dependents;
+            for (const JobRef& job :
+                 Unwrap(Unlocked([&] { return self->Dependents({id, queue}, offset, limit); }))) {
+              dependents.append(py::make_tuple(Text(job.id), Text(job.queue)));
+            }
+            return dependents;
+          },
+          py::arg("id"), py::arg("queue") = "", py::kw_only(), py::arg("offset") = 0,
+          py::arg("limit") = 1000)
+      .def(
           "flow_json",
           [](PyEngine& self, const std::string& id, const std::string& queue, int32_t depth,
              int32_t children) {

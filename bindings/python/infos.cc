@@ -97,6 +97,12 @@ void RegisterListings(py::module_& module) {
       .def_readonly("wait_ms", &TaskCounters::wait_ms)
       .def_readonly("run_ms", &TaskCounters::run_ms);
 
+  py::class_<Metrics>(module, "Metrics")
+      .def_readonly("total", &Metrics::total)
+      .def_readonly("minutes", &Metrics::minutes)
+      .def_readonly("minute_at_ms", &Metrics::minute_at_ms)
+      .def_readonly("data", &Metrics::data);
+
   py::class_<LogLine>(module, "LogLine")
       .def_readonly("at_ms", &LogLine::at_ms)
       .def_property_readonly("text", [](const LogLine& l) { return Text(l.text); });

@@ -64,6 +64,15 @@ bool Set(const Option (&options)[n], Target& target, std::string_view name, py::
   throw py::type_error(std::string(call) + "() has no option '" + std::string(name) + "'");
 }
 
+Timing ToTiming(const char* call, const py::kwargs& options) {
+  Timing timing;
+  for (const auto& [key, value] : options) {
+    const std::string_view name = PyUnicode_AsUTF8(key.ptr());
+    if (!Set(kTimingOptions, timing, name, value)) Unknown(call, name);
+  }
+  return timing;
+}
+
 void RegisterInfo(py::module_& module) {
   py::class_<ScheduleInfo>(module, "ScheduleInfo")
       .def_property_readonly("id", [](const ScheduleInfo& s) { return Text(s.spec.id); })
@@ -106,6 +115,13 @@ void RegisterInfo(py::module_& module) {
 
 void RegisterSchedules(py::module_& module, EngineClass& engine) {
   RegisterInfo(module);
+  module.def(
+      "next_slots",
+      [](int64_t after_ms, int32_t count, const py::kwargs& options) {
+        const Timing timing = ToTiming("next_slots", options);
+        return Unwrap(Unlocked([&] { return NextSlots(timing, after_ms, count); }));
+      },
+      py::arg("after_ms"), py::arg("count") = 1);
   engine
       .def(
           "put_schedule",
@@ -155,11 +171,7 @@ void RegisterSchedules(py::module_& module, EngineClass& engine) {
       .def(
           "preview_timing",
           [](PyEngine& self, int64_t after_ms, int32_t count, const py::kwargs& options) {
-            Timing timing;
-            for (const auto& [key, value] : options) {
-              const std::string_view name = PyUnicode_AsUTF8(key.ptr());
-              if (!Set(kTimingOptions, timing, name, value)) Unknown("preview_timing", name);
-            }
+            const Timing timing = ToTiming("preview_timing", options);
             return Unwrap(Unlocked([&] { return self->PreviewTiming(timing, after_ms, count); }));
           },
           py::kw_only(), py::arg("after_ms") = 0, py::arg("count") = 10);

@@ -64,6 +64,11 @@ RETURNING log_lines;
 -- in: job, line, at_ms, text; changes: job_logs
 INSERT INTO job_logs (job, line, at_ms, text) VALUES (?1, ?2, ?3, ?4);
 
+-- name: count_log_lines
+-- They have no gaps: the oldest goes first. in: job; out: how many there are; index: primary key
+SELECT ifnull((SELECT line FROM job_logs WHERE job = ?1 ORDER BY line DESC LIMIT 1)
+  - (SELECT line FROM job_logs WHERE job = ?1 ORDER BY line LIMIT 1) + 1, 0);
+
 -- name: trim_log
 -- in: job, the newest line that goes; changes: job_logs; index: primary key
 DELETE FROM job_logs WHERE job = ?1 AND line <= ?2;
@@ -83,8 +88,11 @@ UPDATE jobs SET expires_at_ms = 0 WHERE job = ?1 AND expires_at_ms > 0;
 UPDATE queues SET paused = ?2 WHERE queue_id = ?1 AND paused <> ?2;
 
 -- name: set_retention
--- in: queue_id, keep_completed_age_ms, keep_completed_count, keep_failed_age_ms, keep_failed_count; changes: queues; index: rowid
-UPDATE queues SET keep_completed_age_ms = ?2, keep_completed_count = ?3, keep_failed_age_ms = ?4, keep_failed_count = ?5
+-- What is NULL stays. in: queue_id, keep_completed_age_ms, keep_completed_count, keep_failed_age_ms, keep_failed_count;
+-- changes: queues; index: rowid
+UPDATE queues SET keep_completed_age_ms = ifnull(?2, keep_completed_age_ms),
+  keep_completed_count = ifnull(?3, keep_completed_count), keep_failed_age_ms = ifnull(?4, keep_failed_age_ms),
+  keep_failed_count = ifnull(?5, keep_failed_count)
 WHERE queue_id = ?1;
 
 -- name: reset_queue

@@ -69,6 +69,21 @@ UPDATE dependencies SET state = ifnull(state, ?3), done = ?4 WHERE job = ?1 AND 
 -- in: job, position; changes: dependencies; index: primary key
 DELETE FROM dependencies WHERE job = ?1 AND position = ?2;
 
+-- name: detach
+-- A job no longer waits for another; what is done stays. in: job, depends_on; changes: dependencies; index: dependents
+DELETE FROM dependencies WHERE depends_on = ?2 AND job = ?1 AND done = 0;
+
+-- name: select_held_after
+-- What still holds a job back. in: job, position before the first, limit; out: position, depends_on; index: primary key
+SELECT position, depends_on FROM dependencies WHERE job = ?1 AND position > ?2 AND done = 0 ORDER BY position LIMIT ?3;
+
+-- name: list_dependents
+-- Who waits or has waited for a job, in the order in which they were added. in: depends_on, limit, offset; out: job,
+-- created_at_ms, salt, custom_id, queue; index: dependents, rowids
+SELECT d.job, j.created_at_ms, j.salt, j.custom_id, q.name
+FROM (SELECT DISTINCT job FROM dependencies WHERE depends_on = ?1) d
+JOIN jobs j ON j.job = d.job JOIN queues q ON q.queue_id = j.queue_id ORDER BY d.job LIMIT ?2 OFFSET ?3;
+
 -- name: delete_dependencies
 -- in: job; changes: dependencies; index: primary key
 DELETE FROM dependencies WHERE job = ?1;

@@ -87,6 +87,38 @@ export interface NativeEngine {
   backup(destination: string): Promise<Packed>;
 
   cancel(id: string, queue: string, reason: string, durability: number): Promise<number>;
+  /** `refs`: id and queue of each in turn. A digit for each, as of cancel(); 3: unknown. */
+  cancelJobs(refs: string[], reason: string, durability: number): Promise<string>;
+  redrive(
+    id: string,
+    queue: string,
+    keepAttemptsStarted: boolean,
+    keepAttemptsMade: boolean,
+    durability: number,
+  ): Promise<void>;
+  redriveMany(
+    queue: string,
+    state: number,
+    name: string,
+    beforeMs: number,
+    limit: number,
+    keepAttemptsStarted: boolean,
+    keepAttemptsMade: boolean,
+    durability: number,
+  ): Promise<number>;
+  /** Answers how many lines went. */
+  clearLogs(id: string, queue: string, keep: number, durability: number): Promise<number>;
+  /** Answers how many events went. */
+  trimEvents(queue: string, keep: number, durability: number): Promise<number>;
+  /** 1, or 0 if the job did not wait for it (any more). */
+  removeDependency(
+    id: string,
+    queue: string,
+    dependsOn: string,
+    dependsOnQueue: string,
+    durability: number,
+  ): Promise<number>;
+  removeUnprocessed(id: string, queue: string, durability: number): Promise<number>;
   changeJob(
     action: "redrive" | "promote" | "remove",
     id: string,
@@ -102,7 +134,8 @@ export interface NativeEngine {
     durability: number,
   ): Promise<void>;
   setProgress(id: string, queue: string, json: string, durability: number): Promise<void>;
-  addLog(id: string, queue: string, line: string, durability: number): Promise<void>;
+  /** Answers how many lines there are now. */
+  addLog(id: string, queue: string, line: string, durability: number): Promise<number>;
   /** `data`: JSON text, or "". */
   publishEvent(
     queue: string,
@@ -123,6 +156,7 @@ export interface NativeEngine {
   drain(queue: string, scheduledToo: boolean, durability: number): Promise<number>;
   obliterate(queue: string, force: boolean, durability: number): Promise<number>;
   setPaused(queue: string, paused: boolean, durability: number): Promise<void>;
+  /** A count of NaN: the rule stays. */
   setRetention(
     queue: string,
     completedAgeMs: number,
@@ -140,6 +174,10 @@ export interface NativeEngine {
     limit: number,
   ): Promise<Packed>;
   flowJson(id: string, queue: string, depth: number, children: number): Promise<string>;
+  /** A list of id and queue. */
+  dependents(id: string, queue: string, offset: number, limit: number): Promise<Packed>;
+  /** See readMetrics() of wire-model.ts. `state`: completed or failed. */
+  readMetrics(queue: string, state: number, start: number, end: number): Promise<Packed>;
   counters(queue: string): Promise<Packed>;
   dedupHolder(queue: string, key: string): Promise<string>;
   releaseDedup(queue: string, key: string, durability: number): Promise<number>;

@@ -44,6 +44,27 @@ export interface TaskCounters {
   runMs: number[];
 }
 
+/** Jobs of a queue that ended in each minute. */
+export interface MinuteMetrics {
+  /** Since the store was made. */
+  total: number;
+  /** How many there are, from the present one to the oldest kept. */
+  minutes: number;
+  /** When the present minute began. */
+  minuteAt: number;
+  /** The newest first. */
+  data: number[];
+}
+
+export function readMetrics(reader: Reader): MinuteMetrics {
+  return {
+    total: reader.number(),
+    minutes: reader.number(),
+    minuteAt: reader.number(),
+    data: reader.list((each) => each.number()),
+  };
+}
+
 export function readCounters(reader: Reader): TaskCounters {
   return {
     queue: reader.text(),

@@ -142,6 +142,9 @@ def raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> in
 def event_id_less(a: str, b: str) -> bool:
     """Whether event id `a` comes before `b`."""
 
+def next_slots(after_ms: int, count: int = 1, **timing: Any) -> list[int]:
+    """The next slots after a time; timing as of `Engine.preview_timing`. Needs no store."""
+
 @final
 class Notifier:
     """A file descriptor that the core makes readable when there is news. Thread-safe."""
@@ -496,6 +499,25 @@ class TaskCounters:
     def wait_ms(self) -> list[int]: ...
     @property
     def run_ms(self) -> list[int]: ...
+
+@final
+class Metrics:
+    """Jobs of a queue that ended in each minute, of two weeks at most; the newest first."""
+
+    @property
+    def total(self) -> int:
+        """Since the store was made."""
+
+    @property
+    def minutes(self) -> int:
+        """How many there are, from the present one to the oldest kept."""
+
+    @property
+    def minute_at_ms(self) -> int:
+        """When the present minute began."""
+
+    @property
+    def data(self) -> list[int]: ...
 
 @final
 class DependencyInfo:
@@ -1004,8 +1026,23 @@ class Engine:
     ) -> DependencyPage:
         """What a job waits or waited for; with `states` only what stands there. Raises NotFound."""
 
+    def dependents(
+        self, id: str, queue: str = "", *, offset: int = 0, limit: int = 1000
+    ) -> list[tuple[str, str]]:
+        """(id, queue) of the jobs that wait or have waited for one, in the order in which they were added."""
+
     def flow_json(self, id: str, queue: str = "", *, depth: int = 1000, children: int = 100) -> str:
         """A job and, nested as "children", what it waits for, as JSON text. Raises NotFound."""
+
+    def read_metrics(
+        self,
+        queue: str,
+        *,
+        state: Literal["completed", "failed"] = "completed",
+        start: int = 0,
+        end: int = -1,
+    ) -> Metrics:
+        """Jobs that ended in each minute; `start` and `end` count minutes back from the present, -1 is the oldest."""
 
     def read_counters(self, queue: str = "") -> list[TaskCounters]:
         """What happened so far, per task; of all queues if `queue` is empty."""
@@ -1033,8 +1070,25 @@ class Engine:
     ) -> str:
         """Cancels a waiting job ("cancelled"), tells a running one ("requested"), or is too late ("finished")."""
 
-    def redrive(self, id: str, queue: str = "", *, durability: _Durability | None = None) -> None:
-        """Runs a finished job again, from its first attempt."""
+    def cancel_jobs(
+        self,
+        jobs: Iterable[str | tuple[str, str]],
+        *,
+        reason: str = "",
+        durability: _Durability | None = None,
+    ) -> list[str]:
+        """The same for at most 10,000 ids, or (id, queue), in one commit; "unknown" for those that do not exist."""
+
+    def redrive(
+        self,
+        id: str,
+        queue: str = "",
+        *,
+        keep_attempts_started: bool = False,
+        keep_attempts_made: bool = False,
+        durability: _Durability | None = None,
+    ) -> None:
+        """Runs a finished job again, from its first attempt unless its counts are kept."""
 
     def promote(self, id: str, queue: str = "", *, durability: _Durability | None = None) -> None:
         """Makes a scheduled job ready now."""
@@ -1049,8 +1103,13 @@ class Engine:
 
     def add_log(
         self, id: str, line: str, queue: str = "", *, durability: _Durability | None = None
-    ) -> None:
-        """Adds a line to a job's log from outside its worker."""
+    ) -> int:
+        """Adds a line to a job's log from outside its worker; answers how many there are now."""
+
+    def clear_logs(
+        self, id: str, queue: str = "", *, keep: int = 0, durability: _Durability | None = None
+    ) -> int:
+        """Deletes a job's log lines but the newest `keep`; answers how many."""
 
     def update_job(
         self,
@@ -1090,6 +1149,8 @@ class Engine:
         name: str = "",
         before_at_ms: int = 0,
         limit: int = 0,
+        keep_attempts_started: bool = False,
+        keep_attempts_made: bool = False,
         durability: _Durability | None = None,
     ) -> int:
         """Runs finished jobs again; answers how many."""
@@ -1135,9 +1196,33 @@ class Engine:
         """Undoes `pause`."""
 
     def set_retention(
-        self, queue: str, *, completed: _Keep, failed: _Keep, durability: _Durability | None = None
+        self,
+        queue: str,
+        *,
+        completed: _Keep | None = None,
+        failed: _Keep | None = None,
+        durability: _Durability | None = None,
     ) -> None:
-        """Replaces the queue's rules of what is kept."""
+        """Replaces the queue's rules of what is kept; one that is not given stays."""
+
+    def trim_events(self, queue: str, keep: int, *, durability: _Durability | None = None) -> int:
+        """Deletes the oldest events while at least the newest `keep` are left; answers how many."""
+
+    def remove_dependency(
+        self,
+        id: str,
+        depends_on: str,
+        *,
+        queue: str = "",
+        depends_on_queue: str = "",
+        durability: _Durability | None = None,
+    ) -> bool:
+        """A job no longer waits for another; False if it did not (any more)."""
+
+    def remove_unprocessed(
+        self, id: str, queue: str = "", *, durability: _Durability | None = None
+    ) -> int:
+        """Removes the scheduled, ready and blocked jobs that a job waits for; answers how many."""
 
     def dedup_holder(self, queue: str, key: str) -> str | None:
         """The id of the job that holds a deduplication key; None if it is free."""

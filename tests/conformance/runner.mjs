@@ -8,6 +8,7 @@ import { toMillraceError } from "../../node/dist/esm/errors.js";
 import * as hub from "../../node/dist/esm/hub.js";
 import { readCounts, readNotices, readPage } from "../../node/dist/esm/wire-reports.js";
 import { Reader, readInfo, readLeased, readOutcome } from "../../node/dist/esm/wire.js";
+import { changeOperations } from "./changes.mjs";
 import { flowOperations, shownDependency } from "./flows.mjs";
 import { keep, packJobs } from "./jobs.mjs";
 import { keyOperations } from "./keys.mjs";
@@ -318,6 +319,7 @@ const changeMany = (action, usual) =>
 const operations = {
   ...limitSteps,
   ...flowOperations,
+  ...changeOperations,
   ...keyOperations,
   ...scheduleOperations,
   ...transactionOperations,
@@ -327,10 +329,8 @@ const operations = {
   signal: ScenarioRunner.prototype.signal,
   events: ScenarioRunner.prototype.events,
   reopen: ScenarioRunner.prototype.reopen,
-  redrive: changeJob("redrive"),
   promote: changeJob("promote"),
   remove: changeJob("remove"),
-  redrive_many: changeMany("redrive", "failed"),
   promote_many: changeMany("promote", "scheduled"),
   remove_many: changeMany("remove", "failed"),
   close(step) {
@@ -354,24 +354,6 @@ const operations = {
   set_progress(step) {
     return this.engine.setProgress(...this.ref(step), JSON.stringify(step.value), BY_THE_STORE);
   },
-  add_log(step) {
-    return this.engine.addLog(...this.ref(step), step.line, BY_THE_STORE);
-  },
-  update(step) {
-    const { data, priority = NaN, lifo, delay_ms = NaN, in_state } = step;
-    const due = step.due_at_ms === undefined ? NaN : moment(step.due_at_ms);
-    const state = in_state === undefined ? 0 : STATES.indexOf(in_state);
-    const last = lifo === undefined ? NaN : Number(lifo);
-    const numbers = Float64Array.of(priority, last, due, delay_ms, state);
-    const text = data === undefined ? undefined : JSON.stringify(data);
-    return this.engine.updateJob(...this.ref(step), text, numbers, BY_THE_STORE);
-  },
-  publish_event(step) {
-    const { name = "n", data } = step;
-    const text = data === undefined ? "" : JSON.stringify(data);
-    const job = step.job === undefined ? "" : this.ref(step)[0];
-    return this.engine.publishEvent(queueOf(step), name, text, job, BY_THE_STORE);
-  },
   drain(step) {
     return this.engine.drain(queueOf(step), step.scheduled ?? false, BY_THE_STORE);
   },
@@ -385,10 +367,9 @@ const operations = {
     return this.engine.setPaused(queueOf(step), false, BY_THE_STORE);
   },
   set_retention(step) {
-    const [completed, failed] = [keep(step.completed ?? {}), keep(step.failed ?? {})];
+    const rule = (given) => (given === undefined ? [0, NaN] : Object.values(keep(given)));
     return this.engine.setRetention(
-      ...[queueOf(step), completed.ageMs, completed.count, failed.ageMs, failed.count],
-      BY_THE_STORE,
+      ...[queueOf(step), ...rule(step.completed), ...rule(step.failed), BY_THE_STORE],
     );
   },
   async job(step) {

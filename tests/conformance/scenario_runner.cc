@@ -51,6 +51,7 @@ ScenarioRunner::ScenarioRunner(const std::string& path, const Json& options) : p
   AddWork();
   AddSession();
   AddChanges();
+  AddJobChanges();
   AddKeys();
   AddBulkChanges();
   AddLimits();
@@ -253,7 +254,6 @@ void ScenarioRunner::AddChange(const char* name,
 }
 
 void ScenarioRunner::AddChanges() {
-  AddChange("redrive", &Engine::Redrive);
   AddChange("promote", &Engine::Promote);
   AddChange("remove", &Engine::Remove);
   operations_["cancel"] = [this](const Json& step) -> Result<Json> {
@@ -263,22 +263,8 @@ void ScenarioRunner::AddChanges() {
                 : *result == CancelResult::kRequested ? "requested"
                                                       : "finished");
   };
-  operations_["update"] = [this](const Json& step) {
-    return Nothing(engine_->UpdateJob(Ref(step), ReadChange(step), {}));
-  };
   operations_["set_progress"] = [this](const Json& step) {
     return Nothing(engine_->SetProgress(Ref(step), step.at("value").dump(), {}));
-  };
-  operations_["add_log"] = [this](const Json& step) {
-    return Nothing(engine_->AddLog(Ref(step), step.at("line").get<std::string>(), {}));
-  };
-  operations_["publish_event"] = [this](const Json& step) {
-    const std::string data = step.contains("data") ? step.at("data").dump() : "";
-    return Nothing(engine_->PublishEvent({.queue = QueueOf(step),
-                                          .name = step.value("name", std::string("n")),
-                                          .data = data,
-                                          .job_id = step.contains("job") ? Ref(step).id : ""},
-                                         {}));
   };
   operations_["pause"] = [this](const Json& step) {
     return Nothing(engine_->Pause(QueueOf(step), {}));
@@ -287,9 +273,10 @@ void ScenarioRunner::AddChanges() {
     return Nothing(engine_->Resume(QueueOf(step), {}));
   };
   operations_["set_retention"] = [this](const Json& step) {
-    return Nothing(engine_->SetRetention(QueueOf(step),
-                                         ReadKeep(step.value("completed", Json::object())),
-                                         ReadKeep(step.value("failed", Json::object())), {}));
+    const auto keep = [&](const char* rule) {
+      return step.contains(rule) ? std::optional(ReadKeep(step.at(rule))) : std::nullopt;
+    };
+    return Nothing(engine_->SetRetention(QueueOf(step), keep("completed"), keep("failed"), {}));
   };
 }
 
@@ -322,9 +309,6 @@ void ScenarioRunner::AddLimits() {
 }
 
 void ScenarioRunner::AddBulkChanges() {
-  operations_["redrive_many"] = [this](const Json& step) {
-    return Number(engine_->RedriveMany(ReadBulkQuery(step, JobState::kFailed), {}));
-  };
   operations_["promote_many"] = [this](const Json& step) {
     return Number(engine_->PromoteMany(ReadBulkQuery(step, JobState::kScheduled), {}));
   };

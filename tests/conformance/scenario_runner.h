@@ -53,6 +53,8 @@ class ScenarioRunner {
   void AddFlows();
   void AddSchedules();     // scenario_schedules.cc
   void AddTransactions();  // scenario_transactions.cc
+  void AddJobChanges();    // scenario_changes.cc
+  void AddWaiting();       // scenario_changes.cc
   // An operation on one job.
   void AddChange(const char* name, Status (Engine::*change)(const JobRef&, const WriteOptions&));
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from change_steps import ChangeSteps
 from millrace import _core
 from model_steps import START_MS, ModelSteps, Step, compact, parsed
 from schedule_steps import ScheduleSteps
@@ -76,7 +77,7 @@ class SessionNews:
         self.drained = False
 
 
-class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps):
+class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps, ChangeSteps):
     """One store with a clock of its own, and the steps that can be played on it."""
 
     def __init__(self, path: str, options: Step) -> None:
@@ -312,9 +313,6 @@ class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps):
     def op_cancel(self, step: Step) -> Any:
         return self.engine.cancel(*self.ref(step), reason=step.get("reason", ""))
 
-    def op_redrive(self, step: Step) -> Any:
-        self.engine.redrive(*self.ref(step))
-
     def op_promote(self, step: Step) -> Any:
         self.engine.promote(*self.ref(step))
 
@@ -325,35 +323,11 @@ class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps):
         job_id, queue = self.ref(step)
         self.engine.set_progress(job_id, compact(step["value"]), queue)
 
-    def op_add_log(self, step: Step) -> Any:
-        job_id, queue = self.ref(step)
-        self.engine.add_log(job_id, step["line"], queue)
-
-    def op_update(self, step: Step) -> Any:
-        names = ("priority", "lifo", "delay_ms", "in_state")
-        options = {name: step[name] for name in names if name in step}
-        if "data" in step:
-            options["data"] = compact(step["data"])
-        if "due_at_ms" in step:
-            options["due_at_ms"] = START_MS + step["due_at_ms"]
-        self.engine.update_job(*self.ref(step), **options)
-
-    def op_publish_event(self, step: Step) -> Any:
-        data = compact(step["data"]) if "data" in step else ""
-        job_id = self.ref(step)[0] if "job" in step else ""
-        self.engine.publish_event(
-            step.get("queue", "q"), step.get("name", "n"), data, job_id=job_id
-        )
-
     def bulk(self, step: Step, state: str) -> tuple[str, Step]:
         options = {key: step[key] for key in ("name", "limit") if key in step}
         if "before_at_ms" in step:
             options["before_at_ms"] = step["before_at_ms"] + START_MS
         return step.get("queue", "q"), {"state": step.get("state", state), **options}
-
-    def op_redrive_many(self, step: Step) -> Any:
-        queue, options = self.bulk(step, "failed")
-        return self.engine.redrive_many(queue, **options)
 
     def op_promote_many(self, step: Step) -> Any:
         queue, options = self.bulk(step, "scheduled")
@@ -378,8 +352,8 @@ class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps):
     def op_set_retention(self, step: Step) -> Any:
         self.engine.set_retention(
             step.get("queue", "q"),
-            completed=keep(step.get("completed", {})),
-            failed=keep(step.get("failed", {})),
+            completed=keep(step["completed"]) if "completed" in step else None,
+            failed=keep(step["failed"]) if "failed" in step else None,
         )
 
     # --- Read --------------------------------------------------------------------------------------------------------

@@ -166,20 +166,6 @@ Limit ReadLimit(const Json& step) {
   return limit;
 }
 
-JobChange ReadChange(const Json& step) {
-  JobChange change;
-  if (step.contains("data")) change.data = step.at("data").dump();
-  if (step.contains("priority")) change.priority = step.at("priority").get<int32_t>();
-  if (step.contains("lifo")) change.lifo = step.at("lifo").get<bool>();
-  if (step.contains("due_at_ms")) {
-    change.due_at_ms = kScenarioStartMs + step.at("due_at_ms").get<int64_t>();
-  }
-  if (step.contains("delay_ms")) change.delay_ms = step.at("delay_ms").get<int64_t>();
-  if (step.contains("in_state"))
-    change.in_state = ParseJobState(step.at("in_state").get<std::string>()).value();
-  return change;
-}
-
 BulkQuery ReadBulkQuery(const Json& step, JobState state) {
   BulkQuery query;
   query.queue = step.value("queue", std::string("q"));

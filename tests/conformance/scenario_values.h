@@ -28,7 +28,6 @@ void ReadKeys(const Json& job, JobSpec* spec);  // scenario_keys.cc
 Keep ReadKeep(const Json& rule);
 Outcome ReadOutcome(const Json& step);
 Limit ReadLimit(const Json& step);
-JobChange ReadChange(const Json& step);
 BulkQuery ReadBulkQuery(const Json& step, JobState state);
 
 Json SinceStart(int64_t at_ms);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "millrace/options.h"
 #include "millrace/status.h"
@@ -27,6 +28,13 @@ enum class CancelResult : uint8_t {
   kCancelled,  // it was waiting and will not run
   kRequested,  // it runs: its handler was told
   kFinished,   // too late: it had ended already
+  kUnknown,    // of a list: there is no such job
+};
+
+// What a redriven job keeps of its earlier life; its errors go with the attempts made.
+struct RedriveOptions {
+  bool keep_attempts_started = false;
+  bool keep_attempts_made = false;  // then only those that its policy has left are retried
 };
 
 // What is to be another in a job; what is not given stays.
@@ -62,9 +70,14 @@ class Changes {
                                       const WriteOptions& options) = 0;
   // Cancel() takes the unfinished jobs that it waits for, and nobody else, with it; so does
   // Remove().
-  // A completed, failed or cancelled job runs again from its first attempt. One whose dependencies
-  // are not done is blocked again.
-  virtual Status Redrive(const JobRef& job, const WriteOptions& options) = 0;
+  // The same for at most 10,000 jobs in one commit; the answers are in their order.
+  virtual Result<std::vector<CancelResult>> CancelJobs(const std::vector<JobRef>& jobs,
+                                                       const std::string& reason,
+                                                       const WriteOptions& options) = 0;
+  // A completed, failed or cancelled job runs again, from its first attempt unless its count is
+  // kept. One whose dependencies are not done is blocked again.
+  virtual Status Redrive(const JobRef& job, const RedriveOptions& redrive,
+                         const WriteOptions& options) = 0;
   // A scheduled job becomes ready now.
   virtual Status Promote(const JobRef& job, const WriteOptions& options) = 0;
   // Deletes a job with everything about it. kWrongState if active.
@@ -75,13 +88,27 @@ class Changes {
   // From outside its worker; any state.
   virtual Status SetProgress(const JobRef& job, const std::string& json,
                              const WriteOptions& options) = 0;
-  virtual Status AddLog(const JobRef& job, const std::string& line,
-                        const WriteOptions& options) = 0;
+  // Answers how many lines there are now.
+  virtual Result<int64_t> AddLog(const JobRef& job, const std::string& line,
+                                 const WriteOptions& options) = 0;
+  // Deletes its log lines but the newest `keep`; answers how many.
+  virtual Result<int64_t> ClearLogs(const JobRef& job, int64_t keep,
+                                    const WriteOptions& options) = 0;
+
+  // --- What jobs wait for ---
+  // A job no longer waits for another; false if it did not (any more). The other goes its own way.
+  // What is done already can still be read.
+  virtual Result<bool> RemoveDependency(const JobRef& job, const JobRef& depends_on,
+                                        const WriteOptions& options) = 0;
+  // Removes those jobs that a job waits for and that are scheduled, ready or blocked, as Remove()
+  // does; it waits for the others. In slices of 1,000 a commit. Answers how many.
+  virtual Result<int64_t> RemoveUnprocessed(const JobRef& job, const WriteOptions& options) = 0;
 
   // --- Change many: answer how many were changed ---
   // Those that remove take the unfinished members of flows with them, as Remove() does, and count
   // them.
-  virtual Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) = 0;
+  virtual Result<int64_t> RedriveMany(const BulkQuery& query, const RedriveOptions& redrive,
+                                      const WriteOptions& options) = 0;
   virtual Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) = 0;
   virtual Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) = 0;
   // Removes all ready jobs, and scheduled ones too if asked: what Celery calls purge and BullMQ
@@ -96,9 +123,9 @@ class Changes {
   // --- Queues ---
   virtual Status Pause(const std::string& queue, const WriteOptions& options) = 0;
   virtual Status Resume(const std::string& queue, const WriteOptions& options) = 0;
-  // Replaces the queue's retention rules from now on.
-  virtual Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
-                              const WriteOptions& options) = 0;
+  // Replaces the queue's retention rules from now on; one that is not given stays.
+  virtual Status SetRetention(const std::string& queue, const std::optional<Keep>& completed,
+                              const std::optional<Keep>& failed, const WriteOptions& options) = 0;
 
   // --- Deduplication keys ---
   // The holder's id; empty: the key is free.
@@ -111,6 +138,10 @@ class Changes {
   // Adds a kCustom event to the queue's log, which is made if it is missing. Sealed as the store
   // seals what says nothing else. kNotFound: no such job in the queue.
   virtual Status PublishEvent(const CustomEvent& event, const WriteOptions& options) = 0;
+  // Deletes the oldest events of a queue while at least the newest `keep` are left; somewhat more
+  // may be left, as those of one commit go together. In slices; answers how many went.
+  virtual Result<int64_t> TrimEvents(const std::string& queue, int64_t keep,
+                                     const WriteOptions& options) = 0;
 };
 
 }  // namespace millrace

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "millrace/changes.h"
+#include "millrace/counters.h"
 #include "millrace/events.h"
 #include "millrace/flows.h"
 #include "millrace/limits.h"
@@ -102,11 +103,16 @@ class Engine : public Changes {
 
   // What a job waits or waited for, with results. kNotFound.
   virtual Result<DependencyPage> Dependencies(const DependencyQuery& query) = 0;
+  // The jobs that wait or have waited for one, in the order in which they were added; limit
+  // 1 .. 10,000. kNotFound.
+  virtual Result<std::vector<JobRef>> Dependents(const JobRef& job, int64_t offset,
+                                                 int64_t limit) = 0;
   // A job and, nested as "children", what it waits for, with states:
   // {"id","queue","name","state","policy","done","as","children":[...],"more":n}. depth 1 .. 1,000
   // levels below it, at most `children` (1 .. 10,000) of each job, `more` are not shown; a job
   // reached twice is shown once in full, the top has no policy. kNotFound.
   virtual Result<std::string> FlowJson(const JobRef& job, int32_t depth, int32_t children) = 0;
+  virtual Result<Metrics> ReadMetrics(const MetricsQuery& query) = 0;  // zeros for an unknown queue
   // Of one queue, or of all if empty.
   virtual Result<std::vector<TaskCounters>> ReadCounters(const std::string& queue) = 0;
 

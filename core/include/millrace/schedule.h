@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "millrace/status.h"
 #include "millrace/types.h"
 
 namespace millrace {
@@ -65,6 +67,9 @@ struct ScheduleInfo {
   int64_t skipped = 0;     // slots passed by (overlap, catch-up)
   std::string last_job_id = {};
 };
+
+// The next `count` slots after a time; fewer if it ends. 1 .. 10,000. Needs no store.
+Result<std::vector<int64_t>> NextSlots(const Timing& timing, int64_t after_ms, int32_t count);
 
 }  // namespace millrace
 

@@ -220,26 +220,6 @@ struct WorkerInfo {
   int64_t active = 0;  // jobs that it holds now
 };
 
-// What happened to the jobs of one task in one queue since the store was made. Kept by each process
-// in memory and added with its commits, four times a second at most. With a session or subscription
-// they are a second late at most; a process that only enqueues keeps the last until its next commit
-// or its end. A crash loses what is not written. (QueueCounts are exact.)
-struct TaskCounters {
-  std::string queue = {};
-  std::string task = {};
-  int64_t enqueued = 0;
-  int64_t started = 0;
-  int64_t completed = 0;
-  int64_t failed = 0;
-  int64_t cancelled = 0;
-  int64_t retried = 0;
-  int64_t crashed = 0;  // attempts whose worker died
-  // Counts by power of two: element i holds times t with 2^(i-1) <= t < 2^i ms; 0: below 1 ms. From
-  // when a job could have started (due or enqueued) to its start, and of an attempt's run.
-  std::vector<int64_t> wait_ms = {};
-  std::vector<int64_t> run_ms = {};
-};
-
 struct LogLine {
   int64_t at_ms = 0;
   std::string text = {};

@@ -312,6 +312,15 @@ CREATE TABLE task_counters (
   PRIMARY KEY (queue_id, task)
 ) STRICT, WITHOUT ROWID;
 
+-- Jobs that ended in a minute (of the wall clock, since the epoch); of the newest two weeks.
+CREATE TABLE minute_counts (
+  queue_id  INTEGER NOT NULL REFERENCES queues (queue_id),
+  minute    INTEGER NOT NULL,
+  completed INTEGER NOT NULL DEFAULT 0,
+  failed    INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (queue_id, minute)
+) STRICT, WITHOUT ROWID;
+
 -- What the store knows about itself, such as the check values of payload keys.
 CREATE TABLE settings (
   name  TEXT PRIMARY KEY,

@@ -61,8 +61,9 @@ uint32_t Cron::DaysOf(int y, unsigned m) const {
   }
   const bool any_day = days_ == kEveryDay;
   const bool any_weekday = weekdays_ == kEveryWeekday;
-  const uint64_t either = any_day || any_weekday ? by_day & by_weekday : by_day | by_weekday;
-  return static_cast<uint32_t>(either & valid);
+  const bool both = both_days_ || any_day || any_weekday;
+  const uint64_t matching = both ? by_day & by_weekday : by_day | by_weekday;
+  return static_cast<uint32_t>(matching & valid);
 }
 
 bool Cron::CanFire() const {

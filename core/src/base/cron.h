@@ -10,7 +10,8 @@
 //   @yearly @annually @monthly @weekly @daily @midnight @hourly
 //
 // If both day fields are restricted (neither allows every value), a day that matches one of them is
-// enough, as in Vixie cron.
+// enough, as in Vixie cron; with an & before the day-of-week both must match: 0 0 13 * &fri is
+// every Friday the 13th.
 //
 // Daylight saving:
 // * If the hour field restricts the hours, a slot is a reading of the clock. A reading that the
@@ -70,6 +71,7 @@ class Cron {
   std::array<uint8_t, 7> nth_weekdays_{};  // per weekday: bit n is set for its n-th in the month
   uint64_t last_weekdays_ = 0;
   bool last_day_ = false;
+  bool both_days_ = false;
 };
 
 }  // namespace millrace

@@ -268,6 +268,10 @@ Result<Cron> CronParser::Parse(std::string_view text) {
   if (words.size() != 5 && words.size() != 6) {
     return refuse(("has " + std::to_string(words.size()) + " fields").c_str(), kShapes);
   }
+  if (words.back().front() == '&') {
+    cron_.both_days_ = true;
+    words.back().remove_prefix(1);
+  }
   const size_t skipped = 6 - words.size();
   if (skipped == 1) cron_.seconds_ = Bit(0);
   for (size_t i = 0; i < words.size(); ++i) {

@@ -3,11 +3,18 @@
 #include "flows/members.h"
 #include "jobs/change.h"
 #include "jobs/publish.h"
+#include "jobs/trim.h"
 #include "jobs/update.h"
 #include "jobs/validate.h"
 #include "schedule/change.h"
 
 namespace millrace::engine {
+namespace {
+
+// They are one commit, which others wait for.
+constexpr int64_t kCancelJobsMax = 10'000;
+
+}  // namespace
 
 Result<CancelResult> EngineImpl::Cancel(const JobRef& job, const std::string& reason,
                                         const WriteOptions& options) {
@@ -18,8 +25,23 @@ Result<CancelResult> EngineImpl::Cancel(const JobRef& job, const std::string& re
   return result;
 }
 
-Status EngineImpl::Redrive(const JobRef& job, const WriteOptions& options) {
-  return Change(options, [&](jobs::Ledger& ledger) { return jobs::RedriveJob(ledger, job); });
+Result<std::vector<CancelResult>> EngineImpl::CancelJobs(const std::vector<JobRef>& jobs,
+                                                         const std::string& reason,
+                                                         const WriteOptions& options) {
+  RETURN_IF_ERROR(jobs::CheckReason(reason));
+  RETURN_IF_ERROR(jobs::CheckRange(std::ssize(jobs), 0, kCancelJobsMax, "the number of jobs"));
+  std::vector<CancelResult> results;
+  if (jobs.empty()) return results;
+  RETURN_IF_ERROR(Change(options, [&](jobs::Ledger& ledger) {
+    return flows::CancelJobs(ledger, jobs, reason, &results);
+  }));
+  return results;
+}
+
+Status EngineImpl::Redrive(const JobRef& job, const RedriveOptions& redrive,
+                           const WriteOptions& options) {
+  return Change(options,
+                [&](jobs::Ledger& ledger) { return jobs::RedriveJob(ledger, job, redrive); });
 }
 
 Status EngineImpl::Promote(const JobRef& job, const WriteOptions& options) {
@@ -45,9 +67,28 @@ Status EngineImpl::SetProgress(const JobRef& job, const std::string& json,
   });
 }
 
-Status EngineImpl::AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) {
+Result<int64_t> EngineImpl::AddLog(const JobRef& job, const std::string& line,
+                                   const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckLogLine(line));
-  return Change(options, [&](jobs::Ledger& ledger) { return jobs::AppendLog(ledger, job, line); });
+  int64_t lines = 0;
+  RETURN_IF_ERROR(Change(
+      options, [&](jobs::Ledger& ledger) { return jobs::AppendLog(ledger, job, line, &lines); }));
+  return lines;
+}
+
+Result<int64_t> EngineImpl::ClearLogs(const JobRef& job, int64_t keep,
+                                      const WriteOptions& options) {
+  int64_t dropped = 0;
+  RETURN_IF_ERROR(Change(
+      options, [&](jobs::Ledger& ledger) { return jobs::ClearLogs(ledger, job, keep, &dropped); }));
+  return dropped;
+}
+
+Result<int64_t> EngineImpl::TrimEvents(const std::string& queue, int64_t keep,
+                                       const WriteOptions& options) {
+  return ChangeMany(0, options, [&](auto& ledger, int64_t, auto*, auto* result) {
+    return jobs::TrimEventsSlice(ledger, queue, keep, result);
+  });
 }
 
 Status EngineImpl::PublishEvent(const CustomEvent& event, const WriteOptions& options) {
@@ -55,11 +96,12 @@ Status EngineImpl::PublishEvent(const CustomEvent& event, const WriteOptions& op
   return Change(options, [&](jobs::Ledger& ledger) { return jobs::PublishEvent(ledger, event); });
 }
 
-Result<int64_t> EngineImpl::RedriveMany(const BulkQuery& query, const WriteOptions& options) {
+Result<int64_t> EngineImpl::RedriveMany(const BulkQuery& query, const RedriveOptions& redrive,
+                                        const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckBulkQuery(query));
   return ChangeMany(query.limit, options,
                     [&](auto& ledger, int64_t most, auto* cursor, auto* result) {
-                      return jobs::RedriveSlice(ledger, query, most, cursor, result);
+                      return jobs::RedriveKeeping(ledger, query, redrive, most, cursor, result);
                     });
 }
 
@@ -116,8 +158,8 @@ Status EngineImpl::Resume(const std::string& queue, const WriteOptions& options)
   return Change(options, [&](jobs::Ledger& ledger) { return jobs::ResumeQueue(ledger, queue); });
 }
 
-Status EngineImpl::SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
-                                const WriteOptions& options) {
+Status EngineImpl::SetRetention(const std::string& queue, const std::optional<Keep>& completed,
+                                const std::optional<Keep>& failed, const WriteOptions& options) {
   return Change(options, [&](jobs::Ledger& ledger) {
     return jobs::SetQueueRetention(ledger, queue, completed, failed);
   });

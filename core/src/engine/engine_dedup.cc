@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "engine/engine_impl.h"
 #include "jobs/dedup.h"
+#include "jobs/minutes.h"
 #include "jobs/read.h"
 
 namespace millrace::engine {
@@ -35,6 +36,14 @@ Result<std::vector<TaskCounters>> EngineImpl::ReadCounters(const std::string& qu
       ASSIGN_OR_RETURN(counters[i].queue, jobs::QueueName(c, queue_ids[i]));
     }
     return counters;
+  });
+}
+
+Result<Metrics> EngineImpl::ReadMetrics(const MetricsQuery& query) {
+  RETURN_IF_ERROR(jobs::CheckMetricsQuery(query));
+  return WithReader([&](store::Connection& c) -> Result<Metrics> {
+    ASSIGN_OR_RETURN(const int64_t queue_id, jobs::QueueIdOf(c, query.queue));
+    return ledger_->counters().ReadMetrics(c, queue_id, query, NowMs());
   });
 }
 

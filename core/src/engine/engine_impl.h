@@ -51,6 +51,10 @@ class EngineImpl : public Engine {
   // engine_flows.cc
   Result<DependencyPage> Dependencies(const DependencyQuery& query) override;
   Result<std::string> FlowJson(const JobRef& job, int32_t depth, int32_t children) override;
+  Result<std::vector<JobRef>> Dependents(const JobRef& job, int64_t offset, int64_t limit) override;
+  Result<bool> RemoveDependency(const JobRef& job, const JobRef& depends_on,
+                                const WriteOptions& options) override;
+  Result<int64_t> RemoveUnprocessed(const JobRef& job, const WriteOptions& options) override;
 
   // engine_transaction.cc
   std::string NewId() override;
@@ -81,6 +85,7 @@ class EngineImpl : public Engine {
                             const WriteOptions& options) override;
 
   Result<std::vector<TaskCounters>> ReadCounters(const std::string& queue) override;
+  Result<Metrics> ReadMetrics(const MetricsQuery& query) override;
   // engine_read.cc
   Result<JobInfo> GetJob(const JobRef& job) override;
   Result<JobOutcome> GetOutcome(const JobRef& job) override;
@@ -106,16 +111,25 @@ class EngineImpl : public Engine {
   // engine_change.cc
   Result<CancelResult> Cancel(const JobRef& job, const std::string& reason,
                               const WriteOptions& options) override;
-  Status Redrive(const JobRef& job, const WriteOptions& options) override;
+  Result<std::vector<CancelResult>> CancelJobs(const std::vector<JobRef>& jobs,
+                                               const std::string& reason,
+                                               const WriteOptions& options) override;
+  Status Redrive(const JobRef& job, const RedriveOptions& redrive,
+                 const WriteOptions& options) override;
   Status Promote(const JobRef& job, const WriteOptions& options) override;
   Status Remove(const JobRef& job, const WriteOptions& options) override;
   Status UpdateJob(const JobRef& job, const JobChange& change,
                    const WriteOptions& options) override;
   Status SetProgress(const JobRef& job, const std::string& json,
                      const WriteOptions& options) override;
-  Status AddLog(const JobRef& job, const std::string& line, const WriteOptions& options) override;
+  Result<int64_t> AddLog(const JobRef& job, const std::string& line,
+                         const WriteOptions& options) override;
+  Result<int64_t> ClearLogs(const JobRef& job, int64_t keep, const WriteOptions& options) override;
+  Result<int64_t> TrimEvents(const std::string& queue, int64_t keep,
+                             const WriteOptions& options) override;
   Status PublishEvent(const CustomEvent& event, const WriteOptions& options) override;
-  Result<int64_t> RedriveMany(const BulkQuery& query, const WriteOptions& options) override;
+  Result<int64_t> RedriveMany(const BulkQuery& query, const RedriveOptions& redrive,
+                              const WriteOptions& options) override;
   Result<int64_t> PromoteMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> RemoveMany(const BulkQuery& query, const WriteOptions& options) override;
   Result<int64_t> Drain(const std::string& queue, bool scheduled,
@@ -124,8 +138,8 @@ class EngineImpl : public Engine {
                              const WriteOptions& options) override;
   Status Pause(const std::string& queue, const WriteOptions& options) override;
   Status Resume(const std::string& queue, const WriteOptions& options) override;
-  Status SetRetention(const std::string& queue, const Keep& completed, const Keep& failed,
-                      const WriteOptions& options) override;
+  Status SetRetention(const std::string& queue, const std::optional<Keep>& completed,
+                      const std::optional<Keep>& failed, const WriteOptions& options) override;
 
  private:
   // kForkedChild or kClosed if the engine cannot be used.

@@ -58,17 +58,7 @@ Result<std::vector<ScheduleInfo>> EngineImpl::ListSchedules(const std::string& a
 
 Result<std::vector<int64_t>> EngineImpl::PreviewTiming(const Timing& timing, int64_t after_ms,
                                                        int32_t count) {
-  RETURN_IF_ERROR(jobs::CheckRange(after_ms, 0, jobs::kTimeMaxMs, "after_ms"));
-  RETURN_IF_ERROR(jobs::CheckRange(count, 1, kListMax, "count"));
-  ASSIGN_OR_RETURN(const schedule::Slots slots, schedule::Slots::Create(timing));
-  std::vector<int64_t> found;
-  int64_t last_ms = after_ms != 0 ? after_ms : NowMs();
-  while (std::ssize(found) < count) {
-    const auto next = slots.Next(last_ms);
-    if (!next) break;
-    found.push_back(last_ms = *next);
-  }
-  return found;
+  return NextSlots(timing, after_ms != 0 ? after_ms : NowMs(), count);
 }
 
 }  // namespace millrace::engine

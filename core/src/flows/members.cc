@@ -109,8 +109,25 @@ Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& rea
   return CancelEach(ledger, members, reason);
 }
 
+Status CancelJobs(jobs::Ledger& ledger, const std::vector<JobRef>& jobs, const std::string& reason,
+                  std::vector<CancelResult>* results) {
+  results->assign(jobs.size(), CancelResult::kUnknown);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const Status status = flows::CancelJob(ledger, jobs[i], reason, &(*results)[i]);
+    if (status.ok()) continue;
+    if (status.code() == Code::kNotFound) continue;
+    if (status.code() != Code::kInvalidArgument) return status;
+    return Status(status.code(), "jobs[" + std::to_string(i) + "]: " + status.message());
+  }
+  return Status::Ok();
+}
+
 Status RemoveJob(jobs::Ledger& ledger, const JobRef& job) {
   ASSIGN_OR_RETURN(const Location at, jobs::FindJob(ledger.connection(), job));
+  return RemoveLocated(ledger, at);
+}
+
+Status RemoveLocated(jobs::Ledger& ledger, const Location& at) {
   std::vector<int64_t> members;
   if (at.place.has(jobs::kDependent) && at.state != JobState::kActive) {
     RETURN_IF_ERROR(FindMembers(ledger, at.key.row, at.state < JobState::kCompleted, &members));

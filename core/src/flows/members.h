@@ -8,6 +8,7 @@
 
 #include "jobs/bulk.h"
 #include "jobs/ledger.h"
+#include "jobs/locate.h"
 #include "millrace/engine.h"
 #include "millrace/status.h"
 
@@ -21,6 +22,10 @@ Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& rea
                  CancelResult* result);
 // jobs::RemoveJob, and of the job's members. Running ones are asked to stop.
 Status RemoveJob(jobs::Ledger& ledger, const JobRef& job);
+Status RemoveLocated(jobs::Ledger& ledger, const jobs::Location& at);
+// CancelJob of each, in order; unknown ones are answered with kUnknown.
+Status CancelJobs(jobs::Ledger& ledger, const std::vector<JobRef>& jobs, const std::string& reason,
+                  std::vector<CancelResult>* results);
 
 // The same for many jobs in one transaction.
 class BulkMembers : public jobs::Companions {

@@ -58,6 +58,28 @@ Result<DependencyPage> ReadDependencies(Connection& connection, const Dependency
   }
 }
 
+Result<std::vector<JobRef>> ReadDependents(Connection& connection, const JobRef& job,
+                                           int64_t offset, int64_t limit) {
+  RETURN_IF_ERROR(jobs::CheckRange(offset, 0, std::numeric_limits<int64_t>::max(), "offset"));
+  RETURN_IF_ERROR(jobs::CheckRange(limit, 1, kPageMax, "limit"));
+  const jobs::Snapshot snapshot(connection);
+  RETURN_IF_ERROR(snapshot.status());
+  ASSIGN_OR_RETURN(const jobs::Location at, jobs::FindJob(connection, job));
+  std::vector<JobRef> dependents;
+  Query q(connection, sql::flows::kListDependents);
+  q.Bind(at.key.row, limit, offset);
+  for (;;) {
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    if (!found) return dependents;
+    const jobs::JobKey key{.row = q.Int(0),
+                           .created_at_ms = q.Int(1),
+                           .salt = static_cast<uint64_t>(q.Int(2)),
+                           .custom_id = std::string(q.IsNull(3) ? std::string_view() : q.Text(3))};
+    dependents.push_back({.id = key.PublicId(), .queue = std::string(q.Text(4))});
+  }
+}
+
 Status AddDependencies(Connection& connection, jobs::Claimed* claimed) {
   if (!claimed->lease.place.has(jobs::kDependent)) return Status::Ok();
   LeasedJob& job = claimed->job;

@@ -18,6 +18,11 @@ namespace millrace::flows {
 Result<DependencyPage> ReadDependencies(store::Connection& connection,
                                         const DependencyQuery& query);
 
+// The jobs that wait or have waited for one, in the order in which they were added. kNotFound,
+// kInvalidArgument.
+Result<std::vector<JobRef>> ReadDependents(store::Connection& connection, const JobRef& job,
+                                           int64_t offset, int64_t limit);
+
 // See Engine::FlowJson.
 Result<std::string> FlowJson(store::Connection& connection, const JobRef& job, int32_t depth,
                              int32_t children);

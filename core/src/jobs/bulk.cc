@@ -16,7 +16,8 @@ namespace millrace::jobs {
 namespace {
 
 // A change of change.h; a job without a body is passed by (`doctor` reports it).
-ChangeJob Located(Ledger& ledger, Status (*change)(Ledger&, const Location&)) {
+template <typename F>
+ChangeJob Located(Ledger& ledger, F change) {
   return [&ledger, change](const Scanned& job, bool* changed) -> Status {
     Location at;
     RETURN_IF_ERROR(LocateRow(ledger.connection(), job.place.row, &at, changed));
@@ -37,6 +38,11 @@ Status CheckBulkQuery(const BulkQuery& query) {
 
 Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result) {
+  return RedriveKeeping(ledger, query, {}, limit, cursor, result);
+}
+
+Status RedriveKeeping(Ledger& ledger, const BulkQuery& query, const RedriveOptions& options,
+                      int64_t limit, BulkCursor* cursor, SliceResult* result) {
   *result = {};
   RETURN_IF_ERROR(CheckBulkQuery(query));
   RETURN_IF_ERROR(CheckSliceLimit(limit));
@@ -48,8 +54,11 @@ Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkC
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(query.queue));
   if (queue_id == 0) return Status::Ok();
   RETURN_IF_ERROR(StartCursor(ledger, queue_id, query.state, true, cursor));
-  return ChangeSlice(ledger, queue_id, query.state, {query.name, query.before_at_ms}, limit,
-                     Located(ledger, RedriveAt), cursor, result);
+  return ChangeSlice(
+      ledger, queue_id, query.state, {query.name, query.before_at_ms}, limit,
+      Located(ledger,
+              [&options](Ledger& l, const Location& at) { return RedriveAt(l, at, options); }),
+      cursor, result);
 }
 
 Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,

@@ -61,6 +61,8 @@ struct SliceResult {
 // The query's state: completed, failed or cancelled.
 Status RedriveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result);
+Status RedriveKeeping(Ledger& ledger, const BulkQuery& query, const RedriveOptions& options,
+                      int64_t limit, BulkCursor* cursor, SliceResult* result);
 // Scheduled jobs, whatever the query's state says.
 Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result);
@@ -84,8 +86,9 @@ Status CheckBulkQuery(const BulkQuery& query);
 // A queue may be paused before anything was put into it. No change, no event if it is so already.
 Status PauseQueue(Ledger& ledger, const std::string& queue);
 Status ResumeQueue(Ledger& ledger, const std::string& queue);
-Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed,
-                         const Keep& failed);
+// A rule that is not given stays as it is.
+Status SetQueueRetention(Ledger& ledger, const std::string& queue,
+                         const std::optional<Keep>& completed, const std::optional<Keep>& failed);
 
 }  // namespace millrace::jobs
 

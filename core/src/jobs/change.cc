@@ -143,6 +143,29 @@ void LogReady(Ledger& ledger, const Location& at) {
       {.type = EventType::kReady, .state = JobState::kReady, .prev = at.state, .job = &at.key});
 }
 
+// What a job has gathered goes; its row stays if it counts log lines.
+Status ForgetRun(Ledger& ledger, const RedriveOptions& options, Place* place) {
+  if (!options.keep_attempts_made) {
+    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, place->row));
+  }
+  RETURN_IF_ERROR(RunOn(ledger, sql::change::kResetRun, place->row));
+  if (ledger.connection().changes() == 1) return Status::Ok();
+  place->flags &= static_cast<uint8_t>(~kHasRun);
+  return RunOn(ledger, sql::jobs::kDeleteRun, place->row);
+}
+
+// The counts that a redriven job goes on with.
+Status KeepAttempts(Ledger& ledger, const RedriveOptions& options, const Attempts& attempts,
+                    Place* place) {
+  const int32_t made = options.keep_attempts_made ? attempts.made : 0;
+  const int32_t started = options.keep_attempts_started ? attempts.started : 0;
+  if (made == 0 && started == 0) return Status::Ok();
+  place->flags |= kHasRun;
+  Query q(ledger.connection(), sql::jobs::kWriteRun);
+  q.Bind(place->row, started, made, 0, std::optional<int64_t>(), 0, 0);
+  return q.Run();
+}
+
 // A redriven job waits again for what is not done. One that no worker runs is joined again: it is
 // blocked, if only until the operation ends.
 Status RedriveDependent(Ledger& ledger, const Location& at, const Place& place, bool* blocked) {
@@ -224,19 +247,18 @@ Status CancelAt(Ledger& ledger, const Location& at, const std::string& reason,
   return Status::Ok();
 }
 
-Status RedriveAt(Ledger& ledger, const Location& at) {
+Status RedriveAt(Ledger& ledger, const Location& at, const RedriveOptions& options) {
   if (at.state < JobState::kCompleted) {
     return WrongState(at, "completed, failed and cancelled jobs can be redriven");
   }
   Place place = at.place;
-  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
-  if (place.has(kHasRun)) {
-    RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteAttemptErrors, place.row));
-    RETURN_IF_ERROR(RunOn(ledger, sql::change::kResetRun, place.row));
-    const bool kept = ledger.connection().changes() == 1;
-    if (!kept) place.flags &= static_cast<uint8_t>(~kHasRun);
-    if (!kept) RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteRun, place.row));
+  Attempts attempts;
+  if (options.keep_attempts_started || options.keep_attempts_made) {
+    ASSIGN_OR_RETURN(attempts, ReadAttempts(ledger.connection(), place.row));
   }
+  RETURN_IF_ERROR(RunOn(ledger, sql::jobs::kDeleteFinished, place.row));
+  if (place.has(kHasRun)) RETURN_IF_ERROR(ForgetRun(ledger, options, &place));
+  RETURN_IF_ERROR(KeepAttempts(ledger, options, attempts, &place));
   RETURN_IF_ERROR(RunOn(ledger, sql::change::kClearExpiry, place.row));
   RETURN_IF_ERROR(RetakeKey(ledger, at));
   if (place.has(kAwaited)) RETURN_IF_ERROR(RunOn(ledger, sql::flows::kReopenDependents, place.row));
@@ -248,9 +270,9 @@ Status RedriveAt(Ledger& ledger, const Location& at) {
   return Status::Ok();
 }
 
-Status RedriveJob(Ledger& ledger, const JobRef& job) {
+Status RedriveJob(Ledger& ledger, const JobRef& job, const RedriveOptions& options) {
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
-  return RedriveAt(ledger, at);
+  return RedriveAt(ledger, at, options);
 }
 
 Status PromoteAt(Ledger& ledger, const Location& at) {
@@ -299,7 +321,8 @@ Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
   return WriteProgress(ledger, at.key, at.queue_id, at.state, stored);
 }
 
-Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
+Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text, int64_t* lines) {
+  if (lines) *lines = 0;
   RETURN_IF_ERROR(CheckLogLine(text));
   ASSIGN_OR_RETURN(const Location at, FindJob(ledger.connection(), job));
   OwnRules rules;
@@ -307,7 +330,14 @@ Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text) {
   if (LinesKept(rules.keep_logs) == 0) return Status::Ok();
   ASSIGN_OR_RETURN(const std::string stored, SealFor(ledger, at.key.row, SealField::kLog, text));
   RETURN_IF_ERROR(MarkPlace(ledger, at, kHasRun));
-  return WriteLogLine(ledger, at.key.row, stored, LinesKept(rules.keep_logs));
+  RETURN_IF_ERROR(WriteLogLine(ledger, at.key.row, stored, LinesKept(rules.keep_logs)));
+  if (!lines) return Status::Ok();
+  Query q(ledger.connection(), sql::change::kCountLogLines);
+  q.Bind(at.key.row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  *lines = q.Int(0);
+  return Status::Ok();
 }
 
 Status SetLeaseProgress(Ledger& ledger, const Lease& lease, std::string_view json) {

@@ -30,7 +30,7 @@ Status CancelJob(Ledger& ledger, const JobRef& job, const std::string& reason,
 // An ended job is ready again (blocked, if it waits for others that are not done), from its first
 // attempt: counters, errors, progress and result are
 // forgotten, its log is kept, and it no longer expires. kWrongState for others.
-Status RedriveJob(Ledger& ledger, const JobRef& job);
+Status RedriveJob(Ledger& ledger, const JobRef& job, const RedriveOptions& options = {});
 // A scheduled job is ready now. kWrongState for others.
 Status PromoteJob(Ledger& ledger, const JobRef& job);
 // kWrongState for an active one.
@@ -38,7 +38,9 @@ Status RemoveJob(Ledger& ledger, const JobRef& job);
 // Of a job in any state. The job's own keep_logs bounds its log.
 Status SetProgress(Ledger& ledger, const JobRef& job, const std::string& json,
                    int64_t max_payload_bytes);
-Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text);
+// *lines, if given: how many there are now.
+Status AppendLog(Ledger& ledger, const JobRef& job, const std::string& text,
+                 int64_t* lines = nullptr);
 
 // --- By the holder of a lease; kLeaseLost if it is gone
 // ---------------------------------------------------------------- `json` and `text` were checked
@@ -54,7 +56,7 @@ Status AppendLeaseLog(Ledger& ledger, const Lease& lease, std::string_view text,
 // `reason` was checked before.
 Status CancelAt(Ledger& ledger, const Location& at, const std::string& reason,
                 CancelResult* result);
-Status RedriveAt(Ledger& ledger, const Location& at);
+Status RedriveAt(Ledger& ledger, const Location& at, const RedriveOptions& options);
 Status PromoteAt(Ledger& ledger, const Location& at);
 // Any state but active; logs no event.
 Status RemoveAt(Ledger& ledger, const Location& at);

@@ -57,11 +57,14 @@ void Counters::Fold(int64_t sign) {
                      : tick.what == What::kRun ? task.run_ms[tick.bucket]
                                                : task.counts[static_cast<size_t>(tick.what)];
     count += sign * tick.count;
+    if (tick.what == What::kCompleted) minutes_.Add(task.queue_id, minute_, sign * tick.count, 0);
+    if (tick.what == What::kFailed) minutes_.Add(task.queue_id, minute_, 0, sign * tick.count);
   }
 }
 
-void Counters::Begin() {
+void Counters::Begin(int64_t wall_ms) {
   ticks_.clear();
+  minute_ = wall_ms / Minutes::kMinuteMs;
   flush_now_ = false;
 }
 
@@ -91,6 +94,7 @@ void Counters::Committed(int64_t monotonic_ms) {
       task.run_ms.fill(0);
     }
     dirty_.clear();
+    minutes_.Clear();
     pending_since_ = -1;
     pending_.store(false, std::memory_order_relaxed);
     flushes_.fetch_add(1, std::memory_order_relaxed);
@@ -114,7 +118,22 @@ void Counters::RolledBack() {
 
 Status Counters::Write(Connection& connection) {
   for (const uint32_t index : dirty_) RETURN_IF_ERROR(WriteTask(connection, tasks_[index]));
-  return Status::Ok();
+  return minutes_.Write(connection);
+}
+
+Result<Metrics> Counters::ReadMetrics(Connection& connection, int64_t queue_id,
+                                      const MetricsQuery& query, int64_t now_ms) {
+  const std::lock_guard lock(mutex_);  // first, as in Read()
+  const bool completed = query.state == JobState::kCompleted;
+  int64_t pending = 0;
+  for (const uint32_t index : dirty_) {
+    const Task& task = tasks_[index];
+    const What what = completed ? What::kCompleted : What::kFailed;
+    if (task.queue_id == queue_id) pending += task.counts[static_cast<size_t>(what)];
+  }
+  ASSIGN_OR_RETURN(Metrics metrics, minutes_.Read(connection, queue_id, query, now_ms));
+  metrics.total += pending;
+  return metrics;
 }
 
 Status Counters::WriteTask(Connection& connection, const Task& task) {

@@ -15,8 +15,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "jobs/minutes.h"
+#include "millrace/counters.h"
 #include "millrace/status.h"
-#include "millrace/types.h"
 #include "store/connection.h"
 
 namespace millrace::jobs {
@@ -49,7 +50,7 @@ class Counters {
   void FlushNow() { flush_now_ = true; }
 
   // The transaction's stages, as of store::BatchHooks.
-  void Begin();
+  void Begin(int64_t wall_ms);
   Status Flush(store::Connection& connection, int64_t monotonic_ms);
   void Committed(int64_t monotonic_ms);
   void RolledBack();
@@ -62,6 +63,10 @@ class Counters {
   // connection that no transaction is open on.
   Result<std::vector<TaskCounters>> Read(store::Connection& connection, int64_t queue_id,
                                          std::vector<int64_t>* queue_ids);
+
+  // Jobs of a queue that ended, by minutes; `now_ms` is of the wall clock. As Read().
+  Result<Metrics> ReadMetrics(store::Connection& connection, int64_t queue_id,
+                              const MetricsQuery& query, int64_t now_ms);
 
   // Element of TaskCounters::wait_ms and run_ms that counts a time.
   static uint8_t Bucket(int64_t ms);
@@ -105,6 +110,7 @@ class Counters {
   static void AddTo(const Task& task, TaskCounters* counters);
 
   std::vector<Tick> ticks_;
+  int64_t minute_ = 0;  // of the open transaction
   uint32_t last_task_ = UINT32_MAX;
   bool flush_now_ = false;
   bool broken_ = false;         // the table is damaged: this process counts in memory only
@@ -115,6 +121,7 @@ class Counters {
   std::unique_lock<std::mutex> flushing_;
   std::deque<Task> tasks_;
   std::vector<uint32_t> dirty_;
+  Minutes minutes_;
 
   std::atomic<bool> pending_{false};
   std::atomic<int64_t> flushes_{0};

@@ -148,10 +148,10 @@ Status Ledger::Begin(store::Connection& connection) {
   control_.clear();
   ended_.clear();
   keys_made_ = 0;
-  counters_.Begin();
   flow_notes_.clear();
   new_queues_.clear();
   now_ms_ = options_.clock->WallMs();
+  counters_.Begin(now_ms_);
   monotonic_ms_ = options_.clock->MonotonicMs();
   Query q(connection, sql::ledger::kReadSequence);
   bool row = false;

@@ -52,14 +52,17 @@ Status ResumeQueue(Ledger& ledger, const std::string& queue) {
   return Status::Ok();
 }
 
-Status SetQueueRetention(Ledger& ledger, const std::string& queue, const Keep& completed,
-                         const Keep& failed) {
+Status SetQueueRetention(Ledger& ledger, const std::string& queue,
+                         const std::optional<Keep>& completed, const std::optional<Keep>& failed) {
   RETURN_IF_ERROR(CheckName(queue, "queue"));
-  RETURN_IF_ERROR(CheckKeep(completed, "completed"));
-  RETURN_IF_ERROR(CheckKeep(failed, "failed"));
+  if (completed) RETURN_IF_ERROR(CheckKeep(*completed, "completed"));
+  if (failed) RETURN_IF_ERROR(CheckKeep(*failed, "failed"));
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(queue));
   Query q(ledger.connection(), sql::change::kSetRetention);
-  q.Bind(queue_id, completed.age_ms, completed.count, failed.age_ms, failed.count);
+  using Bound = std::optional<int64_t>;
+  const auto age = [](const std::optional<Keep>& k) { return k ? Bound(k->age_ms) : Bound(); };
+  const auto count = [](const std::optional<Keep>& k) { return k ? Bound(k->count) : Bound(); };
+  q.Bind(queue_id, age(completed), count(completed), age(failed), count(failed));
   RETURN_IF_ERROR(q.Run());
   ledger.ForgetRules(queue_id);
   return Status::Ok();

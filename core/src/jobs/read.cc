@@ -149,6 +149,20 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   return info;
 }
 
+}  // namespace
+
+Result<Attempts> ReadAttempts(Connection& connection, int64_t row) {
+  RunRecord run;
+  RETURN_IF_ERROR(LoadRun(connection, row, &run));
+  EndRecord end;
+  bool ended = false;
+  RETURN_IF_ERROR(LoadEnd(connection, row, &end, &ended));
+  if (!ended) return Attempts{.started = run.attempts_started, .made = run.attempts_made};
+  return Attempts{.started = AttemptsStarted(run, end), .made = end.attempts};
+}
+
+namespace {
+
 const char* ListStatement(JobState state, bool descending) {
   switch (state) {
     case JobState::kReady:

@@ -30,6 +30,13 @@ Result<std::string> QueueNameOf(store::Connection& connection, int64_t queue_id)
 // kNotFound.
 Result<Location> FindJob(store::Connection& connection, const JobRef& job);
 
+// How often an ended job was started, and how many of these attempts ended by themselves.
+struct Attempts {
+  int32_t started = 0;
+  int32_t made = 0;
+};
+Result<Attempts> ReadAttempts(store::Connection& connection, int64_t row);
+
 Result<JobInfo> ReadJob(store::Connection& connection, const JobRef& job);
 // What a waiting caller reads again and again: never the payload.
 Result<JobOutcome> ReadOutcome(store::Connection& connection, const JobRef& job);

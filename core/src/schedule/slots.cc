@@ -124,3 +124,20 @@ bool SameTiming(const Timing& a, const Timing& b) {
 }
 
 }  // namespace millrace::schedule
+
+namespace millrace {
+
+Result<std::vector<int64_t>> NextSlots(const Timing& timing, int64_t after_ms, int32_t count) {
+  RETURN_IF_ERROR(jobs::CheckRange(after_ms, 0, jobs::kTimeMaxMs, "after_ms"));
+  RETURN_IF_ERROR(jobs::CheckRange(count, 1, 10'000, "count"));
+  ASSIGN_OR_RETURN(const schedule::Slots slots, schedule::Slots::Create(timing));
+  std::vector<int64_t> found;
+  while (std::ssize(found) < count) {
+    const auto next = slots.Next(after_ms);
+    if (!next) break;
+    found.push_back(after_ms = *next);
+  }
+  return found;
+}
+
+}  // namespace millrace

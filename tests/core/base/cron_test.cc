@@ -58,6 +58,9 @@ TEST_CASE("each form of cron text names its days and times", "[base][cron]") {
   for (const char* text : {"0 9 * * 5L", "0 9 * * friL", "0 9 * * L5", "0 9 ? * FRIl"}) {
     CHECK(utc(text, 2) == List{"2024-02-23T09:00:00Z", "2024-03-29T09:00:00Z"});
   }
+  CHECK(utc("0 0 13 * &fri", 2) == List{"2024-09-13T00:00:00Z", "2024-12-13T00:00:00Z"});
+  CHECK(utc("0 0 0 13 * &FRI", 1) == List{"2024-09-13T00:00:00Z"});
+  CHECK(utc("0 0 31 * &*", 2) == List{"2024-01-31T00:00:00Z", "2024-03-31T00:00:00Z"});
   CHECK(utc("0 9 * * fri#2", 2) == List{"2024-02-09T09:00:00Z", "2024-03-08T09:00:00Z"});
   CHECK(utc("0 9 * * 4#5", 2) == List{"2024-02-29T09:00:00Z", "2024-05-30T09:00:00Z"});
   CHECK(utc("0 9 * * mon#1,wed", 2) == List{"2024-01-31T09:00:00Z", "2024-02-05T09:00:00Z"});
@@ -266,6 +269,13 @@ TEST_CASE("jumping from field to field finds what looking at every minute finds"
       from = *fast + 1;
     }
   }
+}
+
+TEST_CASE("an & asks for both days, and only before the day of the week", "[base][cron]") {
+  CHECK(Cron::Parse("0 0 30 2 &fri").status().code() == Code::kInvalidArgument);
+  CHECK(Cron::Parse("0 0 30 2 fri").ok());
+  CHECK(Cron::Parse("0 0 13 * &").status().code() == Code::kInvalidArgument);
+  CHECK(Cron::Parse("0 0 &13 * fri").status().code() == Code::kInvalidArgument);
 }
 
 }  // namespace

@@ -277,7 +277,7 @@ TEST_CASE("a job whose data a worker cannot open does not run, and can be redriv
   CHECK(Has(Must(f.engine->DeadJson("q", "", 10)), "PayloadUnreadable"));
 
   f.Open({.keys = {Key("k1")}});
-  Must(f.engine->Redrive({.id = id, .queue = ""}, {}));
+  Must(f.engine->Redrive({.id = id, .queue = ""}, {}, {}));
   const LeasedJob again = TakeOne(*f.session);
   CHECK(again.spec.data == Json("data"));
 }

@@ -206,7 +206,7 @@ TEST_CASE("a checkpoint comes back with the job until it ends", "[session]") {
   CHECK(job.progress.empty());
   CHECK(SettleAndWait(*f.session, job.token, Failed()).state == JobState::kFailed);
   CHECK(Must(f.engine->GetJob({.id = id, .queue = ""})).checkpoint.empty());
-  Must(f.engine->Redrive({.id = id, .queue = ""}, {}));
+  Must(f.engine->Redrive({.id = id, .queue = ""}, {}, {}));
   job = TakeOne(*f.session);
   CHECK(job.checkpoint.empty());
   Must(f.session->Checkpoint(job.token, "3"));

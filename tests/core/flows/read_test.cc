@@ -161,5 +161,28 @@ TEST_CASE("blocked jobs are listed in the order of claim", "[flows]") {
   CHECK(list({.name = "other"}) == "named ");
 }
 
+TEST_CASE("who waits for a job can be read, in the order of adding", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("b"), {0}), After(Spec("c"), {0, 1}), Spec("d")});
+  const auto dependents = [&](const std::string& id, int64_t offset = 0, int64_t limit = 10) {
+    std::vector<std::string> ids;
+    for (const JobRef& job : RequireOk(ReadDependents(f.connection(), {id, ""}, offset, limit))) {
+      CHECK(job.queue == "q");
+      ids.push_back(job.id);
+    }
+    return ids;
+  };
+  CHECK(dependents("a") == std::vector<std::string>{"b", "c"});
+  CHECK(dependents("a", 1) == std::vector<std::string>{"c"});
+  CHECK(dependents("a", 0, 1) == std::vector<std::string>{"b"});
+  CHECK(dependents("d").empty());
+  f.Run("a");
+  CHECK(dependents("a").size() == 2);
+  RequireError(ReadDependents(f.connection(), {"none", ""}, 0, 1).status(), Code::kNotFound,
+               "none");
+  RequireError(ReadDependents(f.connection(), {"a", ""}, 0, 0).status(), Code::kInvalidArgument,
+               "limit");
+}
+
 }  // namespace
 }  // namespace millrace::flows

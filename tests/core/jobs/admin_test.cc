@@ -20,7 +20,7 @@ TEST_CASE("inspect shows the store, its queues and its workers", "[jobs][admin]"
   JobsFixture f;
   f.AddId("a");
   f.MustDo([](Ledger& ledger) { return PauseQueue(ledger, "b"); });
-  f.MustDo([](Ledger& ledger) { return SetQueueRetention(ledger, "b", {5, 6}, {7, 8}); });
+  f.MustDo([](Ledger& ledger) { return SetQueueRetention(ledger, "b", Keep{5, 6}, Keep{7, 8}); });
   // Two processes had slot 3, of which the newer lives; slot 4 is not held.
   RequireOk(f.connection().Exec(
       "INSERT INTO processes VALUES (11, 3, 41, 'h', 0), (12, 3, 42, 'h', 0), (13, 4, 43, 'h', 0);"

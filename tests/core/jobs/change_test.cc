@@ -9,6 +9,11 @@ namespace {
 
 using Kind = Outcome::Kind;
 
+// RedriveJob as the other changes are.
+Status Redrive(Ledger& ledger, const JobRef& job) {
+  return RedriveJob(ledger, job);
+}
+
 Status Fails(JobsFixture& f, Status (*change)(Ledger&, const JobRef&), const std::string& id) {
   return f.Do([&](Ledger& ledger) { return change(ledger, {id, ""}); });
 }
@@ -16,7 +21,7 @@ Status Fails(JobsFixture& f, Status (*change)(Ledger&, const JobRef&), const std
 TEST_CASE("a change of a job that does not exist names it", "[jobs][change]") {
   JobsFixture f;
   f.AddId("a");
-  RequireError(Fails(f, RedriveJob, "b"), Code::kNotFound, R"(there is no job "b" in any queue)");
+  RequireError(Fails(f, Redrive, "b"), Code::kNotFound, R"(there is no job "b" in any queue)");
   RequireError(Fails(f, RemoveJob, ""), Code::kInvalidArgument, "id");
   const Status status = f.Do([](Ledger& ledger) { return PromoteJob(ledger, {"a", "other"}); });
   RequireError(status, Code::kNotFound, R"(there is no job "a" in queue "other")");
@@ -26,12 +31,12 @@ TEST_CASE("a change of a job that does not exist names it", "[jobs][change]") {
 TEST_CASE("a change in a wrong state says where the job stands", "[jobs][change]") {
   JobsFixture f;
   f.AddId("a");
-  RequireError(Fails(f, RedriveJob, "a"), Code::kWrongState,
+  RequireError(Fails(f, Redrive, "a"), Code::kWrongState,
                "job a is ready; completed, failed and cancelled");
   RequireError(Fails(f, PromoteJob, "a"), Code::kWrongState, "job a is ready; scheduled jobs");
   f.ClaimOne();
   RequireError(Fails(f, RemoveJob, "a"), Code::kWrongState, "job a is active");
-  RequireError(Fails(f, RedriveJob, "a"), Code::kWrongState, "job a is active");
+  RequireError(Fails(f, Redrive, "a"), Code::kWrongState, "job a is active");
   CHECK(f.StateOf("a") == JobState::kActive);
   f.CheckInvariants();
 }
@@ -261,6 +266,55 @@ TEST_CASE("a removed job leaves nothing", "[jobs][change]") {
   const std::vector<Event> events = f.Events("q", {EventType::kRemoved});
   REQUIRE(events.size() == 1);
   CHECK(events[0].prev == JobState::kFailed);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a redriven job goes on with the counts that it keeps", "[jobs][change]") {
+  for (const bool made : {false, true}) {
+    for (const bool started : {false, true}) {
+      JobsFixture f;
+      JobSpec spec = Spec("a");
+      spec.retry.max_attempts = 3;
+      f.Add(spec);
+      Outcome postponed = MakeOutcome(Kind::kReleased, "");
+      postponed.delay_ms = 1;
+      f.Settle(f.ClaimOne(), postponed);
+      f.clock.Advance(1);
+      f.Settle(f.ClaimOne(), Kind::kFailed, R"({"type":"E","message":"m","stack":""})");
+      f.clock.Advance(1);
+      f.Settle(f.ClaimOne(), Kind::kCompleted);
+      CHECK(f.Read("a").attempts_started == 3);
+      CHECK(f.Read("a").attempts_made == 2);
+      f.MustDo([&](Ledger& ledger) {
+        return RedriveJob(ledger, {"a", ""},
+                          {.keep_attempts_started = started, .keep_attempts_made = made});
+      });
+      CHECK(f.Read("a").attempts_started == (started ? 3 : 0));
+      CHECK(f.Read("a").attempts_made == (made ? 2 : 0));
+      CHECK(f.Read("a").attempt_errors.size() == (made ? 1 : 0));
+      f.CheckInvariants();
+      const std::vector<Claimed> claimed = f.Claim();
+      REQUIRE(claimed.size() == 1);
+      CHECK(claimed[0].job.attempt == (made ? 3 : 1));
+      f.Settle(claimed[0].lease, Kind::kFailed, R"({"type":"E","message":"m","stack":""})");
+      CHECK(f.StateOf("a") == (made ? JobState::kFailed : JobState::kReady));
+      f.CheckInvariants();
+    }
+  }
+}
+
+TEST_CASE("a job that ran once and never failed keeps its count too", "[jobs][change]") {
+  JobsFixture f;
+  f.AddId("a");
+  f.Settle(f.ClaimOne(), Kind::kCompleted);
+  f.MustDo([](Ledger& ledger) {
+    return RedriveJob(ledger, {"a", ""},
+                      {.keep_attempts_started = true, .keep_attempts_made = true});
+  });
+  CHECK(f.Read("a").attempts_made == 1);
+  f.Settle(f.ClaimOne(), Kind::kCompleted);
+  CHECK(f.Read("a").attempts_made == 2);
+  CHECK(f.Read("a").attempts_started == 2);
   f.CheckInvariants();
 }
 

@@ -231,7 +231,8 @@ class Machine {
     Entry* entry = Pick();
     if (!entry) return;
     ModelJob& job = entry->second;
-    if (!Try(RedriveJob, entry->first, job.state >= JobState::kCompleted)) return;
+    const auto redrive = [](Ledger& ledger, const JobRef& ref) { return RedriveJob(ledger, ref); };
+    if (!Try(redrive, entry->first, job.state >= JobState::kCompleted)) return;
     Redriven(*entry);
   }
 

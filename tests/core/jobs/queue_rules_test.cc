@@ -37,14 +37,22 @@ TEST_CASE("a paused queue gives no job, and wakes its workers when it goes on", 
 
 TEST_CASE("a queue's own retention holds from now on", "[jobs][bulk]") {
   JobsFixture f;
-  f.MustDo([](Ledger& ledger) { return SetQueueRetention(ledger, "q", {-1, 2}, {-1, -1}); });
+  f.MustDo(
+      [](Ledger& ledger) { return SetQueueRetention(ledger, "q", Keep{-1, 2}, Keep{-1, -1}); });
   for (int i = 0; i < 5; ++i) {
     f.AddId();
     f.Settle(f.ClaimOne(), Kind::kCompleted);
     f.clock.Advance(1);
   }
   CHECK(f.Counts().completed == 2);
-  RequireError(f.Do([](Ledger& ledger) { return SetQueueRetention(ledger, "q", {-2, 0}, {}); }),
+  f.MustDo([](Ledger& ledger) { return SetQueueRetention(ledger, "q", {}, Keep{-1, 0}); });
+  f.AddId();
+  f.Settle(f.ClaimOne(), Kind::kCompleted);
+  CHECK(f.Counts().completed == 2);  // as before
+  f.AddId();
+  f.Settle(f.ClaimOne(), Kind::kFailed, R"({"type":"E","message":"m","stack":""})");
+  CHECK(f.Counts().failed == 0);
+  RequireError(f.Do([](Ledger& ledger) { return SetQueueRetention(ledger, "q", Keep{-2, 0}, {}); }),
                Code::kInvalidArgument, "completed.age_ms is -2");
   f.CheckInvariants();
 }

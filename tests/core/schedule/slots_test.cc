@@ -114,5 +114,14 @@ TEST_CASE("timings are the same when they say the same", "[schedule][slots]") {
   CHECK_FALSE(SameTiming(timing, other));
 }
 
+TEST_CASE("slots can be had without a store", "[schedule]") {
+  const Timing timing{.every_ms = 1'000, .end_at_ms = 3'000};
+  CHECK(RequireOk(NextSlots(timing, 500, 2)) == std::vector<int64_t>{1'000, 2'000});
+  CHECK(RequireOk(NextSlots(timing, 1'000, 9)) == std::vector<int64_t>{2'000, 3'000});
+  CHECK(NextSlots({}, 0, 1).status().code() == Code::kInvalidArgument);
+  CHECK(NextSlots(timing, -1, 1).status().code() == Code::kInvalidArgument);
+  CHECK(NextSlots(timing, 0, 0).status().code() == Code::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace millrace::schedule
