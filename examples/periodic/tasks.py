@@ -37,6 +37,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute=30, hour=7, day_of_week="mon-fri"),
         "args": ("daily",),
     },
+    "last thing on the first Friday": {
+        "task": "tasks.report",
+        "schedule": crontab(minute=59, hour=23, day_of_month="1-7", day_of_week="fri"),
+        "args": ("monthly",),
+    },
     "at dusk": {
         "task": "tasks.report",
         "schedule": solar("dusk_civil", 48.2, 16.4),

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from typing import Any
 
 from millrace import _core, options
 
-_engines: dict[int, _core.Engine] = {}
-"""A store in memory, by process: the core computes slots for a store only."""
-
 
 def next_slot(after: dt.datetime, timing: dict[str, Any]) -> dt.datetime | None:
     """The first slot after a moment, in UTC; None if there is none. Fields as of `Engine.put_schedule`."""
-    pid = os.getpid()
-    engine = _engines.get(pid)
-    if engine is None:
-        _engines.clear()
-        engine = _engines[pid] = _core.Engine(":memory:", durability="memory")
-    found = engine.preview_timing(
-        after_ms=max(1, options.to_epoch_ms("after", after)), count=1, **timing
-    )
+    found = _core.next_slots(max(1, options.to_epoch_ms("after", after)), 1, **timing)
     return dt.datetime.fromtimestamp(found[0] / 1000, dt.timezone.utc) if found else None
 
 

@@ -181,6 +181,12 @@ def test_a_starting_deadline_passes_missed_slots_by(app, harness, report):
     assert found[f"beat/{app.name}/b"].catch_up == "last"
 
 
+def test_both_day_fields_must_match(app, harness, report):
+    configure(app, friday=entry(crontab(minute=0, hour=0, day_of_month=13, day_of_week="fri")))
+    sync_schedules(app)
+    assert rows(app)[f"beat/{app.name}/friday"].next_run == dt.datetime(2026, 3, 13, tzinfo=UTC)
+
+
 def test_relative_and_task_objects(app, harness, report):
     configure(app, a={"task": report, "schedule": 90, "relative": True})
     assert sync_schedules(app).put == ["a"]
