@@ -10,6 +10,7 @@ import {
 } from "./check.js";
 import { MillraceError, hasCode } from "./errors.js";
 import { changing, missingJob, notInState } from "./job-errors.js";
+import type { ParentKeys } from "./job-extras.js";
 import { JobReads } from "./job-reads.js";
 import { encodeData, encodeJson } from "./serializer.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
@@ -45,16 +46,15 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
   /** Adds a line to its log. Answers how many lines it has. */
   async log(row: string): Promise<number> {
     checkString("job.log: row", row);
-    const before = this.#logged ?? (await this.#linesBefore());
-    if (this.runner !== undefined) {
-      this.runner.log(this.self, row);
-    } else {
+    if (this.runner === undefined) {
       const { connection, durability } = this.host;
       const change = connection.call((engine) =>
         engine.addLog(this.id, this.queueName, row, durability),
       );
-      await changing(change, this.id, "addLog");
+      return changing(change, this.id, "addLog");
     }
+    const before = this.#logged ?? (await this.#linesBefore());
+    this.runner.log(this.self, row);
     const most = this.opts.keepLogs ?? LOG_LINES_MAX;
     this.#logged = Math.min((this.#logged ?? before) + 1, most);
     return this.#logged;
@@ -62,11 +62,22 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
 
   /** In its first attempt a job has none. */
   async #linesBefore(): Promise<number> {
-    if (this.runner !== undefined && this.attemptsStarted <= 1) return 0;
+    if (this.attemptsStarted <= 1) return 0;
     const logs = this.host.connection.call((engine) =>
       engine.getLogs(this.id, this.queueName, 0, LOG_LINES_MAX),
     );
     return new Reader(await changing(logs, this.id, "addLog")).number();
+  }
+
+  /** Removes its log lines, but for the newest `keepLogs`. */
+  async clearLogs(keepLogs = 0): Promise<void> {
+    checkInteger("job.clearLogs: keepLogs", keepLogs, 0, Number.MAX_SAFE_INTEGER);
+    const { connection, durability } = this.host;
+    const change = connection.call((engine) =>
+      engine.clearLogs(this.id, this.queueName, keepLogs, durability),
+    );
+    await changing(change, this.id, "clearLogs");
+    this.#logged = undefined;
   }
 
   /**
@@ -112,7 +123,10 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     await changing(change, this.id, command, state);
   }
 
-  /** Runs a failed (or completed) job again, from its first attempt. */
+  /**
+   * Runs a failed (or completed) job again. It keeps the counts of its attempts unless the options reset them: one that
+   * has used up its attempts then has one more.
+   */
   async retry(
     state: FinishedStatus = "failed",
     opts: { resetAttemptsMade?: boolean; resetAttemptsStarted?: boolean } = {},
@@ -124,12 +138,24 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     const now = await this.getState();
     if (now === "unknown") throw missingJob(this.id, "reprocessJob");
     if (now !== state) throw notInState(this.id, state, "reprocessJob");
-    await this.#change("redrive", "reprocessJob", state);
+    const { resetAttemptsMade = false, resetAttemptsStarted = false } = opts;
+    const { connection, durability } = this.host;
+    const change = connection.call((engine) =>
+      engine.redrive(
+        this.id,
+        this.queueName,
+        !resetAttemptsStarted,
+        !resetAttemptsMade,
+        durability,
+      ),
+    );
+    await changing(change, this.id, "reprocessJob", state);
     this.failedReason = undefined;
     this.finishedOn = undefined;
     this.processedOn = undefined;
     this.returnvalue = null;
-    this.attemptsMade = 0;
+    if (resetAttemptsMade) this.attemptsMade = 0;
+    if (resetAttemptsStarted) this.attemptsStarted = 0;
   }
 
   /** Deletes it with everything about it. Refused while a worker runs it. */
@@ -172,11 +198,38 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     return freed > 0;
   }
 
-  async #change(
-    action: "redrive" | "promote" | "remove",
-    command: string,
-    state?: string,
-  ): Promise<void> {
+  /** Its parent waits for it no more: true if it did. */
+  async removeChildDependency(): Promise<boolean> {
+    const parent = this.parent ?? (await this.#waitingParent());
+    if (parent === undefined) return false;
+    const { connection, durability } = this.host;
+    const change = connection.call((engine) =>
+      engine.removeDependency(parent.id, parent.queueKey, this.id, this.queueName, durability),
+    );
+    const removed = (await changing(change, parent.id, "removeChildDependency")) === 1;
+    if (removed) this.orphaned();
+    return removed;
+  }
+
+  /** In a flow the parent's id is not known when its children are added: the store knows it. */
+  async #waitingParent(): Promise<ParentKeys | undefined> {
+    const packed = await this.host.connection.call((engine) =>
+      engine.dependents(this.id, this.queueName, 0, 1),
+    );
+    const [first] = new Reader(packed).list((each) => ({ id: each.text(), queueKey: each.text() }));
+    return first;
+  }
+
+  /** Removes those that it waits for and that have not been started. */
+  async removeUnprocessedChildren(): Promise<void> {
+    const { connection, durability } = this.host;
+    const change = connection.call((engine) =>
+      engine.removeUnprocessed(this.id, this.queueName, durability),
+    );
+    await changing(change, this.id, "removeUnprocessedChildren");
+  }
+
+  async #change(action: "promote" | "remove", command: string, state?: string): Promise<void> {
     const change = this.host.connection.call((engine) =>
       engine.changeJob(action, this.id, this.queueName, this.host.durability),
     );

@@ -87,6 +87,7 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   #opts: JobsOptions | undefined = undefined;
   #checkpoint: unknown = NOT_READ;
   #parent: ParentKeys | undefined = undefined;
+  #hasParent = true;
 
   /** Not for users: jobs come from Queue and Worker. */
   constructor(host: JobHost, name: Name, queueName: string, id: string, timestamp: number) {
@@ -132,6 +133,7 @@ export abstract class JobRecord<Data, Result, Name extends string> {
 
   /** The job that waits for this one, if it was named when this one was added. */
   get parent(): ParentKeys | undefined {
+    if (!this.#hasParent) return undefined;
     if (this.#spec !== undefined) return readExtras(this.#spec.headers)?.parent;
     const { parent } = this.opts;
     if (this.#parent !== undefined || parent === undefined) return this.#parent;
@@ -142,6 +144,11 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   get parentKey(): string | undefined {
     const { parent } = this;
     return parent === undefined ? undefined : `${parent.queueKey}:${parent.id}`;
+  }
+
+  /** @internal Nobody waits for it any more. */
+  protected orphaned(): void {
+    this.#hasParent = false;
   }
 
   /** The scheduler that made it. */

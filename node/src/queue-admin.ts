@@ -123,7 +123,13 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     const { state = "failed", timestamp = 0 } = opts;
     checkOneOf("queue.retryJobs: state", state, ["completed", "failed"]);
     checkDuration("queue.retryJobs: timestamp", timestamp);
-    await this.#changeMany("redrive", state, timestamp);
+    // As in BullMQ they keep the counts of their attempts.
+    await this.connection.call((engine) =>
+      engine.redriveMany(
+        ...([this.name, nativeState(state), "", timestamp, 0] as const),
+        ...([true, true, this.durability] as const),
+      ),
+    );
   }
 
   /** All delayed jobs may start now. */
@@ -131,13 +137,9 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     this.checkOpen();
     checkObject("queue.promoteJobs: options", opts);
     checkKnownOptions("queue.promoteJobs", opts, new Set(["count"]));
-    await this.#changeMany("promote", "delayed", 0);
-  }
-
-  // BullMQ's `count` is the size of a step, not a bound: the core has steps of its own.
-  #changeMany(action: "redrive" | "promote", type: JobType, before: number): Promise<number> {
-    return this.connection.call((engine) =>
-      engine.changeMany(action, this.name, nativeState(type), "", before, 0, this.durability),
+    // BullMQ's `count` is the size of a step, not a bound: the core has steps of its own.
+    await this.connection.call((engine) =>
+      engine.changeMany("promote", this.name, nativeState("delayed"), "", 0, 0, this.durability),
     );
   }
 
@@ -200,16 +202,32 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     this.emit("progress", jobId, progress);
   }
 
-  /** Adds a line to a job's log. Answers how many it has. */
-  async addJobLog(jobId: string, logRow: string): Promise<number> {
+  /** Adds a line to a job's log, of which the newest `keepLogs` stay (default: all). Answers how many it has. */
+  async addJobLog(jobId: string, logRow: string, keepLogs?: number): Promise<number> {
     this.checkOpen();
     checkString("queue.addJobLog: jobId", jobId);
     checkString("queue.addJobLog: logRow", logRow);
+    if (keepLogs !== undefined)
+      checkInteger("queue.addJobLog: keepLogs", keepLogs, 0, Number.MAX_SAFE_INTEGER);
     const change = this.connection.call((engine) =>
       engine.addLog(jobId, this.name, logRow, this.durability),
     );
-    await changing(change, jobId, "addLog");
-    return (await this.getJobLogs(jobId)).count;
+    const lines = await changing(change, jobId, "addLog");
+    // 0 means all, as in BullMQ.
+    if (keepLogs === undefined || keepLogs === 0 || lines <= keepLogs) return lines;
+    await this.connection.call((engine) =>
+      engine.clearLogs(jobId, this.name, keepLogs, this.durability),
+    );
+    return keepLogs;
+  }
+
+  /** Removes the oldest events while at least the newest `maxLength` are left. Answers how many went. */
+  async trimEvents(maxLength: number): Promise<number> {
+    this.checkOpen();
+    checkInteger("queue.trimEvents: maxLength", maxLength, 0, Number.MAX_SAFE_INTEGER);
+    return this.connection.call((engine) =>
+      engine.trimEvents(this.name, maxLength, this.durability),
+    );
   }
 
   /** Without effect, as nothing can be orphaned here: answers 0. See store.doctor() for checks of the file. */

@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkKnownOptions,
   checkObject,
+  checkOneOf,
   checkString,
 } from "./check.js";
 import { MetricNames, TelemetryAttributes } from "./enums.js";
@@ -11,8 +12,15 @@ import { changeQueueLimit, readQueueLimit, throttle } from "./limits.js";
 import { native } from "./native.cjs";
 import { prometheusText } from "./prometheus.js";
 import { QueueGetters } from "./queue-getters.js";
+import { nativeState } from "./states.js";
 import type { FinishedStatus, JobType } from "./types.js";
-import { type GroupInfo, readCounters, readGroup } from "./wire-model.js";
+import {
+  type GroupInfo,
+  type MinuteMetrics,
+  readCounters,
+  readGroup,
+  readMetrics,
+} from "./wire-model.js";
 import { type WorkerInfo, readWorker } from "./wire-reports.js";
 import { Reader } from "./wire.js";
 
@@ -28,7 +36,7 @@ export interface QueueMeta {
   version: string;
 }
 
-/** Finished jobs by the minute, newest first. */
+/** Finished jobs by the minute, newest first. `prevTS`: when the present minute began, `prevCount`: how many until then. */
 export interface Metrics {
   meta: { count: number; prevTS: number; prevCount: number };
   data: number[];
@@ -37,6 +45,7 @@ export interface Metrics {
 }
 
 const KEEP_EVENTS = 100_000;
+const MINUTES_MAX = 1_000_000;
 const LIMIT_MAX = 1_000_000_000;
 const YEAR_MS = 366 * 86_400_000;
 
@@ -158,6 +167,30 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
       engine.listGroups(this.name, after, limit),
     );
     return new Reader(packed).list(readGroup);
+  }
+
+  /**
+   * How many jobs of this queue completed (or failed) in each minute, the present one first; from `start` to `end`
+   * (included; -1: the oldest). `meta.count`: since the store was made. A second late at most.
+   */
+  async getMetrics(type: FinishedStatus, start = 0, end = -1): Promise<Metrics> {
+    checkOneOf("queue.getMetrics: type", type, ["completed", "failed"]);
+    checkInteger("queue.getMetrics: start", start, 0, MINUTES_MAX);
+    checkInteger("queue.getMetrics: end", end, -1, MINUTES_MAX);
+    const state = nativeState(type);
+    const read = async (from: number, to: number): Promise<MinuteMetrics> =>
+      readMetrics(
+        new Reader(
+          await this.connection.call((engine) => engine.readMetrics(this.name, state, from, to)),
+        ),
+      );
+    const { total, minutes, minuteAt, data } = await read(start, end);
+    const [present = 0] = start === 0 ? data : (await read(0, 0)).data;
+    return {
+      meta: { count: total, prevTS: minuteAt, prevCount: total - present },
+      data,
+      count: minutes,
+    };
   }
 
   /** The jobs that ever completed or failed here. */

@@ -89,38 +89,14 @@ export async function applyQueueOptions(
     await changeQueueLimit(connection, queue, rate, durability);
   }
   if (removeOnComplete === undefined && removeOnFail === undefined) return;
-  const rules = await retentionOf(connection, queue);
-  const completed = keepOf("removeOnComplete", removeOnComplete) ?? rules.completed;
-  const failed = keepOf("removeOnFail", removeOnFail) ?? rules.failed;
+  const completed = keepOf("removeOnComplete", removeOnComplete);
+  const failed = keepOf("removeOnFail", removeOnFail);
   await connection.call((engine) =>
     engine.setRetention(queue, ...completed, ...failed, durability),
   );
 }
 
-type Keep = [ageMs: number, count: number];
-
-function keepOf(name: string, keep: WorkerOptions["removeOnComplete"]): Keep | undefined {
-  return keep === undefined ? undefined : keepNumbers(`new Worker: ${name}`, keep);
+/** NaN: the rule stays. */
+function keepOf(name: string, keep: WorkerOptions["removeOnComplete"]): [number, number] {
+  return keep === undefined ? [NaN, NaN] : keepNumbers(`new Worker: ${name}`, keep);
 }
-
-interface InspectedQueue {
-  name: string;
-  keep_completed?: { age_ms: number; count: number } | null;
-  keep_failed?: { age_ms: number; count: number } | null;
-}
-
-/** The queue's rules, or what openStore() sets unless it is told otherwise. */
-async function retentionOf(
-  connection: Connection,
-  queue: string,
-): Promise<{ completed: Keep; failed: Keep }> {
-  const text = await connection.call((engine) => engine.adminJson("inspect", "", "", 0));
-  const { queues } = JSON.parse(text) as { queues: InspectedQueue[] };
-  const { keep_completed: completed, keep_failed: failed } =
-    queues.find(({ name }) => name === queue) ?? ({} as InspectedQueue);
-  return {
-    completed: completed ? [completed.age_ms, completed.count] : [DAY_MS, -1],
-    failed: failed ? [failed.age_ms, failed.count] : [-1, -1],
-  };
-}
-const DAY_MS = 86_400_000;

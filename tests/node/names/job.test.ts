@@ -329,6 +329,92 @@ describe("Job's functions", () => {
     assert.equal((await queue.getJobLogs("j")).count, 4);
   });
 
+  it("Job.clearLogs: keeps the newest lines that it is told", async (t) => {
+    const queue = new Bench(t).queue();
+    const job = await queue.add("n", {}, { jobId: "j" });
+    for (const line of ["a", "b", "c"]) await job.log(line);
+    await job.clearLogs(1);
+    assert.deepEqual(await queue.getJobLogs("j"), { logs: ["c"], count: 1 });
+    assert.equal(await job.log("d"), 2);
+    await job.clearLogs();
+    assert.deepEqual(await queue.getJobLogs("j"), { logs: [], count: 0 });
+    for (const line of ["a", "b", "c"]) await queue.addJobLog("j", line, 2);
+    assert.deepEqual(await queue.getJobLogs("j"), { logs: ["b", "c"], count: 2 });
+  });
+
+  it("Job.removeChildDependency: the parent waits for the others only", async (t) => {
+    const queue = new Bench(t).queue();
+    const delay = { delay: 100_000 };
+    const { job: parent, children } = await queue.addFlow({
+      name: "p",
+      opts: { jobId: "p" },
+      children: [
+        { name: "a", opts: { jobId: "a", ...delay } },
+        { name: "b", opts: { jobId: "b", ...delay } },
+      ],
+    });
+    const [a, b] = children!.map(({ job }) => job);
+    assert.equal(await a!.removeChildDependency(), true);
+    assert.equal(await a!.removeChildDependency(), false);
+    assert.equal(await parent.isWaitingChildren(), true);
+    const read = (await queue.getJob("b")) as Job;
+    assert.equal(await read.removeChildDependency(), true);
+    assert.deepEqual([read.parent, read.parentKey], [undefined, undefined]);
+    assert.equal(await parent.isWaiting(), true);
+    assert.equal(await b!.isDelayed(), true);
+    assert.equal(await (await queue.add("n", {})).removeChildDependency(), false);
+  });
+
+  it("Job.removeUnprocessedChildren: removes the children that have not been started", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const gate = deferred();
+    const worker = bench.worker(() => gate.promise, {}, "busy");
+    const active = once(worker, "active");
+    const { job: parent } = await queue.addFlow({
+      name: "p",
+      children: [
+        { name: "waits", opts: { jobId: "waits" } },
+        { name: "late", opts: { jobId: "late", delay: 100_000 } },
+        { name: "runs", queueName: "busy", opts: { jobId: "runs" } },
+      ],
+    });
+    await active;
+    await parent.removeUnprocessedChildren();
+    assert.equal(await queue.getJobState("waits"), "unknown");
+    assert.equal(await queue.getJobState("late"), "unknown");
+    assert.equal(await parent.isWaitingChildren(), true, "for the one that runs");
+    gate.resolve();
+    await until(() => parent.isWaiting());
+  });
+
+  it("Job.retry: keeps the counts of attempts unless it is told to reset them", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const worker = bench.worker(() => {
+      throw new Error("no");
+    });
+    const first = ended(worker, 2);
+    await queue.add("n", {}, { jobId: "j", attempts: 2 });
+    await first;
+    const counts = async (): Promise<number[]> => {
+      const job = (await queue.getJob("j")) as Job;
+      return [job.attemptsMade, job.attemptsStarted];
+    };
+    assert.deepEqual(await counts(), [2, 2]);
+    const again = ended(worker);
+    const job = (await queue.getJob("j")) as Job;
+    await job.retry();
+    assert.equal(job.attemptsMade, 2);
+    await again;
+    assert.deepEqual(await counts(), [3, 3], "one more attempt");
+    const anew = ended(worker, 2);
+    await job.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
+    assert.deepEqual([job.attemptsMade, job.attemptsStarted], [0, 0]);
+    await anew;
+    assert.deepEqual(await counts(), [2, 2]);
+  });
+
   it("Job.remove: refuses a job that runs, and tells the queue's listeners", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();

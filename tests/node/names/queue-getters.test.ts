@@ -183,6 +183,40 @@ describe("Queue's getters", () => {
     assert.equal(await queue.getWorkersCount(), 1);
   });
 
+  it("Queue.getMetrics: finished jobs by the minute, and in all", async (t) => {
+    const queue = await inEveryState(new Bench(t));
+    await until(async () => (await queue.getMetrics("completed")).meta.count === 1);
+    for (const type of ["completed", "failed"] as const) {
+      const { meta, data, count } = await queue.getMetrics(type);
+      assert.equal(meta.count, 1);
+      assert.equal(
+        data.reduce((sum, each) => sum + each, 0),
+        1,
+      );
+      assert.equal(data.length, count);
+      assert.equal(meta.prevCount, 1 - data[0]!);
+      assert.ok(meta.prevTS % 60_000 === 0 && Date.now() - meta.prevTS < 120_000);
+      assert.equal((await queue.getMetrics(type, 0, 0)).data.length, 1);
+      assert.deepEqual((await queue.getMetrics(type, 5000, 5010)).data, []);
+    }
+    const bad = queue.getMetrics("active" as "failed");
+    await assert.rejects(bad, /type must be one of "completed", "failed"/);
+  });
+
+  it("Queue.trimEvents: removes the oldest events", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    for (let i = 0; i < 20; i++) await queue.add("n", {}, { jobId: `j${i}` });
+    assert.ok((await queue.trimEvents(5)) > 0);
+    const added: string[] = [];
+    const events = await bench.events("q", { lastEventId: "0" });
+    events.on("added", ({ jobId }) => added.push(jobId));
+    await until(() => added.at(-1) === "j19");
+    assert.ok(added.length >= 2 && added.length < 20, String(added.length));
+    assert.equal(await queue.trimEvents(1000), 0);
+    await assert.rejects(queue.trimEvents(-1), /maxLength must be an integer from 0/);
+  });
+
   it("Queue.exportPrometheusMetrics: BullMQ's names, with escaped labels", async (t) => {
     const bench = new Bench(t);
     const queue = await inEveryState(bench);

@@ -58,6 +58,23 @@ describe("Worker's options", () => {
     );
   });
 
+  it("WorkerOptions.removeOnComplete alone leaves the rule for failed jobs", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    await queue.setRetention({ removeOnComplete: false, removeOnFail: 0 });
+    const worker = bench.worker(
+      ({ name }) => {
+        if (name === "fails") throw new Error("no");
+      },
+      { removeOnComplete: 0 },
+    );
+    let ended = 0;
+    worker.on("completed", () => ended++).on("failed", () => ended++);
+    await worker.waitUntilReady();
+    await queue.addBulk(["n", "fails"].map((name) => ({ name, data: {} })));
+    await until(async () => ended === 2 && (await queue.getJobCountByTypes()) === 0);
+  });
+
   it("WorkerOptions.maxStartedAttempts: a job that was started too often is neither retried nor run", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();
