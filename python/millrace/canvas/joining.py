@@ -66,7 +66,7 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
             # Nothing but empty groups so far: it is the group that the others follow.
             made = each
             for follower in given[position + 1 :]:
-                made = joined(made, follower)
+                made = joined(made, unrolled(follower))
             return made
         _add_step(steps, each)
     # Of nothing but empty groups one is left, so that there is an (empty) result.
@@ -76,6 +76,7 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
 def _chain_of(steps: list[Any], right: Any, app: Any) -> Any:
     from millrace.canvas.chains import chain
 
+    steps = [each for each in steps if not is_empty_group(each)]
     _add_step(steps, right)
     return chain._of(steps, app=app)
 

@@ -152,6 +152,14 @@ def test_empty_group_and_empty_chord(t, app):
     assert t.run(chain(t.add.s(1, 1), group(), t.add.s(1))).get(0) == 3
 
 
+def test_a_group_of_one_in_a_chain_stands_for_its_task(t):
+    pair, one = group(t.add.s(1, 1), t.add.s(2, 2)), group(t.total.s())
+    assert t.run(chain(t.add.s(1, 1), group(t.add.s(1)))).get(0) == 3
+    assert t.run(chain(pair, one)).get(0) == 6
+    assert t.run(chain(group(), pair, one)).get(0) == 6
+    assert t.run(pair | one).get(0) == [6]
+
+
 def test_group_skew(t):
     sig = group(t.add.s(i) for i in range(4)).skew(start=1, stop=3, step=1)
     assert [each.options["countdown"] for each in sig.tasks] == [1, 2, 3, 3]
