@@ -20,7 +20,8 @@ export class Effects {
   progress: { value: JobProgress } | undefined;
   readonly #batches: Jobs[] = [];
 
-  add({ batches, progress }: JobTransaction): void {
+  add(tx: JobTransaction): void {
+    const { batches, progress } = tx;
     this.#batches.push(...batches);
     this.progress = progress ?? this.progress;
   }

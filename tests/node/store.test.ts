@@ -108,7 +108,10 @@ describe("Store", () => {
     const queue = bench.add(new Queue("q", { store }));
     await assert.rejects(queue.add("n", "x".repeat(3000)), { code: "too_large" });
     await queue.add("n", {});
-    await once(bench.worker(() => 1), "drained");
+    await once(
+      bench.worker(() => 1),
+      "drained",
+    );
     assert.equal(await queue.getCompletedCount(), 0);
   });
 
