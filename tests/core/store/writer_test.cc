@@ -126,6 +126,7 @@ TEST_CASE("an operation that is alone is led by the thread that runs it", "[writ
   constexpr int kThreads = 4;
   constexpr int kRounds = 50;
   std::atomic<int> elsewhere{0};
+  std::atomic<int> refused{0};
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
@@ -137,13 +138,18 @@ TEST_CASE("an operation that is alone is led by the thread that runs it", "[writ
         });
         op.alone = thread % 2 == 0;
         NoteOp other(thread, kRounds + round);
-        REQUIRE(bench.writer->Submit(&other, true).ok());
-        REQUIRE(bench.writer->Run(&op, true).ok());
+        // The assertions of the test are its own thread's.
+        if (!bench.writer->Submit(&other, true).ok()) {
+          ++refused;
+          continue;
+        }
+        if (!bench.writer->Run(&op, true).ok()) ++refused;
         other.Await();
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
+  CHECK(refused == 0);
   CHECK(elsewhere == 0);
   CHECK(bench.store.Count(kCountNotes) == 2 * kThreads * kRounds);
 }
