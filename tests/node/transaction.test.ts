@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type TestContext, describe, it } from "node:test";
 
 import { type JobTransaction, Queue, type Store, type Transaction, openStore } from "millrace";
@@ -168,11 +169,13 @@ describe("job.transaction", () => {
       if (job.name === "bad") throw new Error("bad");
       return "done";
     });
+    const failed = once(worker, "failed");
     await queue.add("bad", {});
-    await new Promise((resolve) => worker.once("failed", resolve));
+    await failed;
     assert.equal(await other.count(), 0);
+    const completed = once(worker, "completed");
     await queue.add("good", {});
-    await new Promise((resolve) => worker.once("completed", resolve));
+    await completed;
     assert.equal(await other.count(), 2);
     for (const id of ids.slice(2)) assert.equal((await other.getJob(id))?.id, id);
     assert.equal(await other.getJob(ids[0] as string), undefined);
@@ -241,8 +244,9 @@ describe("job.transaction", () => {
       await queue.add("x", {}, { tx: late as JobTransaction }).catch(code);
       return "done";
     });
+    const completed = once(worker, "completed");
     await queue.add("order", {});
-    await new Promise((resolve) => worker.once("completed", resolve));
+    await completed;
     assert.deepEqual(seen, ["wrong_state", "invalid_argument", "closed"]);
     assert.equal(await queue.count(), 0);
   });
@@ -253,10 +257,9 @@ describe("job.transaction", () => {
       void job.transaction(() => new Promise(() => undefined));
       return Promise.resolve();
     });
+    const failed = once(worker, "failed");
     await queue.add("order", {});
-    const error = await new Promise((resolve) => {
-      worker.once("failed", (_, reason) => resolve(reason));
-    });
+    const [, error] = (await failed) as [unknown, Error];
     assert.match(String(error), /has left a transaction open/);
   });
 });
