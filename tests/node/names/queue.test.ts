@@ -108,6 +108,7 @@ describe("Queue", () => {
     );
     await queue.addBulk(Array.from({ length: 5 }, () => ({ name: "n", data: {} })));
     await until(() => queue.isMaxed());
+    await until(() => running >= 2); // what is claimed has begun
     assert.equal(running, 2);
     await queue.setGlobalRateLimit(100, 1000);
     await queue.removeGlobalConcurrency();
