@@ -130,6 +130,16 @@ Status ExpireReady(Ledger& ledger, const Place& place, const Body& body) {
                     body.spec.keep_failed);
 }
 
+// A job that was started in time does not expire when it comes back: after a retry, a wait, a
+// crash.
+Status HasStarted(Ledger& ledger, const Place& place, bool* started) {
+  if (!place.has(kHasRun)) return Status::Ok();
+  RunRecord run;
+  RETURN_IF_ERROR(LoadRun(ledger.connection(), place.row, &run));
+  *started = run.attempts_started > 0;
+  return Status::Ok();
+}
+
 // One call of ClaimJobs.
 struct Claim {
   Ledger& ledger;
@@ -194,7 +204,9 @@ Status ClaimRow(Claim& claim, const Query& q, const std::string& group, Met* met
   }
   Body body = ReadBody(q, 3);
   if (body.spec.expires_at_ms != 0 && body.spec.expires_at_ms <= ledger.now_ms()) {
-    return ExpireReady(ledger, place, body);
+    bool started = false;
+    RETURN_IF_ERROR(HasStarted(ledger, place, &started));
+    if (!started) return ExpireReady(ledger, place, body);
   }
   *met = Met::kClaimed;
   return StartJob(claim, place, std::move(body));

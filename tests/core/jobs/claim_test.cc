@@ -114,6 +114,19 @@ TEST_CASE("expired jobs are passed by and others claimed in their stead", "[jobs
   f.CheckInvariants();
 }
 
+TEST_CASE("a job that was started in time does not expire when it comes back", "[jobs][claim]") {
+  JobsFixture f;
+  JobSpec spec = Spec("late");
+  spec.expires_in_ms = 10;
+  spec.retry.max_attempts = 2;
+  f.Add(spec);
+  CHECK(f.Settle(f.ClaimOne(), MakeOutcome(Outcome::Kind::kRetry, "{}")).state == JobState::kReady);
+  f.clock.Advance(100);
+  CHECK(Ids(f.Claim()) == Names{"late"});
+  CHECK(f.Counts().cancelled == 0);
+  f.CheckInvariants();
+}
+
 TEST_CASE("a crowd of expired jobs is passed by in slices", "[jobs][claim]") {
   JobsFixture f;
   constexpr int kExpired = 1'500;
