@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from millrace import _core, options
 from millrace.errors import NotFound, Timeout
@@ -54,8 +54,12 @@ class TaskCalls(Generic[P, R]):
     def __init__(self, task: Task[P, R]) -> None:
         self._task = task
 
-    async def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
-        """As `Task.delay`."""
+    @overload
+    async def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]: ...
+    @overload
+    async def delay(self, *args: Any, tx: AsyncTransaction, **kwargs: Any) -> AsyncResult[R]: ...
+    async def delay(self, *args: Any, **kwargs: Any) -> AsyncResult[R]:
+        """As `Task.delay`; `tx` is from `app.atransaction()`."""
         task = self._task
         if isinstance(kwargs.get("tx"), AsyncTransaction):
             tx: Any = kwargs.pop("tx")

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, ParamSpec, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from millrace import _core, options, task_options
 from millrace.current import get_current_app
@@ -30,8 +41,10 @@ if TYPE_CHECKING:
 
     from millrace.aio import TaskCalls
     from millrace.app import Millrace
+    from millrace.effects import JobTransaction
     from millrace.options import DurabilityName
     from millrace.task_options import JobOptions
+    from millrace.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -179,11 +192,18 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
 
     # --- Enqueue ----------------------------------------------------------------------------------
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+    @overload
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]: ...
+    @overload
+    def delay(
+        self, *args: Any, tx: Transaction | JobTransaction, **kwargs: Any
+    ) -> AsyncResult[R]: ...
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult[R]:
         """Enqueues one job with these arguments. Durable on return as the store's durability says.
 
-        `tx=tx` with a transaction adds it there, for a task without an argument of that name. Type checkers do not know
-        that: for them write `tx.enqueue(task.s(...))`.
+        `tx=tx` with a transaction adds it there, for a task without an argument of that name. Type checkers accept it,
+        and then know the result but not the parameters, which Python's types cannot say beside a name of ours; they
+        check those of `tx.enqueue(task.si(...))`.
         """
         if not self._plain or PUBLISHING or current_request.get() is not None:
             return self._publish(args, kwargs)

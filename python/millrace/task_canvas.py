@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from millrace.prepared import PreparedJob
 
@@ -27,14 +27,20 @@ class TaskCanvas(Generic[P, R]):
 
     # --- Signatures -------------------------------------------------------------------------------
 
+    # The second form is for part of the arguments, before which a canvas puts results; the first shows
+    # editors the names.
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+    @overload
+    def s(self, *args: Any, **kwargs: Any) -> Signature[R]: ...
     def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
         """A signature with these arguments, for a canvas, a flow, a schedule or `app.enqueue_many`."""
         from millrace.canvas.signature import Signature
 
         return Signature(self, args, kwargs, app=self.app)
 
-    def si(self, *args: Any, **kwargs: Any) -> Signature[R]:
-        """The same, and it takes no results of others."""
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
+        """The same, and it takes no results of others: these are all the arguments, and type checkers check them."""
         from millrace.canvas.signature import Signature
 
         return Signature(self, args, kwargs, immutable=True, app=self.app)

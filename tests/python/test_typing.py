@@ -1,11 +1,13 @@
 """Type checkers see a task's own signature and result."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import millrace
+import pyright
 
 SAMPLE = """
 from typing import Any
@@ -82,6 +84,22 @@ reveal_type(shared_bound.delay(1).get())
 reveal_type(based.delay(1).get())
 reveal_type(add.apply_async((1,), countdown=5, headers={"a": 1}, queue=Queue("q")).get())
 reveal_type(app.conf.task_time_limit)
+reveal_type(add.s(1))
+with app.transaction() as tx:
+    reveal_type(add.delay(1, y=2, tx=tx).get())
+    reveal_type(add.apply_async((1,), tx=tx).get())
+    reveal_type(tx.enqueue(add.si(1)).get())
+
+async def within() -> None:
+    async with app.atransaction() as atx:
+        reveal_type(await (await fetch.aio.delay("u", tx=atx)).aget())
+        reveal_type(await (await add.aio.apply_async((1,), tx=atx)).aget())
+
+@app.task(bind=True)
+def settles(self: Task[..., Any]) -> None:
+    with self.transaction() as own:
+        reveal_type(add.delay(1, tx=own))
+
 current_app.conf.timezone = "UTC"
 
 add.delay("1")
@@ -95,6 +113,9 @@ shared.delay("x")
 add.apply_async((1,), countdwn=5)
 app.task(max_retris=5)
 shared_task(queue=5)
+add.si("1")
+add.delay(1, tx="x")
+add.apply_async((1,), tx="x")
 add.s("1")  # not an error: what stands before it may come later
 """
 
@@ -109,10 +130,10 @@ REVEALED = [
     "list[int]",
     "list[int]",
     "int",
-    "flows.Node[int]",
+    "Node[int]",
     "str",
     "Any",
-    "datetime.datetime | None",
+    "datetime | None",
     "AsyncResult[int]",
     "int",
     "int",
@@ -121,12 +142,23 @@ REVEALED = [
     "float",
     "bytes",
     "int",
-    "int | float | datetime.timedelta | None",
+    "int | float | timedelta | None",
+    "Signature[int]",
+    "int",
+    "int",
+    "int",
+    "bytes",
+    "int",
+    "AsyncResult[int]",
 ]
-WRONG_CALLS = 11
+WRONG_CALLS = 14
+
+MODULES = re.compile(r"\b(?:\w+\.)+")  # mypy says in which one a class is
+FIRST_WRONG = SAMPLE.splitlines().index('add.delay("1")') + 1
+WRONG_LINES = list(range(FIRST_WRONG, FIRST_WRONG + WRONG_CALLS))
 
 
-def test_signatures_and_results_are_seen(tmp_path):
+def test_mypy_sees_signatures_and_results(tmp_path):
     (tmp_path / "sample.py").write_text(SAMPLE)
     root = str(Path(millrace.__file__).parent.parent)
     done = subprocess.run(
@@ -137,25 +169,20 @@ def test_signatures_and_results_are_seen(tmp_path):
         cwd=tmp_path,
         env={**os.environ, "MYPYPATH": root},
     )
-    revealed, wrong = [], []
-    for line in done.stdout.splitlines():
-        if "Revealed type is" in line:
-            shown = line.split('"')[1]
-            for name in (
-                "builtins.",
-                "millrace.result.base.",
-                "millrace.result.",
-                "millrace.",
-                "typing.",
-                "collections.abc.",
-            ):
-                shown = shown.replace(name, "")
-            revealed.append(shown)
-        elif ": error:" in line:
-            wrong.append(line)
-    assert revealed == REVEALED, done.stdout
-    assert len(wrong) == WRONG_CALLS, done.stdout
-    first_wrong = SAMPLE.splitlines().index('add.delay("1")') + 1
-    assert [int(line.split(":")[1]) for line in wrong] == list(
-        range(first_wrong, first_wrong + WRONG_CALLS)
-    )
+    lines = done.stdout.splitlines()
+    revealed = [line.split('"')[1] for line in lines if "Revealed type is" in line]
+    assert [MODULES.sub("", each) for each in revealed] == REVEALED, done.stdout
+    wrong = [int(line.split(":")[1]) for line in lines if ": error:" in line]
+    assert wrong == WRONG_LINES, done.stdout
+
+
+def test_pyright_sees_signatures_and_results(tmp_path):
+    folder = tmp_path / "program"
+    folder.mkdir()
+    (folder / "sample.py").write_text(SAMPLE)
+    found = pyright.check([folder], tmp_path, typeCheckingMode="strict")
+    report = "\n".join(map(str, found))
+    revealed = [each.message.split('" is "')[1][:-1] for each in found if "Type of" in each.message]
+    assert revealed == REVEALED, report
+    wrong = [each.line for each in found if each.severity == "error"]
+    assert wrong == WRONG_LINES, report

@@ -210,7 +210,9 @@ class Demo:
 
     def held_by(self, name: str) -> list[str]:
         active = self.app.engine.list_jobs("images", "active")
-        return [job.spec.id for job in active if job.worker and job.worker.partition("@")[0] == name]
+        return [
+            job.spec.id for job in active if job.worker and job.worker.partition("@")[0] == name
+        ]
 
     async def wait_for_take_over(self, take_over: audit.TakeOver) -> None:
         """Until the other worker has started all jobs of the dead one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ class Terminal:
         self._live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self._live and "NO_COLOR" not in os.environ
         self._status = ""
-        if hasattr(sys.stdout, "reconfigure"):
+        if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace", line_buffering=True)
 
     def style(self, text: str, *codes: str) -> str:

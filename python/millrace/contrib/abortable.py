@@ -18,12 +18,16 @@ well: the state is SUCCESS. To end a job without its consent, use `result.revoke
 
 from __future__ import annotations
 
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from millrace.errors import NotFound
 from millrace.result import AsyncResult
 from millrace.serializer import dumps
 from millrace.task import Task
+
+if TYPE_CHECKING:
+    from millrace.effects import JobTransaction
+    from millrace.transaction import Transaction
 
 __all__ = ["ABORTED", "AbortableAsyncResult", "AbortableTask"]
 
@@ -61,7 +65,13 @@ class AbortableTask(Task[P, R]):
             result.id, parent=result.parent, app=self.app, queue=result.queue or ""
         )
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AbortableAsyncResult[R]:
+    @overload
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AbortableAsyncResult[R]: ...
+    @overload
+    def delay(
+        self, *args: Any, tx: Transaction | JobTransaction, **kwargs: Any
+    ) -> AbortableAsyncResult[R]: ...
+    def delay(self, *args: Any, **kwargs: Any) -> AbortableAsyncResult[R]:
         """Enqueues one job with these arguments."""
         return self._abortable(super().delay(*args, **kwargs))
 
