@@ -156,11 +156,17 @@ class BackendStoreError(BackendError):
 
 
 class WorkerShutdown(SystemExit):
-    """Raised inside a worker: it stops once the running jobs have ended."""
+    """Raised by a task: the worker stops once the running jobs have ended; its argument is the exit status.
+
+    The task's own job has failed with it, and is not run again: it would stop the next worker too.
+    """
 
 
 class WorkerTerminate(SystemExit):
-    """Raised inside a worker: it stops now."""
+    """Raised by a task: the worker stops now, and gives the other running jobs back to their queues.
+
+    The task's own job has failed with it, and is not run again.
+    """
 
 
 SystemTerminate = WorkerTerminate

@@ -3,6 +3,9 @@
 Asked for only where a task has hooks or somebody is connected: see `Task.hooked` and `signals.RUNNING`. Told before the
 end of the attempt goes to the store: a worker that dies meanwhile runs the job again, so that no hook is left out, and
 what a hook logs is in the job's log.
+
+Hooks may be `async def`. What tells of an end is therefore a coroutine: of a task with such a hook (`Task.awaits`) it
+is for an event loop, of any other `run_plain` runs it to its end at once.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from millrace.errors import (
 from millrace.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from millrace.request import Request
     from millrace.task import Task
@@ -32,13 +35,36 @@ if TYPE_CHECKING:
 _NO_RETURN: Final = frozenset({states.IGNORED, states.REJECTED, states.RETRY, states.REVOKED})
 
 
-def started(task: Task[..., Any], request: Request) -> None:
-    """Before the task's function. What `before_start` raises is the task's."""
+def run_plain(telling: Coroutine[Any, Any, None]) -> None:
+    """Runs what tells of an end to its own end, for a task whose hooks are plain functions."""
+    try:
+        telling.send(None)
+    except StopIteration:
+        return
+    telling.close()
+    raise RuntimeError("a hook that is no coroutine function has waited for something")
+
+
+def started(task: Task[..., Any], request: Request) -> Coroutine[Any, Any, None] | None:
+    """Before the task's function. What `before_start` raises is the task's; answers it if it is to be awaited."""
     call = {"args": request.args, "kwargs": request.kwargs}
     if signals.task_prerun.receivers:
         signals.task_prerun.send(sender=task, task_id=request.id, task=task, **call)
     if "before_start" in task.hooks:
-        task.before_start(request.id or "", call["args"], call["kwargs"])
+        hook: Callable[..., Any] = task.before_start
+        answer = hook(request.id or "", call["args"], call["kwargs"])
+        if answer is not None and hasattr(answer, "__await__"):
+            return _awaited(task, "before_start", answer)
+    return None
+
+
+async def _awaited(task: Task[..., Any], name: str, answer: Any) -> None:
+    if not task.awaits:
+        answer.close()
+        raise TypeError(
+            f"{task.name}: {name} has answered a coroutine and is no `async def` function itself: make it one"
+        )
+    await answer
 
 
 def state_of(error: BaseException, task: Task[..., Any], request: Request) -> str | None:
@@ -52,6 +78,8 @@ def state_of(error: BaseException, task: Task[..., Any], request: Request) -> st
     if isinstance(error, Retry):
         bound = task.max_retries if error.max_retries is None else error.max_retries
         return states.RETRY if bound is None or request.retries < bound else states.FAILURE
+    if isinstance(error, SystemExit):
+        return states.FAILURE
     if not isinstance(error, Exception):
         return None
     if task.is_retryable(error) and request.attempt < task.auto_policy.max_attempts:
@@ -59,22 +87,22 @@ def state_of(error: BaseException, task: Task[..., Any], request: Request) -> st
     return states.FAILURE
 
 
-def succeeded(task: Task[..., Any], request: Request, value: Any, runtime: float) -> None:
+async def succeeded(task: Task[..., Any], request: Request, value: Any, runtime: float) -> None:
     """The task's function has returned what can be stored."""
     if "on_success" in task.hooks:
-        _call(task, request, task.on_success, value, request.id, request.args, request.kwargs)
+        await _call(task, request, task.on_success, value, request.id, request.args, request.kwargs)
     if signals.task_success.receivers:
         signals.task_success.send(sender=task, result=value, runtime=runtime)
-    _returned(task, request, states.SUCCESS, value, None)
+    await _returned(task, request, states.SUCCESS, value, None)
 
 
-def failed(task: Task[..., Any], request: Request, state: str, error: BaseException) -> None:
+async def failed(task: Task[..., Any], request: Request, state: str, error: BaseException) -> None:
     """The task's function has raised, or the job was revoked."""
     einfo = ExceptionInfo(error, skip_frames=2)
     if state == states.RETRY:
-        _retried(task, request, error, einfo)
+        await _retried(task, request, error, einfo)
     elif state == states.FAILURE:
-        _failed(task, request, error, einfo)
+        await _failed(task, request, error, einfo)
     elif state == states.REJECTED:
         signals.task_rejected.send(sender=task, message=request, exc=error)
     elif state == states.REVOKED:
@@ -82,26 +110,26 @@ def failed(task: Task[..., Any], request: Request, state: str, error: BaseExcept
         signals.task_revoked.send(
             sender=task, request=request, terminated=terminated, signum=None, expired=False
         )
-    _returned(task, request, state, error, einfo)
+    await _returned(task, request, state, error, einfo)
 
 
-def _retried(
+async def _retried(
     task: Task[..., Any], request: Request, error: BaseException, einfo: ExceptionInfo
 ) -> None:
     reason = error if isinstance(error, Retry) else Retry(exc=error)
     if "on_retry" in task.hooks:
         call = (reason.exc, request.id, request.args, request.kwargs, einfo)
-        _call(task, request, task.on_retry, *call)
+        await _call(task, request, task.on_retry, *call)
     if signals.task_retry.receivers:
         signals.task_retry.send(sender=task, request=request, reason=reason, einfo=einfo)
 
 
-def _failed(
+async def _failed(
     task: Task[..., Any], request: Request, error: BaseException, einfo: ExceptionInfo
 ) -> None:
     if "on_failure" in task.hooks:
         call = (error, request.id, request.args, request.kwargs, einfo)
-        _call(task, request, task.on_failure, *call)
+        await _call(task, request, task.on_failure, *call)
     if signals.task_failure.receivers:
         signals.task_failure.send(
             sender=task,
@@ -114,12 +142,12 @@ def _failed(
         )
 
 
-def _returned(
+async def _returned(
     task: Task[..., Any], request: Request, state: str, value: Any, einfo: ExceptionInfo | None
 ) -> None:
     if "after_return" in task.hooks and state not in _NO_RETURN:
         call = (state, value, request.id, request.args, request.kwargs, einfo)
-        _call(task, request, task.after_return, *call)
+        await _call(task, request, task.after_return, *call)
     if signals.task_postrun.receivers:
         signals.task_postrun.send(
             sender=task,
@@ -132,13 +160,15 @@ def _returned(
         )
 
 
-def _call(
+async def _call(
     task: Task[..., Any], request: Request, hook: Callable[..., Any], *arguments: Any
 ) -> None:
     """Calls a hook. What it raises changes nothing: how the job ended is settled."""
     try:
-        hook(*arguments)
-    except Exception as error:  # noqa: BLE001 - a hook's trouble is not the job's
+        answer = hook(*arguments)
+        if answer is not None and hasattr(answer, "__await__"):
+            await _awaited(task, getattr(hook, "__name__", "a hook"), answer)
+    except BaseException as error:  # noqa: BLE001 - a hook's trouble is not the job's
         logger.error(
             "Task %s[%s]: %s raised %s: %s",
             task.name,

@@ -27,6 +27,7 @@ from millrace.parameters import (
     Payload,
     by_position,
     generic_bind,
+    is_coroutine_function,
 )
 from millrace.prepared import PreparedJob
 from millrace.request import Request, current_request
@@ -89,6 +90,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
     batch_wait_s: float
     hooks: frozenset[str]
     hooked: bool
+    awaits: bool
     _bind: Callable[..., Payload]
     _call: Callable[..., Any]
     _plain: bool
@@ -139,6 +141,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         mine, app = self.__dict__, self.app
         mine["hooks"] = frozenset(name for name in HOOKS if overridden(self, name))
         mine["hooked"] = bool(self.hooks)
+        mine["awaits"] = any(is_coroutine_function(getattr(self, name)) for name in self.hooks)
         # Where a class says how its tasks are called, the worker must call them so.
         custom = type(self).__call__ not in _OWN_CALLS
         mine["_call"] = self.__call__ if custom else self.run
@@ -158,6 +161,7 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         if name in _MADE_ON_DEMAND or name in {
             "hooks",
             "hooked",
+            "awaits",
             "_bind",
             "_call",
             "_plain",

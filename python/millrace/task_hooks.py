@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -15,19 +15,22 @@ HOOKS: Final = ("before_start", "on_success", "on_failure", "on_retry", "after_r
 class TaskHooks:
     """Methods that the worker calls, if a class overrides them. Not used by itself.
 
-    They run where the task ran, with the same `self.request`. What one of them raises is logged, and sent as the signal
-    `task_internal_error`; what `before_start` raises fails the job.
+    They run where the task ran, with the same `self.request`, and may be `async def`, of plain tasks too: then they are
+    awaited, on the worker's loop or on one of the thread's own. What one of them raises is logged, and sent as the
+    signal `task_internal_error`; what `before_start` raises fails the job.
     """
 
     app: Millrace
     name: str
 
-    def before_start(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def before_start(
+        self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Awaitable[None] | None:
         """Called before the task's function."""
 
     def on_success(
         self, retval: Any, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Called when the attempt has succeeded."""
 
     def on_failure(
@@ -37,7 +40,7 @@ class TaskHooks:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         einfo: ExceptionInfo,
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Called when the job has failed for good."""
 
     def on_retry(
@@ -47,7 +50,7 @@ class TaskHooks:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         einfo: ExceptionInfo,
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Called when the job will be run again."""
 
     def after_return(
@@ -58,7 +61,7 @@ class TaskHooks:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         einfo: ExceptionInfo | None,
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Called when the job has ended, last; `status` is of `millrace.states`, `retval` the result or the error."""
 
     def shadow_name(

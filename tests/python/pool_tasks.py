@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from millrace import Millrace, SoftTimeLimitExceeded
+from millrace.exceptions import WorkerShutdown, WorkerTerminate
 
 BALLAST = bytearray()
 app = Millrace("pool", durability="process")
@@ -104,3 +105,13 @@ def wait_softly() -> str:
     except SoftTimeLimitExceeded:
         return "told"
     return "not reached"
+
+
+@app.task(name="end_worker")
+def end_worker(status: int) -> None:
+    raise WorkerShutdown(status)
+
+
+@app.task(name="terminate_worker")
+def terminate_worker() -> None:
+    raise WorkerTerminate

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import millrace
 import pytest
-from millrace import JobLost, Millrace, TaskRevokedError, TimeLimitExceeded, errors
+from millrace import JobLost, Millrace, RemoteError, TaskRevokedError, TimeLimitExceeded, errors
 from worker_support import PATIENCE_S, until
 
 HERE = Path(__file__).parent
@@ -253,3 +253,21 @@ def test_autoscale_grows_with_the_work(worker, tasks, tmp_path):
     until(lambda: all(marker.exists() for marker in markers))
     go_on.touch()
     assert [result.get(PATIENCE_S) for result in results] == ["finished"] * 3
+
+
+@pytest.mark.parametrize("worker", [("processes", 2)], indirect=True)
+def test_a_task_stops_its_worker(worker, tasks):
+    ending = tasks.end_worker.delay(7)
+    with pytest.raises(RemoteError, match="WorkerShutdown"):
+        ending.get(PATIENCE_S)
+    assert worker.wait(PATIENCE_S) == 7
+
+
+@pytest.mark.parametrize("worker", [("processes", 2)], indirect=True)
+def test_a_task_terminates_its_worker(worker, tasks, tmp_path):
+    began = tmp_path / "began"
+    napping = tasks.nap.delay(str(began), str(tmp_path / "never"))
+    until(began.exists)
+    ending = tasks.terminate_worker.delay()
+    assert worker.wait(PATIENCE_S) == 0
+    assert (ending.state, napping.state) == ("FAILURE", "PENDING")

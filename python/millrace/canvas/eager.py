@@ -128,8 +128,8 @@ def _attempt(
     """(state, value or error, traceback, whether it is to be run again) of one attempt."""
     began = time.perf_counter()
     try:
-        if hooked:
-            lifecycle.started(task, request)
+        if hooked and (rest := lifecycle.started(task, request)) is not None:
+            run_coroutine(rest)
         value = task.invoke(image.data)
         if task.is_async:
             value = run_coroutine(value)
@@ -137,11 +137,19 @@ def _attempt(
         ended = _ended(task, image, request, error)
         if hooked:
             told = states.RETRY if ended[3] else ended[0]
-            lifecycle.failed(task, request, told, error)
+            _tell(task, lifecycle.failed(task, request, told, error))
         return ended
     if hooked:
-        lifecycle.succeeded(task, request, value, time.perf_counter() - began)
+        _tell(task, lifecycle.succeeded(task, request, value, time.perf_counter() - began))
     return states.SUCCESS, task.result_value(value), None, False
+
+
+def _tell(task: Task[..., Any], telling: Coroutine[Any, Any, None]) -> None:
+    """Tells a task's hooks of the end."""
+    if task.awaits:
+        run_coroutine(telling)
+    else:
+        lifecycle.run_plain(telling)
 
 
 def _ended(

@@ -105,6 +105,7 @@ class AsyncioPool(BasePool):
         )
         runner = Runner(self.app, session, totals=self._counted)
         runner.watchdog = self._watchdog if self._watchdog.wanted else None
+        runner.leave = self.leave
         batches = AsyncioBatches(
             runner, self.concurrency, self._coroutines, self._wanted, self._job_ended
         )
@@ -254,19 +255,25 @@ class AsyncioPool(BasePool):
             elif job.dependency_count:  # many, which are read from the store
                 payload = await asyncio.to_thread(take, request, task, payload)
             request.take_payload(payload)
-            if task.hooked or RUNNING:
-                runner.begin(task, request)
+            if (task.hooked or RUNNING) and (rest := runner.begin(task, request)) is not None:
+                await rest
             if task.is_async:
                 value = await task.invoke(payload)
             else:
                 value = await asyncio.to_thread(self._plain, token, task, payload)
         except asyncio.CancelledError as error:
             wanted = self._wanted.pop(token, None)
-            runner.fail(wanted() if wanted is not None else error, task, request, token)
+            rest = runner.fail(wanted() if wanted is not None else error, task, request, token)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises ends that job, not the worker
-            runner.fail(error, task, request, token)
+            rest = runner.fail(error, task, request, token)
         else:
-            runner.complete(token, task, value, began)
+            rest = runner.complete(token, task, value, began)
+        try:
+            if rest is not None:
+                self._coroutines[token] = (
+                    None  # how it ended is settled: nothing interrupts its hooks
+                )
+                await rest
         finally:
             self._wanted.pop(token, None)
             runner.running.pop(token, None)

@@ -86,7 +86,7 @@ class AsyncioBatches:
             if current is not None:
                 current.cancel()
 
-        requests = batch_requests(batch, runner, interrupt)
+        requests, rests = batch_requests(batch, runner, interrupt)
         current_request.set(Request(task))
         tokens = [job.token for job in batch.jobs]
         began = time.perf_counter()
@@ -102,12 +102,19 @@ class AsyncioBatches:
                 answers = await asyncio.to_thread(task.invoke_batch, requests)
         except asyncio.CancelledError as error:
             wanted = self._wanted_of(tokens)
-            fail_all(runner, task, requests, wanted() if wanted is not None else error)
+            rests += fail_all(runner, task, requests, wanted() if wanted is not None else error)
         except BaseException as error:  # noqa: BLE001 - whatever a task raises ends its jobs, not the worker
-            fail_all(runner, task, requests, error)
+            rests += fail_all(runner, task, requests, error)
         else:
-            settle_all(runner, task, requests, answers, began)
+            rests += settle_all(runner, task, requests, answers, began)
         finally:
+            for token in tokens:
+                self._coroutines[token] = (
+                    None  # how they ended is settled: nothing interrupts the rest
+                )
+            for rest in rests:
+                if rest is not None:
+                    await rest
             for token in tokens:
                 self._wanted.pop(token, None)
                 runner.running.pop(token, None)

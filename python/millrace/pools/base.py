@@ -52,6 +52,7 @@ class BasePool:
     Attributes:
         queues: What it serves.
         on_ready: Called once it takes jobs, in the thread that runs it.
+        leave: Called when a task has ended that wants the worker to stop: at once?, with which exit status.
     """
 
     def __init__(self, app: Millrace, options: WorkerOptions, mailbox: Mailbox) -> None:
@@ -61,6 +62,7 @@ class BasePool:
         self.queues: tuple[str, ...] = options.queues or (app.default_queue,)
         self.concurrency = options.concurrency
         self.on_ready: Callable[[], None] | None = None
+        self.leave: Callable[[bool, int], None] = mailbox.leave
 
     def run(self) -> int:
         """Works until it is stopped; answers the exit status."""
@@ -138,8 +140,11 @@ class ThreadedPool(BasePool):
         terminate: Callable[[int, str], None] | None = None,
         hard_limit: Callable[[int], None] | None = None,
         hard_limit_exit_code: int = -1,
+        leave: Callable[[bool, int], None] | None = None,
     ) -> None:
         super().__init__(app, options, mailbox)
+        if leave is not None:
+            self.leave = leave
         self._terminate = terminate
         self._exit_code = hard_limit_exit_code
         self._counted: dict[str, int] = {}
@@ -152,6 +157,7 @@ class ThreadedPool(BasePool):
         session = open_session(self.app, self.options, self.concurrency, queues=self.queues)
         runner = Runner(self.app, session, slots=self.concurrency, totals=self._counted)
         runner.watchdog = self.watchdog if self.watchdog.wanted else None
+        runner.leave = self.leave
         monitor = Monitor(runner, terminate=self._terminate, hard_limit_exit_code=self._exit_code)
         return Station(session, runner, monitor)
 

@@ -17,6 +17,7 @@ READY: Final = "ready"
 REPLY: Final = "reply"
 BUSY: Final = "busy"  # a job begins; only said if the supervisor wants to know
 IDLE: Final = "idle"
+LEAVE: Final = "leave"  # a task wants the whole worker to stop
 
 _CHUNK: Final = 65_536
 

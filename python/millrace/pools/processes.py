@@ -163,6 +163,9 @@ class ProcessesPool(BasePool):
                         self._replied.notify_all()
             elif kind == link.READY:
                 child.ready = True
+            elif kind == link.LEAVE:
+                self.mailbox.leave(message["terminate"], message["status"])
+                self._read_mailbox()
             elif kind == "counted":
                 for name, number in message["totals"].items():
                     self._gone[name] = self._gone.get(name, 0) + number

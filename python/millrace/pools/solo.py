@@ -37,6 +37,7 @@ class SoloPool(ThreadedPool):
         terminate: Callable[[int, str], None] | None = None,
         hard_limit: Callable[[int], None] | None = None,
         hard_limit_exit_code: int = -1,
+        leave: Callable[[bool, int], None] | None = None,
     ) -> None:
         super().__init__(
             app,
@@ -45,6 +46,7 @@ class SoloPool(ThreadedPool):
             terminate=terminate,
             hard_limit=hard_limit,
             hard_limit_exit_code=hard_limit_exit_code,
+            leave=leave,
         )
         self.around: Callable[[bool], bool] | None = None
 

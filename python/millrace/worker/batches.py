@@ -22,7 +22,7 @@ from millrace.worker.outcomes import WorkerAbort
 if TYPE_CHECKING:
     from millrace import _core
     from millrace.task import Task
-    from millrace.worker.runner import Runner
+    from millrace.worker.runner import Rest, Runner
     from millrace.worker.slot import Slot
 
 
@@ -152,9 +152,13 @@ class Batches:
         return True
 
     def _run(self, batch: Batch, slot: Slot) -> int:
+        from millrace.worker.runner import finish  # which imports this module
+
         runner, task = self._runner, batch.task
         token = batch.jobs[0].token
-        requests = batch_requests(batch, runner, lambda _, error: slot.interrupt(token, error))
+        requests, rests = batch_requests(
+            batch, runner, lambda _, error: slot.interrupt(token, error)
+        )
         context = current_request.set(Request(task))
         began = time.perf_counter()
         try:
@@ -173,10 +177,12 @@ class Batches:
             finally:
                 slot.leave()
         except BaseException as error:  # noqa: BLE001 - whatever a task raises ends its jobs, not the worker
-            fail_all(runner, task, requests, error)
+            rests += fail_all(runner, task, requests, error)
         else:
-            settle_all(runner, task, requests, answers, began)
+            rests += settle_all(runner, task, requests, answers, began)
         finally:
+            for rest in rests:
+                finish(rest, task, slot)
             current_request.reset(context)
             for job in batch.jobs:
                 runner.running.pop(job.token, None)
@@ -184,14 +190,17 @@ class Batches:
         return len(batch.jobs)
 
 
-def batch_requests(batch: Batch, runner: Runner, interrupt: Any) -> list[Request]:
+def batch_requests(
+    batch: Batch, runner: Runner, interrupt: Any
+) -> tuple[list[Request], list[Rest]]:
     """A request for each job, known to the runner. A job whose payload cannot be read has failed by itself."""
 
     def interrupt_all(token: int, error: type[BaseException]) -> None:
         if error is not TaskRevokedError:  # of one job: the others go on
             interrupt(token, error)
 
-    requests = []
+    requests: list[Request] = []
+    rests: list[Rest] = []
     for job in batch.jobs:
         request = Request(batch.task, job, runner.session)
         request.interrupt = interrupt_all
@@ -201,25 +210,24 @@ def batch_requests(batch: Batch, runner: Runner, interrupt: Any) -> list[Request
                 take(request, batch.task, payload) if job.dependency_count else payload
             )
         except Exception as error:  # noqa: BLE001
-            runner.fail(error, batch.task, request, job.token)
+            rests.append(runner.fail(error, batch.task, request, job.token))
             continue
         runner.running[job.token] = request
         requests.append(request)
-    return requests
+    return requests, rests
 
 
 def fail_all(
     runner: Runner, task: Task[..., Any], requests: list[Request], error: BaseException
-) -> None:
-    """Ends all jobs of a batch with an error."""
-    for request in requests:
-        runner.fail(error, task, request, request.token)
+) -> list[Rest]:
+    """Ends all jobs of a batch with an error; answers what is left to do with each."""
+    return [runner.fail(error, task, request, request.token) for request in requests]
 
 
 def settle_all(
     runner: Runner, task: Task[..., Any], requests: list[Request], answers: Any, began: float
-) -> None:
-    """Ends each job of a batch by its answer: a result, or an exception."""
+) -> list[Rest]:
+    """Ends each job of a batch by its answer: a result, or an exception; answers what is left to do with each."""
     fits = isinstance(answers, Sequence) and not isinstance(answers, str | bytes)
     if not fits or len(answers) != len(requests):
         found = f"{len(answers)} entries" if fits else type(answers).__name__
@@ -227,10 +235,10 @@ def settle_all(
             f"{task.name}: a task with batch= must return a list with an entry for each of its {len(requests)} jobs, "
             f"not {found}"
         )
-        fail_all(runner, task, requests, error)
-        return
-    for request, answer in zip(requests, answers, strict=True):
-        if isinstance(answer, BaseException):
-            runner.fail(answer, task, request, request.token)
-        else:
-            runner.complete(request.token, task, answer, began)
+        return fail_all(runner, task, requests, error)
+    return [
+        runner.fail(answer, task, request, request.token)
+        if isinstance(answer, BaseException)
+        else runner.complete(request.token, task, answer, began)
+        for request, answer in zip(requests, answers, strict=True)
+    ]

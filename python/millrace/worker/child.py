@@ -83,6 +83,7 @@ class Child:
             terminate=self._terminate,
             hard_limit=self._hard_limit,
             hard_limit_exit_code=EXIT_TIME_LIMIT,
+            leave=self._ask_to_leave,
         )
         for task, (soft_ms, hard_ms) in config["limits"].items():
             self._pool.set_time_limit(task, soft_ms, hard_ms)
@@ -99,6 +100,11 @@ class Child:
             self._mailbox.close()
         self._supervisor.send({"op": "counted", "totals": self._pool.totals()})
         return EXIT_REPLACED if self._replaced and status == 0 else status
+
+    def _ask_to_leave(self, terminate: bool, status: int) -> None:
+        """A task wants the worker to stop: the supervisor, and until it says so this process takes nothing more."""
+        self._supervisor.send({"op": link.LEAVE, "terminate": terminate, "status": status})
+        self._mailbox.leave(terminate, 0)
 
     def _around(self, begins: bool) -> bool:
         if self._tells_busy:

@@ -41,6 +41,7 @@ class Mailbox:
         stage: 0: works, 1: finishes what runs, 2: cancels what runs, 3: leaves.
         restart: Whether the program is to be started again when the worker has ended.
         signal: The first signal that asked it to end; None if it was none.
+        status: The exit status that a task asked for.
         on_stop: Called when the first stage is entered.
     """
 
@@ -57,6 +58,7 @@ class Mailbox:
         self._calls_lock = threading.Lock()
         self.stage = 0
         self.restart = False
+        self.status = 0
         self.on_stop: Callable[[], None] | None = None
         self.signal: signal.Signals | None = None
 
@@ -69,6 +71,11 @@ class Mailbox:
         # Full: the reader has enough to do. Closed: nobody is interested any more.
         with suppress(OSError):
             os.write(self._write, bytes((message,)))
+
+    def leave(self, terminate: bool, status: int) -> None:
+        """Has the worker stop because a task wants it to."""
+        self.status = self.status or status
+        self.post(ABORT if terminate else STOP)
 
     def read(self) -> list[int]:
         """What has come since the last call; does not wait."""

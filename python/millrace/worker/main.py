@@ -101,7 +101,7 @@ class Worker:
 
                 control = ControlServer(self)
             pool.on_ready = self._announce
-            self._status = pool.run()
+            self._status = pool.run() or self._mailbox.status
             return self._status
         finally:
             if control is not None:

@@ -56,7 +56,7 @@ def outcome_of(
         token,
         "failed",
         serializer.encode_error(error, skip_frames=2),
-        retryable=not isinstance(error, Reject) and task.is_retryable(error),
+        retryable=not isinstance(error, Reject | SystemExit) and task.is_retryable(error),
         policy=_left(task, request),
     )
 

@@ -22,6 +22,7 @@ from millrace.errors import (
     WaitForChildren,
     WrongState,
 )
+from millrace.exceptions import WorkerShutdown, WorkerTerminate
 from millrace.log import logger
 from millrace.request import Request, current_request
 from millrace.signals import RUNNING
@@ -30,13 +31,28 @@ from millrace.worker.intake import take
 from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from millrace.app import Millrace
     from millrace.task import Task
     from millrace.worker.slot import Slot
     from millrace.worker.watchdog import Watchdog
 
+    Rest = Coroutine[Any, Any, None] | None
+    """What is left to do with a job: nothing, or what tells its hooks and then settles it; see `finish`."""
+
 INFO = 20
 EARLY_MAX = 100_000  # as many as a session can have slots
+
+
+def finish(rest: Rest, task: Task[..., Any], slot: Slot) -> None:
+    """Does what is left, in the thread that ran the job."""
+    if rest is None:
+        return
+    if task.awaits:
+        slot.run_coroutine(rest)
+    else:
+        lifecycle.run_plain(rest)
 
 
 class Runner:
@@ -48,6 +64,7 @@ class Runner:
         aborted: Whether jobs are to be given back instead of run.
         totals: How many jobs of each task were started.
         watchdog: Of the limits that this worker sets; None if it sets none.
+        leave: Called when a job has ended that wants the worker to stop: at once?, with which exit status.
     """
 
     def __init__(
@@ -66,6 +83,7 @@ class Runner:
         self.tasks = app.tasks
         self.totals: dict[str, int] = {} if totals is None else totals
         self.watchdog: Watchdog | None = None
+        self.leave: Callable[[bool, int], None] | None = None
         self._batches = Batches(self, slots)
         self._verbose = logger.isEnabledFor(INFO)
 
@@ -97,17 +115,17 @@ class Runner:
                 if job.dependency_count:
                     payload = take(request, task, payload)
                 request._payload = payload
-                if task.hooked or RUNNING:
-                    self.begin(task, request)
+                if (task.hooked or RUNNING) and (rest := self.begin(task, request)) is not None:
+                    slot.run_coroutine(rest)
                 value = task.invoke(payload)
                 if task.is_async:
                     value = slot.run_coroutine(value)
             finally:
                 slot.leave()
         except BaseException as error:  # noqa: BLE001 - whatever a task raises ends that job, not the worker
-            self.fail(error, task, request, token)
+            finish(self.fail(error, task, request, token), task, slot)
         else:
-            self.complete(token, task, value, began)
+            finish(self.complete(token, task, value, began), task, slot)
         finally:
             current_request.reset(context)
             self.running.pop(token, None)
@@ -127,12 +145,12 @@ class Runner:
         if self.early and (signal := self.early.pop(token, None)) is not None:
             self.deliver(signal)
 
-    def begin(self, task: Task[..., Any], request: Request) -> None:
+    def begin(self, task: Task[..., Any], request: Request) -> Rest:
         """Tells the task and receivers of signals that a job begins; for those with hooks, and while any listens."""
         request.note_start()
         if signals.task_received.receivers:
             signals.task_received.send(sender=self, request=request)
-        lifecycle.started(task, request)
+        return lifecycle.started(task, request)
 
     def deliver(self, signal: _core.Signal) -> None:
         """Tells a job. One that was taken and does not run yet is told when it begins."""
@@ -167,45 +185,63 @@ class Runner:
             request.interrupt(token, WorkerAbort)
         return len(requests)
 
-    def complete(self, token: int, task: Task[..., Any], value: Any, began: float) -> None:
-        """Settles a job that has succeeded."""
+    def complete(self, token: int, task: Task[..., Any], value: Any, began: float) -> Rest:
+        """Settles a job that has succeeded; for a task with hooks, and while any listens, what is answered does so."""
         request = self.running.get(token)
-        returned = value
         effects = request.effects if request is not None else None
         if request is not None and effects is not None and effects.is_open:
             error = WrongState(f"{task.name} has left a transaction open: use it with `with`")
-            self.fail(error, task, request, token)
-            return
+            return self.fail(error, task, request, token)
+        if request is not None and (task.hooked or RUNNING):
+            return self._told(token, task, value, began, request)
         try:
-            if request is not None:
-                if task.ignores(request):
-                    value = None
-                if task.hooked or RUNNING:
-                    serializer.dumps(value)  # hooks of a success must not be told of what is none
-                    lifecycle.succeeded(task, request, returned, request.runtime())
+            self._complete(token, task, value, began, request)
+        except (TypeError, ValueError) as error:
+            lifecycle.run_plain(self._unfit(token, task, error, None))
+        return None
+
+    async def _told(
+        self, token: int, task: Task[..., Any], value: Any, began: float, request: Request
+    ) -> None:
+        """Settles a job that has succeeded, after telling so."""
+        try:
+            # Hooks of a success must not be told of what is none.
+            serializer.dumps(None if task.ignores(request) else value)
+            await lifecycle.succeeded(task, request, value, request.runtime())
+            self._complete(token, task, value, began, request)
+        except (TypeError, ValueError) as error:
+            await self._unfit(token, task, error, request)
+
+    def _complete(
+        self, token: int, task: Task[..., Any], value: Any, began: float, request: Request | None
+    ) -> None:
+        effects = request.effects if request is not None else None
+        try:
+            if request is not None and task.ignores(request):
+                value = None
             if effects is None:
                 self.session.complete(token, value)
             else:
                 effects.complete(self.session, token, value)
-        except (TypeError, ValueError) as error:
-            # Not JSON, or too large: the work is done, but nobody can be told what came out.
-            error.args = (f"result of {task.name}: {error}",)
-            logger.error("Task %s: %s", task.name, error)
-            if request is not None and (task.hooked or RUNNING):
-                lifecycle.failed(task, request, states.FAILURE, error)
-            self.settle(
-                _core.Outcome(token, "failed", serializer.encode_error(error), retryable=False)
-            )
-            return
         except MillraceError as error:
             self.not_settled(token, error)
         if self._verbose:
             logger.info("Task %s succeeded in %.6f s", task.name, time.perf_counter() - began)
 
+    async def _unfit(
+        self, token: int, task: Task[..., Any], error: Exception, request: Request | None
+    ) -> None:
+        """Its result is not JSON, or too large: the work is done, but nobody can be told what came out."""
+        error.args = (f"result of {task.name}: {error}",)
+        logger.error("Task %s: %s", task.name, error)
+        if request is not None:
+            await lifecycle.failed(task, request, states.FAILURE, error)
+        self.settle(_core.Outcome(token, "failed", serializer.encode_error(error), retryable=False))
+
     def fail(
         self, error: BaseException, task: Task[..., Any], request: Request, token: int
-    ) -> None:
-        """Settles a job whose task raised."""
+    ) -> Rest:
+        """Settles a job whose task raised; for a task with hooks, and while any listens, what is answered does so."""
         if isinstance(error, WaitForChildren | ReplaceJob) and request.effects is not None:
             error = WrongState(
                 f"{task.name}: what self.transaction() collects goes with the job's completion; a job that waits for "
@@ -219,8 +255,27 @@ class Runner:
             state = lifecycle.state_of(error, task, request)
         self.report(error, task, request)
         if state is not None and (task.hooked or RUNNING):
-            lifecycle.failed(task, request, state, error)
+            return self._told_failure(outcome, state, error, task, request)
+        self._end(outcome, error)
+        return None
+
+    async def _told_failure(
+        self,
+        outcome: _core.Outcome,
+        state: str,
+        error: BaseException,
+        task: Task[..., Any],
+        request: Request,
+    ) -> None:
+        await lifecycle.failed(task, request, state, error)
+        self._end(outcome, error)
+
+    def _end(self, outcome: _core.Outcome, error: BaseException) -> None:
         self.settle(outcome)
+        if isinstance(error, WorkerShutdown | WorkerTerminate) and self.leave is not None:
+            logger.warning("A task has asked the worker to stop: %s", type(error).__name__)
+            status = 0 if error.code is None else error.code
+            self.leave(isinstance(error, WorkerTerminate), status if isinstance(status, int) else 1)
 
     def builtin(self, name: str) -> Task[..., Any] | None:
         """A task that every worker has; None if there is none of this name."""

@@ -97,6 +97,9 @@ class Slot:
             if wanted is not None and wanted[0] == token:
                 raise wanted[1] from None
             raise
+        except SystemExit:
+            made.exception()  # asyncio has raised it already, and would log that nobody has asked for it
+            raise
         finally:
             self._coroutine = None
 
