@@ -1,9 +1,10 @@
 """WorkerShutdown and WorkerTerminate: tasks that have their worker stop."""
 
+import signal
 import threading
 
 import pytest
-from millrace import RemoteError, Worker, WorkerOptions
+from millrace import RemoteError, TaskRevokedError, Worker, WorkerOptions
 from millrace.exceptions import WorkerShutdown, WorkerTerminate
 from millrace.task import Task
 from worker_support import PATIENCE_S
@@ -109,3 +110,28 @@ def test_in_the_callers_process_it_is_an_exit(app):
 
     with pytest.raises(WorkerShutdown):
         end.apply()
+
+
+def test_a_signal_that_was_missed_is_sent_again(monkeypatch):
+    """As when it comes between Python's look for signals and the system call that it is to end."""
+    from millrace.worker import slot as module
+
+    sent, send = [], signal.pthread_kill
+
+    def lossy(thread_id, number):
+        sent.append(number)
+        if len(sent) == 3:
+            send(thread_id, number)
+
+    monkeypatch.setattr(module.signal, "pthread_kill", lossy)
+    before = signal.getsignal(module._INTERRUPT)
+    try:
+        slot = module.Slot(use_signal=True)
+        slot.enter(7)
+        slot.interrupt(7, TaskRevokedError)
+        with pytest.raises(TaskRevokedError):
+            threading.Event().wait(PATIENCE_S)
+        slot.leave()
+    finally:
+        signal.signal(module._INTERRUPT, before)
+    assert len(sent) == 3

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # SIGUSR1 shows stacks, as Celery's users expect.
 _INTERRUPT: Final = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
 
+_INSIST_S: Final = 0.05
+
 INTERRUPTIONS = (SoftTimeLimitExceeded, TimeLimitExceeded, TaskRevokedError, WorkerAbort)
 
 
@@ -71,9 +73,21 @@ class Slot:
                 self._loop.call_soon_threadsafe(self._coroutine.cancel)
             elif self._use_signal:
                 signal.pthread_kill(self._thread_id, _INTERRUPT)
+                threading.Thread(
+                    target=self._insist, args=(self._wanted,), name="millrace-insist", daemon=True
+                ).start()
             else:
                 self._raised = True
                 _core.raise_in_thread(self._thread_id, error)
+
+    def _insist(self, wanted: tuple[int, type[BaseException]]) -> None:
+        """Sends the signal again until Python has seen it: one that comes just before a system call does not end it."""
+        pause = threading.Event()
+        while not pause.wait(_INSIST_S):
+            with self._lock:
+                if self._wanted is not wanted or self._token != wanted[0]:
+                    return
+                signal.pthread_kill(self._thread_id, _INTERRUPT)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         wanted, self._wanted = self._wanted, None
