@@ -82,7 +82,9 @@ class TaskCalls(Generic[P, R]):
         from millrace import publish
 
         if self._task.app.setting("task_always_eager"):
-            return self._task.apply(args, kwargs, **job_options)
+            return await asyncio.to_thread(
+                lambda: self._task.apply_async(args, kwargs, **job_options)
+            )
         publish.follow(job_options)
         if publish.is_canvas(job_options):
             signature = publish.signature_of(self._task, args, kwargs)
@@ -100,6 +102,8 @@ class TaskCalls(Generic[P, R]):
     ) -> ResultSet[R]:
         """As `Task.delay_many`. The arguments are encoded in the loop's thread; the commit is awaited."""
         task = self._task
+        if task.app.setting("task_always_eager"):
+            return await asyncio.to_thread(lambda: task.delay_many(calls, durability=durability))
         specs = []
         for call in calls:
             if isinstance(call, tuple | list):
@@ -250,6 +254,9 @@ class AppCalls:
         self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """As `Millrace.enqueue_many`."""
+        app = self._app
+        if app.setting("task_always_eager"):
+            return await asyncio.to_thread(lambda: app.enqueue_many(jobs, durability=durability))
         specs, pick = job_specs(jobs)
         return pick(await _enqueue(self._app, specs, durability))
 

@@ -103,7 +103,7 @@ class CeleryWarning(UserWarning):
 
 
 class AlwaysEagerIgnored(CeleryWarning):
-    """`send_task` enqueues a job although `task_always_eager` is on: it may not know the task's function."""
+    """It enqueues although `task_always_eager` is on: `send_task` may not know the function, a flow needs the store."""
 
 
 class DuplicateNodenameWarning(CeleryWarning):

@@ -178,6 +178,9 @@ class Flow:
             InvalidArgument: It is empty, or jobs wait for each other in a circle.
             NotFound: A job outside of it that it waits for does not exist.
         """
+        from millrace.publish import warn_if_eager
+
+        warn_if_eager(self.app, "flows")
         return self.results(self.app._enqueue(self._checked(), durability))
 
     def _checked(self, base: int = 0) -> list[_core.JobSpec]:

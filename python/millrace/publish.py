@@ -92,14 +92,7 @@ def send_task(
 ) -> AsyncResult[Any]:
     """Enqueues a job of a task by name."""
     app.load_announced()
-    if app.setting("task_always_eager"):
-        import warnings
-
-        from millrace.exceptions import AlwaysEagerIgnored
-
-        warnings.warn(
-            "task_always_eager has no effect on send_task", AlwaysEagerIgnored, stacklevel=3
-        )
+    warn_if_eager(app, "send_task")
     follow(given)
     if is_canvas(given):
         made: AsyncResult[Any] = signature_of(name, args, kwargs, app).apply_async(**given)
@@ -115,6 +108,17 @@ def send_task(
     if to_parent:
         note_child(result)
     return result
+
+
+def warn_if_eager(app: Millrace, call: str) -> None:
+    """Says that a call enqueues although `task_always_eager` is on; its caller is to blame."""
+    if app.setting("task_always_eager"):
+        import warnings
+
+        from millrace.exceptions import AlwaysEagerIgnored
+
+        text = f"task_always_eager has no effect on {call}"
+        warnings.warn(text, AlwaysEagerIgnored, stacklevel=4)
 
 
 def unknown_job(

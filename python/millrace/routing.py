@@ -313,6 +313,11 @@ class Router:
         for each in self.queues.values():
             if each.takes(exchange_name, key):
                 return Destination(each.name, route.get("priority"), route)
+        if key and exchange_name is not None:
+            from millrace.utils.nodenames import WORKER_DIRECT_EXCHANGE, worker_direct
+
+            if exchange_name == WORKER_DIRECT_EXCHANGE.name:
+                return Destination(worker_direct(key).name, route.get("priority"), route)
         return Destination(key or exchange_name, route.get("priority"), route)
 
 

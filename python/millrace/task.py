@@ -358,6 +358,10 @@ class Task(TaskCanvas[P, R], OwnJob, TaskHooks, TaskAttributes, Generic[P, R]):
         if not payloads:
             return ResultSet((), self.app)
         if not self._plain or PUBLISHING or current_request.get() is not None:
+            if self.app.setting("task_always_eager"):
+                from millrace.canvas.eager_many import apply_payloads
+
+                return apply_payloads(self, payloads)
             specs = [self.encode(each, self._fields(each)) for each in payloads]
             return self.app._enqueue(specs, durability)
         try:

@@ -377,6 +377,11 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self, jobs: Iterable[JobLike[Any]], *, durability: DurabilityName | None = None
     ) -> ResultSet[Any]:
         """Enqueues jobs of any tasks, made by `task.s(...)` or `task.prepare(...)`: all of them, or none."""
+        self.load_announced()
+        if self.setting("task_always_eager"):
+            from millrace.canvas.eager_many import apply_jobs
+
+            return apply_jobs(self, jobs, durability)
         specs, pick = job_specs(jobs)
         return pick(self._enqueue(specs, durability))
 

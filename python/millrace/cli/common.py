@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from millrace.errors import InvalidArgument, MillraceError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from millrace.app import Millrace
 
 _VALUED: Final = {
@@ -62,6 +64,10 @@ class Common:
         no_color: Without meaning: nothing is coloured.
         skip_checks: Without meaning.
         application: The application itself, if it has called the command.
+        loaded: Where the application was, and itself, once it was loaded.
+        verb: The verb.
+        args: The arguments of the verb, once they are known.
+        told: Whether the application has been told of its preload options.
     """
 
     def __init__(self) -> None:
@@ -75,6 +81,10 @@ class Common:
         self.no_color = False
         self.skip_checks = False
         self.application: Millrace | None = None
+        self.loaded: tuple[str, Millrace] | None = None
+        self.verb: str | None = None
+        self.args: Namespace | None = None
+        self.told = False
 
 
 def take_common(arguments: Sequence[str]) -> tuple[Common, list[str]]:
@@ -121,23 +131,37 @@ def find_app(common: Common, store: str | None = None) -> Millrace:
 
     Raises InvalidArgument if there is none, UsageError if nothing is named.
     """
-    location = common.app or os.environ.get("MILLRACE_APP")
-    wanted = store or common.broker
+    app = _find_app(common, store)
+    if "_user_options" in app.__dict__:
+        from millrace.cli.user_options import tell
+
+        tell(app, common)
+    return app
+
+
+def load_named(common: Common) -> Millrace | None:
+    """The application that has called the command, or that is named; None if nothing is named. Loads it once."""
     if common.application is not None and common.app is None:
-        app = common.application
-        if wanted is not None:
-            use_store(app, wanted)
-    elif location:
+        return common.application
+    location = common.app or os.environ.get("MILLRACE_APP")
+    if location and (common.loaded is None or common.loaded[0] != location):
         from millrace.worker.locate import load_app
 
         if common.broker:
             os.environ["MILLRACE_STORE"] = common.broker
         try:
-            app = load_app(location)
+            common.loaded = location, load_app(location)
         except MillraceError:
             raise
         except Exception as error:
             raise AppImportError(location) from error
+    return common.loaded[1] if location and common.loaded is not None else None
+
+
+def _find_app(common: Common, store: str | None) -> Millrace:
+    wanted = store or common.broker
+    app = load_named(common)
+    if app is not None:
         if wanted is not None:
             use_store(app, wanted)
     else:

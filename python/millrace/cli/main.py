@@ -96,6 +96,29 @@ def _say_import_error(location: str, error: BaseException) -> int:
     return _BAD
 
 
+def _parse(
+    parser: ArgumentParser, verb: str | None, rest: Sequence[str], common: Common
+) -> Namespace:
+    """The arguments of the verb. For those that we do not know the application is asked, which may have its own."""
+    wants_help = bool({"-h", "--help"} & {*rest})
+    known = bool(common.app or common.application)
+    if not (wants_help and known):
+        args, unknown = parser.parse_known_args(rest)
+        known = known or bool(getattr(args, "app", None) or os.environ.get("MILLRACE_APP"))
+        if not unknown:
+            return args
+        if common.app is None and common.application is None:
+            common.app = getattr(args, "app", None)
+    from millrace.cli.common import load_named
+
+    app = load_named(common) if known else None
+    if app is None:
+        return parser.parse_args(rest)
+    from millrace.cli.user_options import parse_with_own
+
+    return parse_with_own(parser, verb, rest, app)
+
+
 def _dispatch(arguments: Sequence[str], application: Millrace | None) -> int:
     from millrace.cli.parser import make_parser
 
@@ -114,7 +137,8 @@ def _dispatch(arguments: Sequence[str], application: Millrace | None) -> int:
             from millrace.cli.multi import run as run_multi
 
             return run_multi(rest[1:], common)
-        args = parser.parse_args(rest)
+        common.verb = verb
+        args = common.args = _parse(parser, verb, rest, common)
         as_json = bool(getattr(args, "json", False))
         return _run(parser, args, common)
     except UsageError as error:

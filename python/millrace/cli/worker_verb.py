@@ -172,11 +172,23 @@ def run(args: Namespace, common: Common) -> int:
 
     try:
         return run_worker(
-            app, options, location=common.app if common.app and ":" in common.app else None
+            app,
+            options,
+            location=common.app if common.app and ":" in common.app else None,
+            extra=_own_options(app, args),
         )
     finally:
         if beat is not None:
             beat.stop()
+
+
+def _own_options(app: Millrace, args: Namespace) -> dict[str, Any]:
+    """What was given for options that the application has added to this verb."""
+    if "_user_options" not in app.__dict__:
+        return {}
+    from millrace.cli.user_options import values
+
+    return values(app, "worker", args)
 
 
 def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:

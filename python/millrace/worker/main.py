@@ -20,6 +20,7 @@ from millrace.worker.mailbox import ABORT, COLD_STAGE, STOP, Mailbox, show_stack
 from millrace.worker.options import WorkerOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from millrace.app import Millrace
@@ -47,6 +48,7 @@ class Worker:
         app: The application, its tasks imported.
         options: What to do; see `WorkerOptions`.
         location: Where the processes of the pool find the application ("module:attribute"). Found out if not given.
+        extra: More for receivers of the signal `celeryd_init`: what was given for options of the application's own.
         **given: Instead of `options`: its keywords. The application's `worker_*` settings say what is not given.
     """
 
@@ -56,6 +58,7 @@ class Worker:
         options: WorkerOptions | None = None,
         *,
         location: str | None = None,
+        extra: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> None:
         if options is not None and given:
@@ -65,6 +68,7 @@ class Worker:
         self.app = app
         self.options = options or WorkerOptions.for_app(app, **given)
         self._location = location
+        self._extra = dict(extra or {})
         self._mailbox = Mailbox(self.options.soft_shutdown_timeout)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -118,7 +122,10 @@ class Worker:
         set_hostname(self.hostname)
         app.tell_rate_limits()
         signals.celeryd_init.send(
-            sender=self.hostname, instance=self, conf=conf, options=options.to_json()
+            sender=self.hostname,
+            instance=self,
+            conf=conf,
+            options={**options.to_json(), **self._extra},
         )
         signals.worker_init.send(sender=self)
         signals.celeryd_after_setup.send(sender=self.hostname, instance=self, conf=conf)
@@ -340,13 +347,17 @@ def make_pool(
 
 
 def run_worker(
-    app: Millrace, options: WorkerOptions | None = None, *, location: str | None = None
+    app: Millrace,
+    options: WorkerOptions | None = None,
+    *,
+    location: str | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> int:
     """Sets up the worker's log and runs it in the calling thread: the body of `millrace worker`.
 
     Ends the process if jobs had to be left behind.
     """
-    worker = Worker(app, options, location=location)
+    worker = Worker(app, options, location=location, extra=extra)
     made = worker.options
     log.configure(made.loglevel, app=app, logfile=made.logfile, node=made.name)
     show_stacks_on_request()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from millrace.worker.node import node_name
+
 if TYPE_CHECKING:
     from millrace.app import Millrace
 
@@ -38,7 +40,13 @@ def fill_from_settings(app: Millrace, given: dict[str, Any]) -> dict[str, Any]:
         if option not in filled and (value := setting(app, name)) is not None:
             filled[option] = value
     excluded = filled.pop("exclude_queues", ())
-    filled["queues"] = _queues(app, list(filled.get("queues") or ()), excluded)
+    queues = _queues(app, list(filled.get("queues") or ()), excluded)
+    if setting(app, "worker_direct"):
+        from millrace.utils.nodenames import worker_direct
+
+        own = worker_direct(node_name(filled.get("name", ""))).name
+        queues = list(dict.fromkeys([*(queues or [app.default_queue]), own]))
+    filled["queues"] = queues
     if "prefetch" not in filled:
         prefetch = _prefetch(app, filled)
         if prefetch is not None:

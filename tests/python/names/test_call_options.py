@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from millrace import Millrace, Queue
+from millrace import Millrace, Queue, chain
 from millrace.errors import InvalidArgument
 from millrace.testing import Harness
 
@@ -168,6 +168,48 @@ def test_always_eager(app, task):
     app.conf.task_eager_propagates = True
     with pytest.raises(KeyError):
         bad.delay()
+
+
+def test_always_eager_of_many(app, task):
+    app.conf.task_always_eager = True
+    ran = []
+
+    @app.task(name="note", bind=True)
+    def note(self, x):
+        ran.append((x, self.request.is_eager, self.request.headers.get("k")))
+        return x
+
+    many = note.delay_many([(1,), {"x": 2}])
+    assert many.get() == [1, 2]
+    with pytest.raises(TypeError):
+        note.delay_many([(3,), (4, 5)])  # all or none
+    prepared = note.prepare((8,), task_id="own", headers={"k": "v"})
+    mixed = app.enqueue_many([note.s(6), task.s(7), prepared, chain(note.s(9), task.s())])
+    assert mixed.get() == [6, [7, 2], 8, [9, 2]]
+    assert mixed[2].id == "own"
+    with pytest.raises(TypeError, match=r"jobs\[1\]"):
+        app.enqueue_many([note.s(11), 5])
+    assert ran[:4] == [(1, True, None), (2, True, None), (6, True, None), (8, True, "v")]
+    assert app.counts().ready == 0
+    flow = app.flow()
+    flow.add(note.s(1))
+    with pytest.warns(match="no effect on flows"):
+        flow.enqueue()
+    assert app.counts().ready == 1
+
+
+async def test_always_eager_of_many_awaited(app, task):
+    app.conf.task_always_eager = True
+
+    @app.task(name="wait")
+    async def wait(x):
+        return x
+
+    many = await wait.aio.delay_many([(1,), (2,)])
+    assert many.get(disable_sync_subtasks=False) == [1, 2]
+    both = await app.aio.enqueue_many([wait.s(3), task.s(4)])
+    assert both.get(disable_sync_subtasks=False) == [3, [4, 2]]
+    assert app.counts().ready == 0
 
 
 async def test_the_awaitable_twins_know_all_options(app, task):
