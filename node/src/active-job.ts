@@ -21,6 +21,8 @@ export class ActiveJob {
   /** The job will end as these do, or wait for them. */
   replacement: FlowBatch | undefined = undefined;
   children: FlowBatch | undefined = undefined;
+  /** job.moveToWaitingChildren() has found something to wait for: a WaitingChildrenError says that it does. */
+  waits = false;
   /** What goes with its completion. */
   effects: Effects | undefined = undefined;
   /** The processor was called; if not, the job is worked by hand. */
@@ -30,6 +32,7 @@ export class ActiveJob {
   /** Hears that its end is written, or why it is not. */
   onSettled: ((error: Error | undefined) => void) | undefined = undefined;
   stopTimer: (() => void) | undefined = undefined;
+  onForgotten: (() => void) | undefined = undefined;
   /** It must not be tried again, whatever attempts are left. */
   noRetry = false;
   /** The jobs that the processor was handed together; undefined: this one alone. */

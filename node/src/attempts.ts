@@ -149,16 +149,33 @@ export class Attempts {
   }
 
   #startBatch(jobs: ActiveJob[]): void {
-    const open = jobs.filter(({ aborted }) => aborted !== "hard" && aborted !== "lost");
-    for (const active of open) active.batch = open;
+    const rules = this.#rules;
+    const open = jobs.filter(
+      (active) =>
+        active.aborted !== "hard" &&
+        active.aborted !== "lost" &&
+        (rules === undefined || this.#mayRun(active, rules)),
+    );
+    let over = false;
+    const leave = (): void => {
+      if (!over) this.batches?.ended();
+      over = true;
+    };
     const ended = (end: (active: ActiveJob) => void): void => {
       for (const active of open) if (!active.ended) end(active);
-      this.batches?.ended();
+      leave();
     };
     const first = open[0];
     if (first === undefined) {
-      ended(() => undefined);
+      leave();
       return;
+    }
+    for (const active of open) {
+      active.batch = open;
+      // A processor that never settles keeps no place from others once time limits have ended its jobs.
+      active.onForgotten = () => {
+        if (open.every(({ token }) => !this.jobs.has(token))) leave();
+      };
     }
     this.#call(
       first,
@@ -178,15 +195,15 @@ export class Attempts {
     let result: unknown;
     try {
       result = this.#process?.(active, signal);
+      // What has a then() of the user's own may throw in it, or call both: a promise sees to that.
+      if (typeof (result as PromiseLike<unknown> | undefined)?.then === "function")
+        result = Promise.resolve(result);
     } catch (error) {
       onError(error);
       return;
     }
-    if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
-      (result as Promise<unknown>).then(onValue, onError);
-    } else {
-      onValue(result);
-    }
+    if (result instanceof Promise) result.then(onValue, onError);
+    else onValue(result);
   }
 
   /** Jobs of an unfinished batch go back to the queue: their attempts have not begun. */
@@ -306,6 +323,7 @@ export class Attempts {
     this.jobs.delete(active.token);
     active.stopTimer?.();
     active.onSettled?.(error);
+    active.onForgotten?.();
     if (this.jobs.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 

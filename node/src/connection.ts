@@ -61,7 +61,11 @@ export class Connection {
   /** Calls the engine when it is open; failures are MillraceErrors. */
   async call<T>(action: (engine: NativeEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine ?? (await this.ready);
-    return nativeCall(action(engine));
+    try {
+      return await action(engine);
+    } catch (error) {
+      throw toMillraceError(error);
+    }
   }
 
   /** The fencing token of a job that a worker of this connection runs; 0: none does. */

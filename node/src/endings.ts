@@ -64,7 +64,7 @@ export function endOfResult(active: ActiveJob, result: unknown): Outcome {
 /** Errors that say what is to become of a job that has not failed. */
 function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
   if (active.moved !== undefined) return movedAway(active);
-  if (isError(thrown, "WaitingChildrenError")) return waitsForChildren(active);
+  if (active.waits && isError(thrown, "WaitingChildrenError")) return waitsForChildren(active);
   if (!isError(thrown, "RateLimitError")) return undefined;
   const { limit } = thrown as RateLimitError;
   if (limit === undefined) return released(active);
@@ -73,9 +73,22 @@ function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
   return { ...released(active), throttleScope, throttleMs: limit.ms };
 }
 
-/** Errors that say that the job was moved: they are no failure. */
-function isMoveError(thrown: unknown): boolean {
-  return isError(thrown, "DelayedError") || isError(thrown, "WaitingError");
+/** Errors that say that the job was moved, and by what: they are no failure. */
+const MOVES = {
+  DelayedError: "moveToDelayed",
+  WaitingError: "moveToWait",
+  WaitingChildrenError: "moveToWaitingChildren",
+} as const;
+
+function moveOf(thrown: unknown): keyof typeof MOVES | undefined {
+  return (Object.keys(MOVES) as (keyof typeof MOVES)[]).find((name) => isError(thrown, name));
+}
+
+/** A processor that throws one of them without the call before it would be started again and again. */
+function notMoved(name: keyof typeof MOVES, cause: unknown): Error {
+  const before = name === "WaitingChildrenError" ? "had not answered true" : "was not called";
+  const message = `the processor threw a ${name}, but job.${MOVES[name]}() ${before} before`;
+  return Object.assign(new Error(message, { cause }), { name });
 }
 
 /**
@@ -88,13 +101,15 @@ export function endOfError(
   opts: WorkerOptions,
   report: (error: unknown) => void,
 ): Outcome | Promise<Outcome> {
-  if (active.moved !== undefined && !isMoveError(thrown)) report(thrown);
+  const move = moveOf(thrown);
+  if (active.moved !== undefined && move === undefined) report(thrown);
   const cancelled = active.aborted === "cancelled";
   if (!cancelled && active.effects !== undefined && isError(thrown, "WaitingChildrenError")) {
     thrown = effectsOfNoEnd();
   }
   const further = cancelled ? undefined : goesOn(active, thrown);
   if (further !== undefined) return further;
+  if (!cancelled && move !== undefined) thrown = notMoved(move, thrown);
   const body = encodeError(thrown);
   active.errorBody = decodeError(body);
   active.error = thrown instanceof Error ? thrown : new Error(active.errorBody.message);

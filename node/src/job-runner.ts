@@ -183,6 +183,7 @@ export class LeaseRunner implements JobRunner {
 
   async waitNow(job: Job, token: string | undefined): Promise<boolean> {
     const active = this.#held(job, token, "moveToWaitingChildren");
+    active.waits = true;
     if (active.running) return false;
     await this.#written(active, waitsForChildren(active), true);
     return true;

@@ -32,13 +32,13 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   /** No worker of any process starts another job of this queue. Running ones go on. */
   async pause(): Promise<void> {
     this.checkOpen();
-    await this.connection.call((engine) => engine.setPaused(this.name, true, this.durability));
+    await this.openConnection.call((engine) => engine.setPaused(this.name, true, this.durability));
     this.emit("paused");
   }
 
   async resume(): Promise<void> {
     this.checkOpen();
-    await this.connection.call((engine) => engine.setPaused(this.name, false, this.durability));
+    await this.openConnection.call((engine) => engine.setPaused(this.name, false, this.durability));
     this.emit("resumed");
   }
 
@@ -46,7 +46,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   async drain(delayed = false): Promise<void> {
     this.checkOpen();
     checkBoolean("queue.drain: delayed", delayed);
-    await this.connection.call((engine) => engine.drain(this.name, delayed, this.durability));
+    await this.openConnection.call((engine) => engine.drain(this.name, delayed, this.durability));
   }
 
   /**
@@ -58,7 +58,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkDuration("queue.clean: grace", grace);
     checkInteger("queue.clean: limit", limit, 0, Number.MAX_SAFE_INTEGER);
     checkOneOf("queue.clean: type", type, CLEAN_TYPES);
-    const before = (await this.connection.ready).now() - grace;
+    const before = (await this.openConnection.ready).now() - grace;
     const ids: string[] = [];
     while (type !== "active" && (limit === 0 || ids.length < limit)) {
       const slice = limit === 0 ? CLEAN_SLICE : Math.min(CLEAN_SLICE, limit - ids.length);
@@ -83,7 +83,9 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     const force = opts.force ?? false;
     checkBoolean("queue.obliterate: force", force);
     try {
-      await this.connection.call((engine) => engine.obliterate(this.name, force, this.durability));
+      await this.openConnection.call((engine) =>
+        engine.obliterate(this.name, force, this.durability),
+      );
     } catch (error) {
       if (!hasCode(error, "wrong_state")) throw error;
       throw new MillraceError("wrong_state", "Cannot obliterate queue with active jobs", {
@@ -103,7 +105,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
 
   async #removeOne(jobId: string): Promise<boolean> {
     try {
-      await this.connection.call((engine) =>
+      await this.openConnection.call((engine) =>
         engine.changeJob("remove", jobId, this.name, this.durability),
       );
       return true;
@@ -124,7 +126,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkOneOf("queue.retryJobs: state", state, ["completed", "failed"]);
     checkDuration("queue.retryJobs: timestamp", timestamp);
     // As in BullMQ they keep the counts of their attempts.
-    await this.connection.call((engine) =>
+    await this.openConnection.call((engine) =>
       engine.redriveMany(
         ...([this.name, nativeState(state), "", timestamp, 0] as const),
         ...([true, true, this.durability] as const),
@@ -138,7 +140,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkObject("queue.promoteJobs: options", opts);
     checkKnownOptions("queue.promoteJobs", opts, new Set(["count"]));
     // BullMQ's `count` is the size of a step, not a bound: the core has steps of its own.
-    await this.connection.call((engine) =>
+    await this.openConnection.call((engine) =>
       engine.changeMany("promote", this.name, nativeState("delayed"), "", 0, 0, this.durability),
     );
   }
@@ -147,7 +149,9 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   async removeDeduplicationKey(id: string): Promise<number> {
     this.checkOpen();
     checkName("queue.removeDeduplicationKey: id", id);
-    return this.connection.call((engine) => engine.releaseDedup(this.name, id, this.durability));
+    return this.openConnection.call((engine) =>
+      engine.releaseDedup(this.name, id, this.durability),
+    );
   }
 
   /** No worker starts another job of this group. */
@@ -161,7 +165,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   async #pauseGroup(what: string, groupId: string, paused: boolean): Promise<void> {
     this.checkOpen();
     checkGroup(`${what}: groupId`, groupId);
-    await this.connection.call((engine) =>
+    await this.openConnection.call((engine) =>
       engine.pauseGroup(this.name, groupId, paused, this.durability),
     );
   }
@@ -171,7 +175,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     this.checkOpen();
     checkString("queue.cancel: jobId", jobId);
     checkString("queue.cancel: reason", reason);
-    const result = await this.connection.call((engine) =>
+    const result = await this.openConnection.call((engine) =>
       engine.cancel(jobId, this.name, reason, this.durability),
     );
     return CANCEL_RESULTS[result] as CancelResult;
@@ -186,7 +190,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkObject("queue.setRetention: rules", rules);
     const completed = keepNumbers("queue.setRetention: removeOnComplete", rules.removeOnComplete);
     const failed = keepNumbers("queue.setRetention: removeOnFail", rules.removeOnFail);
-    await this.connection.call((engine) =>
+    await this.openConnection.call((engine) =>
       engine.setRetention(this.name, ...completed, ...failed, this.durability),
     );
   }
@@ -195,7 +199,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     this.checkOpen();
     checkString("queue.updateJobProgress: jobId", jobId);
     const json = encodeJson("queue.updateJobProgress: progress", progress, "null");
-    const change = this.connection.call((engine) =>
+    const change = this.openConnection.call((engine) =>
       engine.setProgress(jobId, this.name, json, this.durability),
     );
     await changing(change, jobId, "updateProgress");
@@ -209,13 +213,13 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkString("queue.addJobLog: logRow", logRow);
     if (keepLogs !== undefined)
       checkInteger("queue.addJobLog: keepLogs", keepLogs, 0, Number.MAX_SAFE_INTEGER);
-    const change = this.connection.call((engine) =>
+    const change = this.openConnection.call((engine) =>
       engine.addLog(jobId, this.name, logRow, this.durability),
     );
     const lines = await changing(change, jobId, "addLog");
     // 0 means all, as in BullMQ.
     if (keepLogs === undefined || keepLogs === 0 || lines <= keepLogs) return lines;
-    await this.connection.call((engine) =>
+    await this.openConnection.call((engine) =>
       engine.clearLogs(jobId, this.name, keepLogs, this.durability),
     );
     return keepLogs;
@@ -225,7 +229,7 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
   async trimEvents(maxLength: number): Promise<number> {
     this.checkOpen();
     checkInteger("queue.trimEvents: maxLength", maxLength, 0, Number.MAX_SAFE_INTEGER);
-    return this.connection.call((engine) =>
+    return this.openConnection.call((engine) =>
       engine.trimEvents(this.name, maxLength, this.durability),
     );
   }

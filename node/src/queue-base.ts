@@ -86,13 +86,19 @@ export abstract class QueueBase<Data, Result, Name extends string> extends Typed
 
   /** Resolves when the store is open; rejects with the reason if it cannot be opened. */
   async waitUntilReady(): Promise<void> {
-    await this.connection.ready;
+    await this.openConnection.ready;
   }
 
   /** @internal */
   tell(event: "progress" | "removed", jobId: string, progress?: JobProgress): void {
     if (event === "removed") this.emit("removed", jobId);
     else this.emit("progress", jobId, progress as JobProgress);
+  }
+
+  /** @internal Of this queue's own calls: its jobs may be used as long as the store is open, a closed queue not. */
+  protected get openConnection(): Connection {
+    this.checkOpen();
+    return this.connection;
   }
 
   /** @internal */

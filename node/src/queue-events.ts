@@ -9,7 +9,7 @@ import {
 } from "./check.js";
 import { type Connection, closedError, connect } from "./connection.js";
 import { TypedEmitter } from "./emitter.js";
-import { decodeError, invalidArgument, nativeCall } from "./errors.js";
+import { MillraceError, decodeError, invalidArgument, nativeCall } from "./errors.js";
 import { hold, letGo, listen, newId, unlisten } from "./hub.js";
 import { type JobEnd, type OnEnd, endOfEvent } from "./job-wait.js";
 import type { NativeSubscription } from "./native.cjs";
@@ -133,11 +133,12 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
 
   /** Starts to follow; resolves when closed. Called by the constructor unless `autorun` is false. */
   run(): Promise<void> {
-    if (this.#running !== undefined) {
-      return Promise.reject(new Error(`QueueEvents ${show(this.name)} are running already`));
-    }
     if (this.#closing !== undefined)
       return Promise.reject(closedError(`QueueEvents ${show(this.name)}`));
+    if (this.#running !== undefined) {
+      const message = `QueueEvents ${show(this.name)} are running already`;
+      return Promise.reject(new MillraceError("wrong_state", message));
+    }
     this.#opened = this.#open();
     this.#running = this.#opened.then(
       () =>

@@ -30,14 +30,14 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
   /** The job of this id, or undefined. */
   async getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> {
     checkString("queue.getJob: jobId", jobId);
-    const info = await readJob(this.connection, jobId, this.name);
+    const info = await readJob(this.openConnection, jobId, this.name);
     return info === undefined ? undefined : Job.ofInfo(this, info);
   }
 
   /** Where the job stands; "unknown" if there is none. */
   async getJobState(jobId: string): Promise<JobState | "unknown"> {
     checkString("queue.getJobState: jobId", jobId);
-    const info = await readJob(this.connection, jobId, this.name);
+    const info = await readJob(this.openConnection, jobId, this.name);
     return info === undefined ? "unknown" : stateName(info.state, priorityOf(info));
   }
 
@@ -185,7 +185,9 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
     checkInteger("queue.getJobLogs: start", start, 0, Number.MAX_SAFE_INTEGER);
     checkInteger("queue.getJobLogs: end", end, -1, Number.MAX_SAFE_INTEGER);
     const reader = new Reader(
-      await this.connection.call((engine) => engine.getLogs(jobId, this.name, 0, LOG_LINES_MAX)),
+      await this.openConnection.call((engine) =>
+        engine.getLogs(jobId, this.name, 0, LOG_LINES_MAX),
+      ),
     );
     const lines = reader.list((each) => {
       each.number(); // when it was written: BullMQ's answer has no place for it
@@ -211,7 +213,7 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
     checkInteger("queue.getDependencies: end", end, -1, Number.MAX_SAFE_INTEGER);
     const jsonOf = (info: JobInfo): JobJson => Job.ofInfo(this, info).asJSON();
     const parent = { id: parentId, queue: this.name };
-    return readDependencyItems(this.connection, parent, jsonOf, type, start, end);
+    return readDependencyItems(this.openConnection, parent, jsonOf, type, start, end);
   }
 
   /**
@@ -222,19 +224,21 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
     jobId: string,
     options: { depth?: number; maxChildren?: number } = {},
   ): Promise<FlowTree> {
-    return readFlow(this.connection, jobId, this.name, options);
+    return readFlow(this.openConnection, jobId, this.name, options);
   }
 
   /** The id of the job that holds a deduplication key, or null. */
   async getDeduplicationJobId(id: string): Promise<string | null> {
     checkName("queue.getDeduplicationJobId: id", id);
-    const holder = await this.connection.call((engine) => engine.dedupHolder(this.name, id));
+    const holder = await this.openConnection.call((engine) => engine.dedupHolder(this.name, id));
     return holder === "" ? null : holder;
   }
 
   /** @internal */
   async readCounts(): Promise<QueueCounts> {
-    return readCounts(new Reader(await this.connection.call((engine) => engine.counts(this.name))));
+    return readCounts(
+      new Reader(await this.openConnection.call((engine) => engine.counts(this.name))),
+    );
   }
 
   /** @internal */
@@ -257,7 +261,7 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
       const limit = Math.min(PAGE_JOBS, skip + wanted - found.length);
       const at = offset;
       const reader = new Reader(
-        await this.connection.call((engine) =>
+        await this.openConnection.call((engine) =>
           engine.listJobs(this.name, state, "", at, limit, !asc),
         ),
       );

@@ -16,6 +16,7 @@ export abstract class QueueSchedulers<Data, Result, Name extends string> extends
   #scheduler: JobScheduler | undefined;
 
   get #schedulers(): JobScheduler {
+    this.checkOpen();
     this.#scheduler ??= new JobScheduler(this.name, this.connection);
     return this.#scheduler;
   }

@@ -89,21 +89,21 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
   }
 
   #limit(): ReturnType<typeof readQueueLimit> {
-    return readQueueLimit(this.connection, this.name);
+    return readQueueLimit(this.openConnection, this.name);
   }
 
   /** At most so many jobs of this queue run at once, in all processes. The same as store.limits.set(). */
   async setGlobalConcurrency(concurrency: number): Promise<void> {
     this.checkOpen();
     checkInteger("queue.setGlobalConcurrency: concurrency", concurrency, 1, LIMIT_MAX);
-    await changeQueueLimit(this.connection, this.name, { concurrency }, this.durability);
+    await changeQueueLimit(this.openConnection, this.name, { concurrency }, this.durability);
   }
   async getGlobalConcurrency(): Promise<number | null> {
     return (await this.#limit()).concurrency || null;
   }
   async removeGlobalConcurrency(): Promise<void> {
     this.checkOpen();
-    await changeQueueLimit(this.connection, this.name, { concurrency: 0 }, this.durability);
+    await changeQueueLimit(this.openConnection, this.name, { concurrency: 0 }, this.durability);
   }
 
   /** At most `max` jobs of this queue start in `duration` milliseconds, in all processes. */
@@ -112,7 +112,7 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
     checkInteger("queue.setGlobalRateLimit: max", max, 1, LIMIT_MAX);
     checkInteger("queue.setGlobalRateLimit: duration (milliseconds)", duration, 1, YEAR_MS);
     const rate = { count: max, periodMs: duration };
-    await changeQueueLimit(this.connection, this.name, rate, this.durability);
+    await changeQueueLimit(this.openConnection, this.name, rate, this.durability);
   }
   async getGlobalRateLimit(): Promise<{ max: number; duration: number } | null> {
     const { count, periodMs } = await this.#limit();
@@ -121,33 +121,33 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
   async removeGlobalRateLimit(): Promise<void> {
     this.checkOpen();
     const rate = { count: 0, periodMs: 0 };
-    await changeQueueLimit(this.connection, this.name, rate, this.durability);
+    await changeQueueLimit(this.openConnection, this.name, rate, this.durability);
   }
 
   /** No worker of any process starts a job of this queue for so many milliseconds. */
   async rateLimit(expireTimeMs: number): Promise<void> {
     this.checkOpen();
     checkDuration("queue.rateLimit: expireTimeMs", expireTimeMs);
-    await throttle(this.connection, "queue.rateLimit", { queue: this.name }, expireTimeMs);
+    await throttle(this.openConnection, "queue.rateLimit", { queue: this.name }, expireTimeMs);
   }
   /** Ends rateLimit() and the wait for the rate limit's next start. */
   async removeRateLimitKey(): Promise<void> {
     this.checkOpen();
-    await throttle(this.connection, "queue.removeRateLimitKey", { queue: this.name }, 0);
+    await throttle(this.openConnection, "queue.removeRateLimitKey", { queue: this.name }, 0);
   }
   /** Milliseconds until a job may start; if one may start now -2, or 0 if `maxJobs` was given. */
   async getRateLimitTtl(maxJobs?: number): Promise<number> {
     if (maxJobs !== undefined)
       checkInteger("queue.getRateLimitTtl: maxJobs", maxJobs, 0, LIMIT_MAX);
     const { limitedUntil } = await this.#limit();
-    const ms = limitedUntil - (await this.connection.ready).now();
+    const ms = limitedUntil - (await this.openConnection.ready).now();
     if (ms > 0) return ms;
     return maxJobs === undefined ? -2 : 0;
   }
 
   /** The processes, of any language, that work this queue now. */
   async getWorkers(): Promise<WorkerInfo[]> {
-    const reader = new Reader(await this.connection.call((engine) => engine.listWorkers()));
+    const reader = new Reader(await this.openConnection.call((engine) => engine.listWorkers()));
     return reader
       .list(readWorker)
       .filter((worker) => worker.alive && worker.queues.includes(this.name));
@@ -163,7 +163,7 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
     const { after = "", limit = 1000 } = options;
     checkString("queue.getGroups: after", after);
     checkInteger("queue.getGroups: limit", limit, 1, 10_000);
-    const packed = await this.connection.call((engine) =>
+    const packed = await this.openConnection.call((engine) =>
       engine.listGroups(this.name, after, limit),
     );
     return new Reader(packed).list(readGroup);
@@ -181,7 +181,9 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
     const read = async (from: number, to: number): Promise<MinuteMetrics> =>
       readMetrics(
         new Reader(
-          await this.connection.call((engine) => engine.readMetrics(this.name, state, from, to)),
+          await this.openConnection.call((engine) =>
+            engine.readMetrics(this.name, state, from, to),
+          ),
         ),
       );
     const { total, minutes, minuteAt, data } = await read(start, end);
@@ -195,7 +197,7 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
 
   /** The jobs that ever completed or failed here. */
   async #finishedEver(type: FinishedStatus): Promise<number> {
-    const packed = await this.connection.call((engine) => engine.counters(this.name));
+    const packed = await this.openConnection.call((engine) => engine.counters(this.name));
     return new Reader(packed).list(readCounters).reduce((sum, task) => sum + task[type], 0);
   }
 

@@ -123,10 +123,10 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   /** Starts to take jobs; resolves when the worker is closed. Called by the constructor unless `autorun` is false. */
   run(): Promise<void> {
     if (!this.#hasProcessor) return Promise.reject(noProcessor());
-    if (this.#opening !== undefined || this.#manual !== undefined)
-      return Promise.reject(new MillraceError("wrong_state", "Worker is already running."));
     if (this.#closing !== undefined)
       return Promise.reject(closedError(`Worker ${show(this.name)}`));
+    if (this.#opening !== undefined || this.#manual !== undefined)
+      return Promise.reject(new MillraceError("wrong_state", "Worker is already running."));
     this.#opening = this.#open();
     return this.#opening.then(
       () =>
@@ -227,10 +227,14 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     return this.#paused;
   }
 
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw closedError(`Worker ${show(this.name)}`);
+  }
+
   /** Takes no more jobs; resolves when those that run have ended, or at once. */
   async pause(doNotWaitActive = false): Promise<void> {
     checkBoolean("worker.pause: doNotWaitActive", doNotWaitActive);
-    if (this.#closing !== undefined) throw closedError(`Worker ${show(this.name)}`);
+    this.#checkOpen();
     if (!this.#paused) {
       this.#paused = true;
       if (this.#session !== undefined) await nativeCall(this.#session.pause());
@@ -242,7 +246,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   }
 
   async resume(): Promise<void> {
-    if (this.#closing !== undefined) throw closedError(`Worker ${show(this.name)}`);
+    this.#checkOpen();
     if (!this.#paused) return;
     this.#paused = false;
     if (this.#session !== undefined) await nativeCall(this.#session.resume());
@@ -255,6 +259,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
    */
   async rateLimit(ms: number): Promise<void> {
     checkDuration("worker.rateLimit: ms", ms);
+    this.#checkOpen();
     await throttle(this.connection, "worker.rateLimit", { queue: this.name }, ms);
   }
   /** The same for the group of a job. */
@@ -263,6 +268,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (group === undefined) {
       throw invalidArgument(`worker.rateLimitGroup: job ${show(job.id)} has no group`);
     }
+    this.#checkOpen();
     await throttle(this.connection, "worker.rateLimitGroup", { queue: this.name, group }, ms);
   }
   static RateLimitError(): RateLimitError {
@@ -321,11 +327,12 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     checkKnownOptions("worker.getNextJob", options, new Set(["block"]));
     const { block = true } = options;
     checkBoolean("worker.getNextJob: block", block);
+    if (this.#closing !== undefined) return undefined;
     if (this.#opening !== undefined) {
       const message = "worker.getNextJob: this worker takes its jobs by itself: use autorun: false";
       throw new MillraceError("wrong_state", message);
     }
-    if (this.#paused || this.#closing !== undefined) return undefined;
+    if (this.#paused) return undefined;
     const manual = await (this.#manual ??= this.#openManual());
     const job = await manual.next(token, block ? (this.opts.drainDelay ?? 5) * 1000 : 0);
     return job as Job<Data, Result, Name> | undefined;

@@ -379,13 +379,16 @@ describe("flows", () => {
     const bench = new Bench(t);
     const queue = bench.queue();
     const events = await bench.events();
+    const asked = deferred();
     const childDone = deferred();
     let calls = 0;
     bench.worker(
-      async (job) => {
-        if (job.name === "child") return 1;
+      async (job, token) => {
+        if (job.name === "child") return asked.promise;
         if (++calls > 1) return "again";
         const child = await queue.add("child", {}, { parent: job });
+        assert.equal(await job.moveToWaitingChildren(token), true);
+        asked.resolve();
         await child.waitUntilFinished(events);
         childDone.resolve();
         throw new WaitingChildrenError();

@@ -136,6 +136,6 @@ describe("QueueEvents", () => {
     await events.close();
     await events.close();
     await running;
-    await assert.rejects(events.run(), { message: 'QueueEvents "q" are running already' });
+    await assert.rejects(events.run(), { code: "closed" });
   });
 });
