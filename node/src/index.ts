@@ -58,6 +58,26 @@ export {
   type PostgresClient,
   type SqliteHandle,
 } from "./outbox.js";
+export type {
+  AdvancedOptions,
+  BaseJobOptions,
+  DependenciesOpts,
+  FlowJobNode,
+  FlowOpts,
+  FlowParentJob,
+  FlowQueuesOpts,
+  GetNextJobOptions,
+  MetricsOptions,
+  MinimalJob,
+  NodeOpts,
+  ObliterateOpts,
+  ParentOptions,
+  QueueBaseOptions,
+  RateLimiterOptions,
+  RetryOptions,
+  SandboxedJobProcessor,
+  SandboxedOptions,
+} from "./peer-types.js";
 export { Queue } from "./queue.js";
 export type { QueueListener } from "./queue-base.js";
 export type { Metrics, QueueMeta } from "./queue-state.js";

@@ -150,10 +150,10 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
       ),
     );
     await changing(change, this.id, "reprocessJob", state);
-    this.failedReason = undefined;
+    this.failedReason = undefined as unknown as string;
     this.finishedOn = undefined;
     this.processedOn = undefined;
-    this.returnvalue = null;
+    this.returnvalue = null as Result;
     if (resetAttemptsMade) this.attemptsMade = 0;
     if (resetAttemptsStarted) this.attemptsStarted = 0;
   }

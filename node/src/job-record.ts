@@ -63,8 +63,10 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   /** How often a worker died under it. */
   stalledCounter = 0;
   progress: JobProgress = 0;
-  returnvalue: Result | null = null;
-  failedReason: string | undefined = undefined;
+  /** null until it has completed; the type is BullMQ's. */
+  returnvalue: Result = null as Result;
+  /** undefined until an attempt has failed; the type is BullMQ's. */
+  failedReason!: string;
   stacktrace: string[] = [];
   /** The lease, while a worker runs it. */
   token: string | undefined = undefined;
@@ -239,7 +241,7 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   ended(result: Result | undefined, error: ErrorBody | undefined): void {
     this.attemptsMade++;
     this.finishedOn = Date.now();
-    if (error === undefined) this.returnvalue = result ?? null;
+    if (error === undefined) this.returnvalue = (result ?? null) as Result;
     else this.#failures([error]);
   }
 

@@ -298,7 +298,8 @@ export interface QueueEventsOptions extends StoreOption {
   blockingTimeout?: number;
 }
 
-export type Processor<Data, Result, Name extends string> = (
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
+export type Processor<Data = any, Result = any, Name extends string = string> = (
   job: Job<Data, Result, Name>,
   token: string,
   signal: AbortSignal,

@@ -1,10 +1,16 @@
 // Compiled, never run: what users write must type-check, and what they must not write must not.
 import {
+  type BackoffStrategy,
+  type FlowOpts,
   Job,
+  type MinimalJob,
+  type Processor,
   Queue,
   QueueEvents,
   RateLimitError,
+  type RateLimiterOptions,
   type RemoteError,
+  type SandboxedJobProcessor,
   UnrecoverableError,
   Worker,
   openStore,
@@ -153,3 +159,19 @@ export async function model(queue: Queue<Resize, Sizes>): Promise<void> {
 export function remote(error: RemoteError): string {
   return error.type + error.remoteStack;
 }
+
+/** What BullMQ's users have written down: it compiles with the import changed. */
+export const mail: Processor<{ to: string }, number> = (job) => job.data.to.length;
+export const anything: Processor = (job) => (job.data as { x: number }).x;
+export const limiter: RateLimiterOptions = { max: 1, duration: 1000 };
+export const backoff: BackoffStrategy = (attemptsMade, _type, _error, job?: MinimalJob) =>
+  attemptsMade * (job?.attemptsMade ?? 1);
+export const flowOptions: FlowOpts = {
+  queuesOptions: { mail: { defaultJobOptions: { attempts: 2 } } },
+};
+export const sandboxed: SandboxedJobProcessor<{ to: string }, number> = async (job) => {
+  await job.updateProgress(1);
+  return job.data.to.length;
+};
+export const described = (job: Job<unknown, { bytes: number }>): string =>
+  job.returnvalue.bytes > 0 ? "fine" : job.failedReason;
