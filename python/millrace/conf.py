@@ -114,7 +114,11 @@ class Settings(MutableMapping[str, Any]):
         load = self._load
         if load is not None:
             object.__setattr__(self, "_load", None)
-            load()
+            try:
+                load()
+            except BaseException:
+                object.__setattr__(self, "_load", load)
+                raise
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -219,9 +223,9 @@ class Settings(MutableMapping[str, Any]):
                 `timezone`.
         """
         values = settings_of(source, namespace)
+        self._write(self._loaded, values)
         if namespace is None and not isinstance(source, Mapping):
             self._objects.append(source)
-        self._write(self._loaded, values)
 
     def copy(self) -> dict[str, Any]:
         """All values as a dict."""

@@ -60,10 +60,12 @@ class Harness:
         self._saved: dict[str, Any] = {}
 
     def __enter__(self) -> Harness:
+        self.app.load_announced()  # what they say of the store holds again after the block
         self._directory = tempfile.mkdtemp(prefix="millrace-test-")
         self.app.close()
         overrides = {
             "_store": f"{self._directory}/test.db",
+            "_told_store": True,  # settings that are loaded in the block do not change it
             "_clock": self.clock,
             "_durability": "process",
         }

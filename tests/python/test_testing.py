@@ -177,3 +177,19 @@ def test_perform_refuses_a_job_that_waits(app):
 
     with Harness(app) as harness, pytest.raises(AssertionError, match="has not ended: it is RETRY"):
         harness.perform(later)
+
+
+def test_the_store_of_the_settings_is_not_touched(tmp_path):
+    settings = {"broker_url": f"sqlite:///{tmp_path / 'real.db'}", "timezone": "Europe/Vienna"}
+    with Millrace("configured", config_source=settings) as app:
+
+        @app.task(name="f")
+        def f():
+            return app.conf.timezone
+
+        with Harness(app) as harness:
+            assert harness.perform(f) == "Europe/Vienna"
+        assert not (tmp_path / "real.db").exists()
+        assert app.store == str(tmp_path / "real.db") or app.store == settings["broker_url"]
+        f.delay()
+        assert (tmp_path / "real.db").exists()

@@ -259,6 +259,12 @@ class Millrace(Configured, Surface, StoreParts, Registry):
             )
         return self._store
 
+    def use_store(self, store: str | os.PathLike[str]) -> None:
+        """Works on this store from now on, whatever the settings say. Closes the one that is open."""
+        path = _store_path(store)
+        self.close()
+        self._store, self._told_store = path, True
+
     @property
     def durability(self) -> DurabilityName:
         """The default durability of this application's writes."""

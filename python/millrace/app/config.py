@@ -95,10 +95,11 @@ class Configured:
         settings = self.conf
         self._send("on_configure")
         while self._sources:
-            source, silent, namespace = self._sources.pop(0)
+            source, silent, namespace = self._sources[0]
             found = self._find_source(source, silent)
             if found is not None:
                 settings.add_object(found, namespace)
+            self._sources.pop(0)  # not before: what cannot be loaded is an error each time
         self._loaded = True
         if self._periodic:
             settings.beat_schedule = {**settings.peek("beat_schedule"), **self._periodic}

@@ -94,8 +94,12 @@ class Surface:
         if self._finalized:
             return
         self._finalized = True
-        self.conf.load()
-        self.import_modules()
+        try:
+            self.conf.load()
+            self.import_modules()
+        except BaseException:
+            self._finalized = False
+            raise
         self._send("on_after_finalize")
 
     @property

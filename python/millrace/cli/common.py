@@ -163,7 +163,7 @@ def _find_app(common: Common, store: str | None) -> Millrace:
     app = load_named(common)
     if app is not None:
         if wanted is not None:
-            use_store(app, wanted)
+            app.use_store(wanted)
     else:
         wanted = wanted or os.environ.get("MILLRACE_STORE")
         if not wanted:
@@ -177,14 +177,6 @@ def _find_app(common: Common, store: str | None) -> Millrace:
     if common.config:
         app.config_from_object(common.config)
     return app
-
-
-def use_store(app: Millrace, store: str) -> None:
-    """Has an application work on another store than its own."""
-    from millrace.app.base import _store_path
-
-    app.close()
-    app._store = _store_path(store)
 
 
 def check_exists(store: str) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from millrace.cli.common import Common, UsageError, find_app, names_of, use_store, warn
+from millrace.cli.common import Common, UsageError, find_app, names_of, warn
 from millrace.cli.values import LEVELS, autoscale, filled, seconds, whole
 
 if TYPE_CHECKING:
@@ -204,8 +204,6 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
     for index, queue in enumerate(names_of(args.queues)):
         check_text(f"queues[{index}]", queue)
     app = find_app(common, args.store)
-    if args.store is not None:
-        use_store(app, args.store)
     include = names_of(args.include)
     import_modules(app, include)
     given: dict[str, Any] = {
@@ -227,6 +225,7 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
         "soft_time_limit": args.soft_time_limit,
         "include": include,
         "logfile": args.logfile,
+        "config": common.config,
     }
     return app, WorkerOptions.for_app(app, **given)
 

@@ -43,10 +43,11 @@ def _prepare(config: dict[str, Any], options: WorkerOptions) -> Millrace:
     # The application computes these from its environment when it is imported; the supervisor has done so already.
     os.environ.setdefault("MILLRACE_STORE", config["store"])
     app = load_app(config["app"])
-    if app.store != config["store"]:
-        raise RuntimeError(
-            f"{config['app']} has the store {app.store} here, but {config['store']} in the supervisor"
-        )
+    if options.config:
+        app.config_from_object(options.config)
+    app.use_store(
+        config["store"]
+    )  # the supervisor may have been told another one than the settings
     import_modules(app, options.include)
     set_hostname(options.name)
     return app

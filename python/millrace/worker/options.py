@@ -53,11 +53,13 @@ class WorkerOptions:
         include: Modules to import at the start, beside those of the application.
         logfile: Where the log goes instead of standard error.
         remote_control: Whether it answers `app.control`.
+        config: A module of settings that the processes of the pool load beside the application's own.
     """
 
     __slots__ = (
         "autoscale",
         "concurrency",
+        "config",
         "durability",
         "grace_ms",
         "include",
@@ -95,6 +97,7 @@ class WorkerOptions:
         include: Sequence[str] = (),
         logfile: str | None = None,
         remote_control: bool = True,
+        config: str | None = None,
     ) -> None:
         self.pool = check_pool(pool)
         self.queues = _check_names("queues", queues)
@@ -115,6 +118,7 @@ class WorkerOptions:
         )
         self.logfile = None if logfile is None else options.check_text("logfile", logfile)
         self.remote_control = options.check_flag("remote_control", remote_control)
+        self.config = None if config is None else options.check_text("config", config)
 
     @classmethod
     def for_app(cls, app: Millrace, **given: Any) -> WorkerOptions:
@@ -143,6 +147,7 @@ class WorkerOptions:
             "include": list(self.include),
             "logfile": self.logfile,
             "remote_control": self.remote_control,
+            "config": self.config,
         }
 
 

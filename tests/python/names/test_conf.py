@@ -345,3 +345,24 @@ def test_the_time_zone(app):
 def test_either(app):
     assert app.either("worker_pool", None, "solo") == "solo"
     assert app.either("worker_pool", None, None) == "prefork"
+
+
+def test_settings_that_cannot_be_loaded_are_an_error_each_time(tmp_path):
+    module = types.ModuleType("conf_settings_with_a_fault")
+    module.broker_url = f"sqlite:///{tmp_path / 'a.db'}"
+    module.result_backend = "redis://localhost"
+    sys.modules[module.__name__] = module
+    with Millrace("faulty") as app:
+
+        @app.task
+        def f(): ...
+
+        app.config_from_object(module.__name__)
+        for _ in range(2):
+            with pytest.raises(ImproperlyConfigured, match="result_backend"):
+                f.delay()
+            with pytest.raises(ImproperlyConfigured, match="result_backend"):
+                _ = app.conf.timezone
+        del module.result_backend
+        assert f.delay().state == "PENDING"
+        assert list(tmp_path.glob("*.db")) == [tmp_path / "a.db"]
