@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from millrace import _core, current, options
-from millrace.app.config import MEMORY, Configured, check_backend, store_of_url
+from millrace.app.config import MEMORY, Configured, check_backend, store_path
 from millrace.app.store_parts import StoreParts
 from millrace.app.surface import Surface
 from millrace.errors import ForkedChild, InvalidArgument, WrongState
@@ -117,7 +117,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         given_name = main if name is None else name
         super().__init__("millrace" if given_name is None else given_name, task_cls)
         self.default_queue = options.check_text("default_queue", default_queue)
-        self._store = _store_path(store, broker)
+        self._store = store_path(store, broker)
         self._told_store = store is not None or broker is not None
         self._durability = options.check_durability(
             durability or os.environ.get("MILLRACE_DURABILITY") or "power"
@@ -157,7 +157,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         """What the settings say of the store; what the constructor was told counts more."""
         if self._told_store:
             return
-        path = _store_path(store)
+        path = store_path(store)
         if self._engine is not None and path != self._store:
             raise WrongState(
                 f"broker_url cannot be changed while the store {self._store} is open; close() the application first"
@@ -261,7 +261,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
 
     def use_store(self, store: str | os.PathLike[str]) -> None:
         """Works on this store from now on, whatever the settings say. Closes the one that is open."""
-        path = _store_path(store)
+        path = store_path(store)
         self.close()
         self._store, self._told_store = path, True
 
@@ -453,27 +453,6 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         from millrace.app.control import Control
 
         return Control(self)
-
-
-def _store_path(store: object, broker: object = None) -> str | None:
-    if store is not None and broker is not None:
-        raise InvalidArgument("store and broker say the same thing: give one of them")
-    if store is None and broker is not None:
-        store = store_of_url("broker", broker)
-    if store is None:
-        store = os.environ.get("MILLRACE_STORE") or None
-        if store is None:
-            return None
-    if not isinstance(store, str | os.PathLike):
-        raise options.wrong_type("store", "a str or a path", store)
-    path = os.fspath(store)
-    if not isinstance(path, str):
-        raise options.wrong_type("store", "a str or a path", path)
-    options.check_text("store", path)
-    path = store_of_url("store", path)
-    if path == MEMORY or "://" in path:
-        return path
-    return os.path.abspath(path)  # noqa: PTH100 - pathlib would cost an import
 
 
 _apps: weakref.WeakSet[Millrace] = weakref.WeakSet()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace import options
-from millrace.errors import ImproperlyConfigured
+from millrace.errors import ImproperlyConfigured, InvalidArgument
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -324,6 +324,28 @@ def store_of_url(name: str, url: object) -> str:
     raise ImproperlyConfigured(
         f"{name} is a {scheme}:// URL, but Millrace has no broker: jobs are in a file. Write {_OURS}"
     )
+
+
+def store_path(store: object, broker: object = None) -> str | None:
+    """The store that is told, or that the environment names; None if neither is."""
+    if store is not None and broker is not None:
+        raise InvalidArgument("store and broker say the same thing: give one of them")
+    if store is None and broker is not None:
+        store = store_of_url("broker", broker)
+    if store is None:
+        store = os.environ.get("MILLRACE_STORE") or None
+        if store is None:
+            return None
+    if not isinstance(store, str | os.PathLike):
+        raise options.wrong_type("store", "a str or a path", store)
+    path = os.fspath(store)
+    if not isinstance(path, str):
+        raise options.wrong_type("store", "a str or a path", path)
+    options.check_text("store", path)
+    path = store_of_url("store", path)
+    if path == MEMORY or "://" in path:
+        return path
+    return os.path.abspath(path)  # noqa: PTH100 - pathlib would cost an import
 
 
 def check_backend(name: str, backend: object) -> None:
