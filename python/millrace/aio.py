@@ -213,9 +213,16 @@ class ResultCalls(Generic[R]):
         options.check_flag("terminate", terminate)
         options.check_text("reason", reason)
         result, why = self._result, TERMINATE if terminate else reason
-        answer: str = await bridge(result.app).call(
-            lambda engine: engine.cancel(result.id, result.queue, reason=why)
-        )
+        try:
+            answer: str = await bridge(result.app).call(
+                lambda engine: engine.cancel(result.id, result.queue, reason=why)
+            )
+        except NotFound:
+            from millrace.app.store_commands import revoke_job
+
+            return await asyncio.to_thread(
+                revoke_job, result.app, result.id, result.queue or "", reason=why
+            )
         return answer
 
     async def forget(self) -> None:

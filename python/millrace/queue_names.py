@@ -6,6 +6,8 @@ from typing import Final
 
 INTERNAL_PREFIX: Final = "millrace."
 """Queues of this prefix are Millrace's own: listings for people leave them out."""
+REVOKED_QUEUE: Final = "millrace.revoked"
+"""Its jobs are ids that were revoked before any job had them; the core knows it (core/src/flows/enqueue.h)."""
 CONTROL_PREFIX: Final = "millrace.control."
 """Queues of this prefix carry commands to workers."""
 

@@ -196,7 +196,8 @@ def test_revoke_waiting_and_running_jobs(app):
         assert "flagged as revoked" in ask(app, "revoke", running.id)["ok"]
         with pytest.raises(TaskRevokedError):
             running.get(PATIENCE_S)
-        assert set(inspect(app).revoked()[NODE]) == {each.id for each in (*waiting, running)}
+        revoked = {*(each.id for each in (*waiting, running)), "no-such-job"}
+        assert set(inspect(app).revoked()[NODE]) == revoked
         assert ask(app, "terminate", running.id)["ok"] == f"terminate: {running.id}"
     with pytest.raises(InvalidArgument, match="signal"):
         app.control.terminate("x", signal="SIGNOTHING")

@@ -6,6 +6,7 @@
 
 #include "base/macros.h"
 #include "flows/circle.h"
+#include "flows/members.h"
 #include "flows/policy.h"
 #include "flows/resolve.h"
 #include "jobs/enqueue.h"
@@ -23,6 +24,30 @@ using Note = jobs::Ledger::FlowNote;
 
 Status WithArgument(const std::string& argument, const Status& status) {
   return Status(status.code(), argument + ": " + status.message());
+}
+
+// Cancels the new jobs whose ids were revoked before they came.
+Status CancelRevoked(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
+                     std::vector<EnqueueAck>* acks) {
+  int64_t revoked = -1;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const JobSpec& spec = specs[i];
+    EnqueueAck& ack = (*acks)[i];
+    if (spec.id.empty() || ack.existing || ack.id != spec.id) continue;
+    if (revoked < 0) {  // only those who bring ids of their own pay for the look
+      ASSIGN_OR_RETURN(revoked, ledger.FindQueueId(std::string(kRevokedQueue)));
+    }
+    if (revoked == 0) return Status::Ok();
+    if (spec.queue == kRevokedQueue) continue;
+    Location found;
+    bool exists = false;
+    RETURN_IF_ERROR(jobs::Locate(ledger.connection(), spec.id, revoked, &found, &exists));
+    if (!exists) continue;
+    CancelResult result{};
+    RETURN_IF_ERROR(CancelJob(ledger, {.id = spec.id, .queue = spec.queue}, "revoked", &result));
+    ack.state = JobState::kCancelled;
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -291,7 +316,8 @@ Status Enqueue::Write(std::vector<EnqueueAck>* acks) {
   for (const int32_t index : graph_.order) {
     RETURN_IF_ERROR(AddSpec(static_cast<size_t>(index), &(*acks)[static_cast<size_t>(index)]));
   }
-  return UpdateAcks(acks);
+  RETURN_IF_ERROR(UpdateAcks(acks));
+  return CancelRevoked(ledger_, specs_, acks);
 }
 
 Status EnqueueJobs(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
@@ -305,7 +331,7 @@ Status EnqueueJobs(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
   for (size_t i = 0; i < specs.size(); ++i) {
     RETURN_IF_ERROR(jobs::EnqueueJob(ledger, specs[i], &(*acks)[i]));
   }
-  return Status::Ok();
+  return CancelRevoked(ledger, specs, acks);
 }
 
 Status EnqueueJob(jobs::Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -15,6 +16,11 @@
 #include "millrace/types.h"
 
 namespace millrace::flows {
+
+// A job of this queue says that its id was revoked: jobs that come with that id into any other
+// queue are cancelled in the commit that adds them. Never change it: Python puts such jobs there,
+// and its retention is how long they are remembered.
+inline constexpr std::string_view kRevokedQueue = "millrace.revoked";
 
 // Adds the jobs of one call in the open transaction, in their order, a job after those that it
 // waits for. They were checked before (CheckJobSpec, CheckGraph). kNotFound, kWrongState and

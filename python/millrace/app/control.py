@@ -69,7 +69,10 @@ class Control:
         signal: str | int = TERM,
         **given: Any,
     ) -> Replies | None:
-        """Cancels jobs, waiting or running, for good. Ids that the store does not know (yet) are left out.
+        """Cancels jobs, waiting or running, for good.
+
+        Ids that the store does not know are remembered for three hours, the last 50,000 of them: a job that comes with
+        such an id is revoked as it comes.
 
         Args:
             task_id: An id, or several.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from millrace import _core, options
 from millrace.errors import InvalidArgument, NotFound
+from millrace.queue_names import REVOKED_QUEUE, is_internal
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _UNFINISHED: Final = ("ready", "scheduled", "blocked", "active")
 _PAGE: Final = 1_000
 TERM: Final = "SIGTERM"
+# How long ids that nobody had are remembered, and how many: Celery's figures.
+_REMEMBER_MS: Final = 3 * 3_600_000
+_REMEMBER_MAX: Final = 50_000
 
 
 def terminate_reason(signal: str | int | None) -> str:
@@ -35,17 +39,38 @@ def terminate_reason(signal: str | int | None) -> str:
 def revoke_jobs(
     app: Millrace, ids: Iterable[str], *, terminate: bool = False, signal: str | int | None = None
 ) -> list[str]:
-    """Cancels jobs by their ids; answers those that were waiting or running. Unknown ids are left out."""
+    """Cancels jobs by their ids; answers those that were waiting or running. Unknown ids are remembered."""
     reason = terminate_reason(signal) if terminate else "revoked"
     done = []
     for job_id in ids:
-        try:
-            outcome = app.engine.cancel(options.check_text("task_id", job_id), reason=reason)
-        except NotFound:
-            continue
-        if outcome != "finished":
+        outcome = revoke_job(app, options.check_text("task_id", job_id), reason=reason)
+        if outcome in {"cancelled", "requested"}:
             done.append(job_id)
     return done
+
+
+def revoke_job(app: Millrace, job_id: str, queue: str = "", *, reason: str) -> str:
+    """Cancels a job: "cancelled", "requested" or "finished" as `_core.Engine.cancel` says.
+
+    "remembered": there is none. One that comes with this id is cancelled as it comes, into whichever queue.
+    """
+    try:
+        return app.engine.cancel(job_id, queue, reason=reason)
+    except NotFound:
+        return _remember(app, job_id, reason)
+
+
+def _remember(app: Millrace, job_id: str, reason: str) -> str:
+    engine = app.engine
+    if not engine.counts(REVOKED_QUEUE).cancelled:
+        engine.set_retention(REVOKED_QUEUE, failed=(_REMEMBER_MS, _REMEMBER_MAX))
+    spec = _core.JobSpec(REVOKED_QUEUE, REVOKED_QUEUE, id=job_id, delay_ms=_REMEMBER_MS)
+    engine.enqueue([spec])
+    engine.cancel(job_id, REVOKED_QUEUE, reason="revoked")
+    # It may have come since the first look.
+    queues = [each.queue for each in engine.list_queues() if not is_internal(each.queue)]
+    answers = engine.cancel_jobs([(job_id, queue) for queue in queues], reason=reason)
+    return next((answer for answer in answers if answer != "unknown"), "remembered")
 
 
 def revoke_stamped(

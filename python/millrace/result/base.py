@@ -346,7 +346,8 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
             reason: What the job's error will say.
 
         Returns:
-            "cancelled" (it was waiting), "requested" (it runs and was told) or "finished" (too late).
+            "cancelled" (it was waiting), "requested" (it runs and was told), "finished" (too late), or "remembered"
+            (nobody has this id yet: who comes with it is revoked as it comes).
         """
         options.check_flag("terminate", terminate)
         options.check_text("reason", reason)
@@ -354,8 +355,10 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
             from millrace.app.store_commands import terminate_reason
 
             reason = terminate_reason(signal)
-        answer = self._app.engine.cancel(self.id, self._queue, reason=reason)
-        if wait:
+        from millrace.app.store_commands import revoke_job
+
+        answer = revoke_job(self._app, self.id, self._queue, reason=reason)
+        if wait and answer != "remembered":
             with suppress(Timeout):
                 self._wait(timeout, _INTERVAL_S, None)
         return answer

@@ -167,8 +167,11 @@ def scheduled(state: ControlState, **_: Any) -> Any:
 
 @inspect_command(alias="dump_revoked")
 def revoked(state: ControlState, **_: Any) -> Any:
-    """The cancelled jobs of its queues that the store still knows."""
-    return [job.spec.id for job in _jobs(state, "cancelled")]
+    """The cancelled jobs of its queues that the store still knows, and ids that were revoked before they came."""
+    from millrace.queue_names import REVOKED_QUEUE
+
+    remembered = state.app.engine.list_jobs(REVOKED_QUEUE, "cancelled")
+    return [job.spec.id for job in (*_jobs(state, "cancelled"), *remembered)]
 
 
 @inspect_command(variadic="ids", signature="[id1 [id2 [... [idN]]]]")
