@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from millrace import RateLimited
+from millrace import Millrace, RateLimited
 from millrace.errors import GroupFull, InvalidArgument
 from millrace.limits import Rate
 from millrace.testing import Harness
@@ -231,3 +231,43 @@ async def test_the_awaitable_twins(app):
     assert [each.group for each in await groups.list()] == ["a"]
     await groups.resume("a")
     assert await groups.list() == []
+
+
+# --- Rates of tasks -------------------------------------------------------------------------------
+
+
+def told(path, rate, *, others=(), name="shop"):
+    """What a worker of the application tells the store when it starts; the limits are answered."""
+    with Millrace(name, store=path, durability="process") as app:
+        app.task(name="mail", rate_limit=rate)(lambda: None)
+        for each in others:
+            app.task(name=each)(lambda: None)
+        app.tell_rate_limits()
+        return {each.task: each for each in app.limits.list()}
+
+
+def test_a_rate_that_the_code_has_no_more_is_removed(tmp_path):
+    path = tmp_path / "rates.db"
+    with Millrace("by hand", store=path) as app:
+        app.limits.set(task="slow", rate="3/s")
+        app.limits.set(task="mail", concurrency=2)
+    limits = told(path, "10/m", others=["slow"])
+    assert (limits["mail"].rate.count, limits["mail"].concurrency) == (10, 2)
+    assert told(path, "10/m") == limits
+    assert told(path, None, name="another application") == limits
+    limits = told(path, None, others=["slow"])
+    assert (limits["mail"].rate, limits["mail"].concurrency) == (None, 2)
+    assert limits["slow"].rate.count == 3
+    with Millrace("by hand", store=path) as app:
+        app.limits.set(task="mail", rate="1/h")
+        assert not app.control.purge()
+    assert told(path, None)["mail"].rate.count == 1
+
+
+def test_a_rate_of_a_task_that_this_worker_does_not_know_stays(tmp_path):
+    path = tmp_path / "rates.db"
+    told(path, "10/m")
+    with Millrace("shop", store=path) as app:
+        app.tell_rate_limits()
+        assert app.limits.list()[0].rate.count == 10
+    assert told(path, None) == {}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal as signals_of_os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from millrace import _core, options
+from millrace import _core, options, serializer
 from millrace.errors import InvalidArgument, NotFound
-from millrace.queue_names import REVOKED_QUEUE, is_internal
+from millrace.queue_names import INTERNAL_PREFIX, REVOKED_QUEUE, is_internal
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
+    from millrace.limits import Rate
 
 _UNFINISHED: Final = ("ready", "scheduled", "blocked", "active")
 _PAGE: Final = 1_000
+_LIMITS_QUEUE: Final = f"{INTERNAL_PREFIX}limits"
+_CENTURY_MS: Final = 100 * 365 * 86_400_000
 TERM: Final = "SIGTERM"
 # How long ids that nobody had are remembered, and how many: Celery's figures.
 _REMEMBER_MS: Final = 3 * 3_600_000
@@ -112,19 +116,56 @@ def _unfinished(engine: _core.Engine) -> list[_core.JobInfo]:
     return jobs
 
 
-def set_rate_limit(app: Millrace, task_name: str, rate: int | float | str | None) -> None:
-    """Sets the rate of a task's starts in all workers together; nothing or 0 removes it."""
+def set_rate_limit(app: Millrace, task_name: str, rate: Rate | int | float | str | None) -> None:
+    """Sets the rate of a task's starts in all workers together; nothing or 0 removes it. Other bounds stay."""
+    from millrace.task_options import rate_of
+
     options.check_text("task_name", task_name)
-    known = [each for each in app.limits.list() if each.scope == "task" and each.task == task_name]
-    concurrency = known[0].concurrency if known else None
-    if isinstance(rate, int | float) and not isinstance(rate, bool) and rate:
-        rate = f"{round(rate)}/s" if rate >= 1 else f"{round(rate * 60)}/m"
-    if not rate or rate == "0" or str(rate).startswith("0/"):
+    wanted = rate_of(rate)
+    known = next((each for each in app.limits.list() if each.task == task_name), None)
+    concurrency = known.concurrency if known is not None else None
+    if wanted is not None or concurrency is not None:
+        app.limits.set(task=task_name, rate=wanted, concurrency=concurrency)
+    else:
         app.limits.remove(task=task_name)
-        if concurrency is not None:
-            app.limits.set(task=task_name, concurrency=concurrency)
+
+
+def tell_rate_limits(app: Millrace) -> None:
+    """The store limits the tasks of this application as their `rate_limit` says.
+
+    It remembers for which tasks it was told: when one of these has no `rate_limit` any more, its rate is removed.
+    Those that were set by hand are not of them, and tasks that this process does not know are left alone.
+    """
+    from millrace.task_options import rate_of
+
+    rates = {name: rate_of(task.rate_limit) for name, task in list(app.tasks.items())}
+    told = _told(app)
+    for name, rate in rates.items():
+        if rate is not None or name in told:
+            set_rate_limit(app, name, rate)
+    limited = {name for name, rate in rates.items() if rate is not None}
+    if (now := limited | (told - rates.keys())) != told:
+        _remember(app, now)
+
+
+def _told(app: Millrace) -> set[str]:
+    """The tasks whose rate in the store comes from their `rate_limit`."""
+    try:
+        info = app.engine.get_job(app.name, _LIMITS_QUEUE)
+    except (NotFound, InvalidArgument):  # a name of an application need not be one of a job
+        return set()
+    return set(serializer.loads(str(info.spec.data)))
+
+
+def _remember(app: Millrace, names: set[str]) -> None:
+    """As a job that no worker runs: it is due in a century, in a queue that nobody serves."""
+    with suppress(NotFound, InvalidArgument):
+        app.engine.remove(app.name, _LIMITS_QUEUE)
+    if not names:
         return
-    text = str(rate)
-    app.limits.set(
-        task=task_name, rate=text if "/" in text else f"{text}/s", concurrency=concurrency
-    )
+    data = serializer.dumps(sorted(names))
+    with suppress(InvalidArgument):
+        spec = _core.JobSpec(
+            _LIMITS_QUEUE, _LIMITS_QUEUE, id=app.name, data=data, delay_ms=_CENTURY_MS
+        )
+        app._enqueue([spec], None)

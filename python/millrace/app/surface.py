@@ -81,12 +81,9 @@ class Surface:
         """Told by a worker that starts: the store limits tasks as their `rate_limit` says."""
         if self.conf.worker_disable_rate_limits:
             return
-        from millrace.task_options import rate_of
+        from millrace.app.store_commands import tell_rate_limits
 
-        for task in list(self.tasks.values()):
-            rate = None if task.rate_limit is None else rate_of(task.rate_limit)
-            if rate is not None:
-                self.limits.set(task=task.name, rate=rate)
+        tell_rate_limits(self)
 
     def finalize(self, auto: bool = False) -> None:
         """Completes the application: settings are loaded, and the modules with tasks imported. Workers do that."""
