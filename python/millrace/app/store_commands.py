@@ -145,7 +145,7 @@ def tell_rate_limits(app: Millrace) -> None:
             set_rate_limit(app, name, rate)
     limited = {name for name, rate in rates.items() if rate is not None}
     if (now := limited | (told - rates.keys())) != told:
-        _remember(app, now)
+        _note_told(app, now)
 
 
 def _told(app: Millrace) -> set[str]:
@@ -157,7 +157,7 @@ def _told(app: Millrace) -> set[str]:
     return set(serializer.loads(str(info.spec.data)))
 
 
-def _remember(app: Millrace, names: set[str]) -> None:
+def _note_told(app: Millrace, names: set[str]) -> None:
     """As a job that no worker runs: it is due in a century, in a queue that nobody serves."""
     with suppress(NotFound, InvalidArgument):
         app.engine.remove(app.name, _LIMITS_QUEUE)
