@@ -83,6 +83,8 @@ function checkBackoffType(what: string, type: unknown): void {
   throw invalidArgument(`${what} must not be ${show(type)}: did you mean ${show(nearest)}?`);
 }
 
+const BACKOFF_OPTIONS = new Set(["type", "delay", "jitter"]);
+
 function packBackoff(what: string, value: unknown, out: Float64Array): void {
   if (typeof value === "number") {
     checkDuration(`${what} backoff`, value);
@@ -95,6 +97,7 @@ function packBackoff(what: string, value: unknown, out: Float64Array): void {
       `${what} backoff must be milliseconds or {type, delay, jitter}, not ${show(value)}`,
     );
   }
+  checkKnownOptions(`${what} backoff`, value, BACKOFF_OPTIONS);
   const { type, delay = 0, jitter = 0 } = value as BackoffOptions;
   checkBackoffType(`${what} backoff.type`, type);
   checkDuration(`${what} backoff.delay`, delay);

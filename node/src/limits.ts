@@ -50,8 +50,8 @@ export interface LimitInfo extends LimitOptions {
 const SCOPE_OPTIONS = ["queue", "task", "group", "eachGroup"] as const;
 const SCOPES = new Set<string>(SCOPE_OPTIONS);
 const KNOWN = new Set<string>([...SCOPE_OPTIONS, "max", "duration", "concurrency", "maxSize"]);
-const COUNT_MAX = 1_000_000_000;
-const YEAR_MS = 366 * 86_400_000;
+export const COUNT_MAX = 1_000_000_000;
+export const YEAR_MS = 366 * 86_400_000;
 
 function scopeOf(what: string, given: LimitScope): NativeLimit {
   const { queue, task, group, eachGroup } = given;
@@ -132,32 +132,31 @@ export async function throttle(
   await connection.call((engine) => engine.throttle(numbers, text, -1, ms));
 }
 
-/** The limit of a queue and how it stands; zeros where there is none. */
-export async function readQueueLimit(
+/** The limit of exactly this scope and how it stands; zeros where there is none. */
+export async function findLimit(
   connection: Connection,
-  queue: string,
+  scope: LimitScope,
 ): Promise<NativeLimitInfo> {
-  const reader = new Reader(await connection.call((engine) => engine.listLimits()));
-  const found = reader
-    .list(readLimit)
-    .find((limit) => limit.scope === Scope.queue && limit.queue === queue);
-  if (found !== undefined) return found;
-  return { ...scopeOf("queue", { queue }), active: 0, limitedUntil: 0 };
+  const wanted = scopeOf("limit", scope);
+  const all = new Reader(await connection.call((engine) => engine.listLimits())).list(readLimit);
+  const found = all.find((limit) =>
+    (["scope", "queue", "task", "group"] as const).every((part) => limit[part] === wanted[part]),
+  );
+  return found ?? { ...wanted, active: 0, limitedUntil: 0 };
 }
 
-/** Changes a part of a queue's limit; 0 ends it. Nothing is written if it stands so already. */
-export async function changeQueueLimit(
+const PARTS = ["concurrency", "count", "periodMs", "maxSize"] as const;
+
+/** Changes a part of a limit; 0 ends it. Nothing is written if it stands so already. */
+export async function changeLimit(
   connection: Connection,
-  queue: string,
-  change: Partial<Pick<NativeLimit, "concurrency" | "count" | "periodMs">>,
+  scope: LimitScope,
+  change: Partial<Pick<NativeLimit, (typeof PARTS)[number]>>,
   durability: number,
 ): Promise<void> {
-  const now = await readQueueLimit(connection, queue);
+  const now = await findLimit(connection, scope);
   const next = { ...now, ...change };
-  const same = (["concurrency", "count", "periodMs"] as const).every(
-    (part) => next[part] === now[part],
-  );
-  if (same) return;
+  if (PARTS.every((part) => next[part] === now[part])) return;
   const [numbers, text] = packLimit(next);
   await connection.call((engine) => engine.setLimit(numbers, text, durability));
 }

@@ -11,9 +11,8 @@ import {
 } from "./check.js";
 import { MillraceError, hasCode } from "./errors.js";
 import { changing } from "./job-errors.js";
-import { checkGroup } from "./job-model.js";
 import { keepNumbers } from "./job-options.js";
-import { QueueState } from "./queue-state.js";
+import { QueueGroups } from "./queue-groups.js";
 import { encodeJson } from "./serializer.js";
 import { CANCEL_RESULTS, nativeState } from "./states.js";
 import type { CancelResult, FinishedStatus, JobProgress, JobType, KeepJobs } from "./types.js";
@@ -24,7 +23,7 @@ const CLEAN_TYPES = [
 ];
 const CLEAN_SLICE = 1000;
 
-export abstract class QueueAdmin<Data, Result, Name extends string> extends QueueState<
+export abstract class QueueAdmin<Data, Result, Name extends string> extends QueueGroups<
   Data,
   Result,
   Name
@@ -151,22 +150,6 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     checkName("queue.removeDeduplicationKey: id", id);
     return this.openConnection.call((engine) =>
       engine.releaseDedup(this.name, id, this.durability),
-    );
-  }
-
-  /** No worker starts another job of this group. */
-  async pauseGroup(groupId: string): Promise<void> {
-    await this.#pauseGroup("queue.pauseGroup", groupId, true);
-  }
-  async resumeGroup(groupId: string): Promise<void> {
-    await this.#pauseGroup("queue.resumeGroup", groupId, false);
-  }
-
-  async #pauseGroup(what: string, groupId: string, paused: boolean): Promise<void> {
-    this.checkOpen();
-    checkGroup(`${what}: groupId`, groupId);
-    await this.openConnection.call((engine) =>
-      engine.pauseGroup(this.name, groupId, paused, this.durability),
     );
   }
 

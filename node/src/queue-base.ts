@@ -59,6 +59,7 @@ export abstract class QueueBase<Data, Result, Name extends string> extends Typed
     checkKnownOptions("new Queue", opts, KNOWN, NOT_HERE);
     checkDurability("new Queue: durability", opts.durability);
     checkTelemetry("new Queue: telemetry", opts.telemetry);
+    if (opts.streams !== undefined) checkObject("new Queue: streams", opts.streams);
     checkRepeatSettings("new Queue: settings", opts.settings);
     super();
     this.opts = opts;

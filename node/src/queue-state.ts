@@ -1,26 +1,13 @@
 // How a queue stands as a whole: paused, limited, worked by whom, with which figures.
-import {
-  checkDuration,
-  checkInteger,
-  checkKnownOptions,
-  checkObject,
-  checkOneOf,
-  checkString,
-} from "./check.js";
+import { checkDuration, checkInteger, checkObject, checkOneOf, checkString } from "./check.js";
 import { MetricNames, TelemetryAttributes } from "./enums.js";
-import { changeQueueLimit, readQueueLimit, throttle } from "./limits.js";
+import { changeLimit, findLimit, throttle } from "./limits.js";
 import { native } from "./native.cjs";
 import { prometheusText } from "./prometheus.js";
 import { QueueGetters } from "./queue-getters.js";
 import { nativeState } from "./states.js";
 import type { FinishedStatus, JobType } from "./types.js";
-import {
-  type GroupInfo,
-  type MinuteMetrics,
-  readCounters,
-  readGroup,
-  readMetrics,
-} from "./wire-model.js";
+import { type MinuteMetrics, readCounters, readMetrics } from "./wire-model.js";
 import { type WorkerInfo, readWorker } from "./wire-reports.js";
 import { Reader } from "./wire.js";
 
@@ -88,22 +75,27 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
     return concurrency > 0 && active >= concurrency;
   }
 
-  #limit(): ReturnType<typeof readQueueLimit> {
-    return readQueueLimit(this.openConnection, this.name);
+  #limit(): ReturnType<typeof findLimit> {
+    return findLimit(this.openConnection, { queue: this.name });
   }
 
   /** At most so many jobs of this queue run at once, in all processes. The same as store.limits.set(). */
   async setGlobalConcurrency(concurrency: number): Promise<void> {
     this.checkOpen();
     checkInteger("queue.setGlobalConcurrency: concurrency", concurrency, 1, LIMIT_MAX);
-    await changeQueueLimit(this.openConnection, this.name, { concurrency }, this.durability);
+    await changeLimit(this.openConnection, { queue: this.name }, { concurrency }, this.durability);
   }
   async getGlobalConcurrency(): Promise<number | null> {
     return (await this.#limit()).concurrency || null;
   }
   async removeGlobalConcurrency(): Promise<void> {
     this.checkOpen();
-    await changeQueueLimit(this.openConnection, this.name, { concurrency: 0 }, this.durability);
+    await changeLimit(
+      this.openConnection,
+      { queue: this.name },
+      { concurrency: 0 },
+      this.durability,
+    );
   }
 
   /** At most `max` jobs of this queue start in `duration` milliseconds, in all processes. */
@@ -112,7 +104,7 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
     checkInteger("queue.setGlobalRateLimit: max", max, 1, LIMIT_MAX);
     checkInteger("queue.setGlobalRateLimit: duration (milliseconds)", duration, 1, YEAR_MS);
     const rate = { count: max, periodMs: duration };
-    await changeQueueLimit(this.openConnection, this.name, rate, this.durability);
+    await changeLimit(this.openConnection, { queue: this.name }, rate, this.durability);
   }
   async getGlobalRateLimit(): Promise<{ max: number; duration: number } | null> {
     const { count, periodMs } = await this.#limit();
@@ -121,7 +113,7 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
   async removeGlobalRateLimit(): Promise<void> {
     this.checkOpen();
     const rate = { count: 0, periodMs: 0 };
-    await changeQueueLimit(this.openConnection, this.name, rate, this.durability);
+    await changeLimit(this.openConnection, { queue: this.name }, rate, this.durability);
   }
 
   /** No worker of any process starts a job of this queue for so many milliseconds. */
@@ -154,19 +146,6 @@ export abstract class QueueState<Data, Result, Name extends string> extends Queu
   }
   async getWorkersCount(): Promise<number> {
     return (await this.getWorkers()).length;
-  }
-
-  /** The groups that have jobs waiting or running, or that are paused, by id; `after`: of the page before. */
-  async getGroups(options: { after?: string; limit?: number } = {}): Promise<GroupInfo[]> {
-    checkObject("queue.getGroups: options", options);
-    checkKnownOptions("queue.getGroups", options, new Set(["after", "limit"]));
-    const { after = "", limit = 1000 } = options;
-    checkString("queue.getGroups: after", after);
-    checkInteger("queue.getGroups: limit", limit, 1, 10_000);
-    const packed = await this.openConnection.call((engine) =>
-      engine.listGroups(this.name, after, limit),
-    );
-    return new Reader(packed).list(readGroup);
   }
 
   /**

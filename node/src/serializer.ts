@@ -1,6 +1,6 @@
 // Payloads: JSON text, the same in every language.
 import { MillraceError } from "./errors.js";
-import { findUnwritable, hasFunction } from "./unwritable.js";
+import { findUnwritable, losesSomething } from "./unwritable.js";
 
 /** ContentType of the core. */
 export const CONTENT_JSON = 0;
@@ -16,7 +16,7 @@ export function encodeJson(label: Label, value: unknown, absent: "null" | "{}"):
   if (value === undefined) return absent;
   let text: string | undefined;
   try {
-    if (hasFunction(value)) throw unwritable(label, value);
+    if (losesSomething(value)) throw unwritable(label, value);
     text = JSON.stringify(value);
   } catch (error) {
     throw error instanceof MillraceError ? error : unwritable(label, value, error);

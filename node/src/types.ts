@@ -251,6 +251,8 @@ export interface WorkerOptions extends StoreOption, SandboxOptions {
    * holds for all workers, and until queue.removeGlobalRateLimit().
    */
   limiter?: { max: number; duration: number };
+  /** The same for each group of the queue that has no limit of its own, and how many jobs of one run at once. */
+  group?: { concurrency?: number; limit?: { max: number; duration: number } };
   /** What is kept of the queue's completed jobs that do not say so themselves. Written to the queue, as `limiter`. */
   removeOnComplete?: boolean | number | KeepJobs;
   /** The same of failed ones. */

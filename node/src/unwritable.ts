@@ -1,27 +1,36 @@
-// Finds what JSON cannot hold, to name it by its path. JSON.stringify() drops functions without a word, and says of a
-// BigInt or a cycle not where it is.
+// Finds what JSON cannot hold, to name it by its path. JSON.stringify() drops functions without a word, makes {} of a
+// promise that nobody awaited and of a Map, and says of a BigInt or a cycle not where it is.
 
 /** Deeper values are left to JSON.stringify(): it ends by itself, and so does this. */
 const DEPTH_MAX = 200;
 
-/** Whether there is a function or a symbol in it: cheap, as every payload is looked through. */
-export function hasFunction(value: unknown, depth = 0): boolean {
+/** Whether something in it would be lost: cheap, as every payload is looked through. */
+export function losesSomething(value: unknown, depth = 0): boolean {
   if (typeof value === "function" || typeof value === "symbol") return true;
   if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return false;
   if (Array.isArray(value)) {
     for (const each of value) {
       if (typeof each === "string" || typeof each === "number") continue;
-      if (hasFunction(each, depth + 1)) return true;
+      if (losesSomething(each, depth + 1)) return true;
     }
     return false;
   }
   if (typeof (value as { toJSON?: unknown }).toJSON === "function") return false;
+  if (lostClass(value) !== undefined) return true;
   for (const key in value) {
     const each = (value as Record<string, unknown>)[key];
     if (typeof each === "string" || typeof each === "number") continue;
-    if (hasFunction(each, depth + 1) && Object.hasOwn(value, key)) return true;
+    if (losesSomething(each, depth + 1) && Object.hasOwn(value, key)) return true;
   }
   return false;
+}
+
+/** Classes whose content is in no property: JSON makes {} of them. */
+const LOST = [Promise, Map, Set, WeakMap, WeakSet, WeakRef] as const;
+
+function lostClass(value: object): string | undefined {
+  if (value.constructor === Object) return undefined;
+  return LOST.find((each) => value instanceof each)?.name;
 }
 
 /** The first thing in `value` that has no JSON form, such as `data.items[3].price is a BigInt`; undefined: none. */
@@ -34,6 +43,8 @@ export function findUnwritable(name: string, value: unknown): string | undefined
     const seen = above.get(each);
     if (seen !== undefined) return `${path} is ${seen} again, which contains it`;
     if (typeof (each as { toJSON?: unknown }).toJSON === "function") return undefined;
+    const lost = lostClass(each);
+    if (lost !== undefined) return `${path} is a ${lost}, of which JSON keeps nothing`;
     above.set(each, path);
     for (const [key, inner] of Object.entries(each)) {
       const found = look(join(path, key, Array.isArray(each)), inner);

@@ -11,6 +11,7 @@ import {
 import { invalidArgument } from "./errors.js";
 import type { Job } from "./job.js";
 import { checkDurability, keepNumbers } from "./job-options.js";
+import { COUNT_MAX, YEAR_MS } from "./limits.js";
 import { REPEAT_NOT_HERE } from "./peer-rules.js";
 import { checkTelemetry } from "./telemetry.js";
 import type { BatchOptions, JobProgress, WorkerOptions } from "./types.js";
@@ -44,7 +45,14 @@ export interface WorkerListener<Data = any, Result = any, Name extends string = 
 const KNOWN = new Set([
   ...["store", "concurrency", "autorun", "name", "durability", "settings", "batch"],
   ...["useWorkerThreads", "workerForkOptions", "workerThreadsOptions"],
-  ...["limiter", "removeOnComplete", "removeOnFail", "maxStartedAttempts", "maxStalledCount"],
+  ...[
+    "limiter",
+    "group",
+    "removeOnComplete",
+    "removeOnFail",
+    "maxStartedAttempts",
+    "maxStalledCount",
+  ],
   ...["ttl", "telemetry", "drainDelay"],
   // Accepted for BullMQ's sake, without effect.
   ...["lockDuration", "lockRenewTime", "stalledInterval", "skipStalledCheck", "skipLockRenewal"],
@@ -90,10 +98,14 @@ function checkPeerOptions(opts: Record<string, unknown>): void {
     checkNumber(opts, name, (value) => value >= 0, "must be greater or equal than 0");
   for (const name of ["stalledInterval", "drainDelay"])
     checkNumber(opts, name, (value) => value > 0, "must be greater than 0");
+  for (const name of ["lockDuration", "lockRenewTime", "runRetryDelay", "maximumRateLimitDelay"])
+    checkNumber(opts, name, (value) => value >= 0, "must be a number of milliseconds");
+  if (opts["metrics"] !== undefined) checkObject("new Worker: metrics", opts["metrics"]);
   checkTelemetry("new Worker: telemetry", opts["telemetry"]);
   for (const name of ["removeOnComplete", "removeOnFail"])
     if (opts[name] !== undefined) keepNumbers(`new Worker: ${name}`, opts[name]);
-  if (opts["limiter"] !== undefined) checkLimiter(opts["limiter"]);
+  if (opts["limiter"] !== undefined) checkLimiter("new Worker: limiter", opts["limiter"]);
+  if (opts["group"] !== undefined) checkGroupOptions(opts["group"]);
   if (opts["ttl"] !== undefined) checkTtl(opts["ttl"]);
 }
 
@@ -102,7 +114,11 @@ function checkTtl(ttl: unknown): void {
     checkDuration("new Worker: ttl", ttl);
     return;
   }
-  checkObject("new Worker: ttl", ttl);
+  if (typeof ttl !== "object" || ttl === null || Array.isArray(ttl)) {
+    throw invalidArgument(
+      `new Worker: ttl must be milliseconds or {name: milliseconds}, not ${show(ttl)}`,
+    );
+  }
   for (const [name, ms] of Object.entries(ttl)) checkDuration(`new Worker: ttl.${name}`, ms);
 }
 
@@ -117,13 +133,23 @@ function checkNumber(
   throw invalidArgument(`new Worker: ${name} ${sentence}, not ${show(value)}`);
 }
 
-function checkLimiter(limiter: unknown): void {
-  checkObject("new Worker: limiter", limiter);
-  checkKnownOptions("new Worker: limiter", limiter, new Set(["max", "duration"]));
-  checkInteger("new Worker: limiter.max", limiter["max"], 1, 1_000_000_000);
-  checkInteger("new Worker: limiter.duration", limiter["duration"], 1, YEAR_MS);
+function checkLimiter(what: string, limiter: unknown): void {
+  checkObject(what, limiter);
+  checkKnownOptions(what, limiter, new Set(["max", "duration"]));
+  checkInteger(`${what}.max`, limiter["max"], 1, COUNT_MAX);
+  checkInteger(`${what}.duration`, limiter["duration"], 1, YEAR_MS);
 }
-const YEAR_MS = 366 * 86_400_000;
+
+function checkGroupOptions(group: unknown): void {
+  const what = "new Worker: group";
+  checkObject(what, group);
+  checkKnownOptions(what, group, new Set(["concurrency", "limit"]), {
+    maxSize: "is set with store.limits.set({ queue, eachGroup: true, maxSize })",
+  });
+  if (group["concurrency"] !== undefined)
+    checkInteger(`${what}.concurrency`, group["concurrency"], 1, COUNT_MAX);
+  if (group["limit"] !== undefined) checkLimiter(`${what}.limit`, group["limit"]);
+}
 
 function checkBatch(what: string, batch: unknown): asserts batch is BatchOptions {
   checkObject(what, batch);

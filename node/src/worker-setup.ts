@@ -4,7 +4,7 @@ import type { Connection } from "./connection.js";
 import { MetricNames, SpanKind, TelemetryAttributes } from "./enums.js";
 import type { Job } from "./job.js";
 import { keepNumbers } from "./job-options.js";
-import { changeQueueLimit } from "./limits.js";
+import { changeLimit } from "./limits.js";
 import type { Sandbox } from "./sandbox.js";
 import { type Meter, type Span, trace } from "./telemetry.js";
 import type { Processor, WorkerOptions } from "./types.js";
@@ -81,12 +81,19 @@ async function spanned(
 export async function applyQueueOptions(
   connection: Connection,
   queue: string,
-  { limiter, removeOnComplete, removeOnFail }: WorkerOptions,
+  { limiter, group, removeOnComplete, removeOnFail }: WorkerOptions,
   durability: number,
 ): Promise<void> {
   if (limiter !== undefined) {
-    const rate = { count: limiter.max, periodMs: limiter.duration };
-    await changeQueueLimit(connection, queue, rate, durability);
+    await changeLimit(connection, { queue }, rateOf(limiter), durability);
+  }
+  if (group !== undefined) {
+    const { concurrency, limit } = group;
+    const change = {
+      ...(concurrency !== undefined && { concurrency }),
+      ...(limit !== undefined && rateOf(limit)),
+    };
+    await changeLimit(connection, { queue, eachGroup: true }, change, durability);
   }
   if (removeOnComplete === undefined && removeOnFail === undefined) return;
   const completed = keepOf("removeOnComplete", removeOnComplete);
@@ -94,6 +101,13 @@ export async function applyQueueOptions(
   await connection.call((engine) =>
     engine.setRetention(queue, ...completed, ...failed, durability),
   );
+}
+
+function rateOf({ max, duration }: { max: number; duration: number }): {
+  count: number;
+  periodMs: number;
+} {
+  return { count: max, periodMs: duration };
 }
 
 /** NaN: the rule stays. */

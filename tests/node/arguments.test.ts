@@ -83,6 +83,31 @@ const CASES: Case[] = [
     (q) => q.add("n", () => 1),
     "queue.add: data cannot be written as JSON: data is a function",
   ],
+  [
+    "add promise",
+    (q) => q.add("n", { user: Promise.resolve(1) }),
+    "queue.add: data cannot be written as JSON: data.user is a Promise, of which JSON keeps nothing",
+  ],
+  [
+    "add Map",
+    (q) => q.add("n", [new Map([["a", 1]])]),
+    "queue.add: data cannot be written as JSON: data[0] is a Map, of which JSON keeps nothing",
+  ],
+  [
+    "add nested option",
+    (q) => q.add("n", {}, { backoff: any({ type: "fixed", dealy: 5 }) }),
+    'queue.add: option backoff: unknown option "dealy" (did you mean "delay"?); known are type, delay, jitter',
+  ],
+  [
+    "Worker option without effect",
+    () => new Worker("q", () => 1, { store: ":memory:", lockDuration: any("5s") }),
+    'new Worker: lockDuration must be a number of milliseconds, not "5s"',
+  ],
+  [
+    "Worker ttl",
+    () => new Worker("q", () => 1, { store: ":memory:", ttl: any("5s") }),
+    'new Worker: ttl must be milliseconds or {name: milliseconds}, not "5s"',
+  ],
   ["add options", (q) => q.add("n", {}, any(5)), "queue.add: options must be an object, not 5"],
   [
     "Queue name with a colon",
