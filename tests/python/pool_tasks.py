@@ -84,6 +84,14 @@ def together(jobs: list) -> list[tuple[int, int]]:
     return [(os.getpid(), len(jobs))] * len(jobs)
 
 
+@app.task(name="forks")
+def forks() -> tuple[int, list[int]]:
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:  # ended by SIGTERM
+        return os.getpid(), pool.map(abs, [-1, -2])
+
+
 @app.task(name="grow")
 def grow(mib: int) -> int:
     BALLAST[:] = bytes(mib << 20)

@@ -66,6 +66,15 @@ def test_a_hard_time_limit_kills_the_child_and_only_that(worker, tasks):
     assert tasks.add.delay_many([(i,) for i in range(10)]).get(PATIENCE_S) == list(range(1, 11))
 
 
+@pytest.mark.parametrize("worker", [("processes", 1), ("solo", 1), ("threads", 1)], indirect=True)
+def test_signals_to_what_a_task_has_forked_do_not_reach_its_worker(worker, tasks):
+    (first, made), (second, _), third = (
+        task.delay().get(PATIENCE_S) for task in (tasks.forks, tasks.forks, tasks.pid)
+    )
+    assert made == [1, 2]
+    assert first == second == third
+
+
 def test_a_soft_time_limit_interrupts_a_blocking_call(worker, tasks):
     assert tasks.soft.delay().get(PATIENCE_S) == "cleaned up"
 

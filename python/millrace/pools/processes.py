@@ -192,7 +192,9 @@ class ProcessesPool(BasePool):
             logger.info("Process %d has run its share and is replaced", pid)
         else:
             logger.error(
-                "Process %d was lost (status %d); its job goes back to the queue", pid, status
+                "Process %d was lost (%s); what it ran goes back to the queue",
+                pid,
+                f"signal {-status}" if status < 0 else f"status {status}",
             )
         self._schedule_restart(child, status, time.monotonic())
 

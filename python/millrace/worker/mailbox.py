@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -163,6 +164,16 @@ class Mailbox:
             self._handle(signal.SIGHUP, _ignore)
         self._remap = terminal and os.environ.get("REMAP_SIGTERM") == "SIGQUIT"
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        _with_signals.add(self)
+
+    def forget_signals(self) -> None:
+        """In the child of a fork: its signals are its own affair, and must not reach the worker by the pipe."""
+        if self._wakeup is not None:
+            signal.set_wakeup_fd(-1)
+            self._wakeup = None
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
 
     def _handle(self, number: signal.Signals, handler: Any) -> None:
         former = signal.signal(number, handler)
@@ -172,6 +183,7 @@ class Mailbox:
         """Gives the signals back to their former handlers."""
         if self._soft is not None:
             self._soft.cancel()
+        _with_signals.discard(self)
         if self._wakeup is not None:
             signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
@@ -184,6 +196,18 @@ class Mailbox:
             calls, self._calls = self._calls, []
         for _, future in calls:
             future.set_exception(Closed("the worker has ended"))
+
+
+_with_signals: weakref.WeakSet[Mailbox] = weakref.WeakSet()
+
+
+def _forget_signals() -> None:
+    for mailbox in list(_with_signals):
+        mailbox.forget_signals()
+    _with_signals.clear()
+
+
+os.register_at_fork(after_in_child=_forget_signals)
 
 
 def show_stacks_on_request() -> None:
