@@ -13,9 +13,14 @@ ON CONFLICT (queue_id, task) DO UPDATE SET
   cancelled = cancelled + ?7, retried = retried + ?8, crashed = crashed + ?9, wait_ms = ?10, run_ms = ?11;
 
 -- name: list_counters
--- in: queue_id or 0 for all; out: columns of task_counters; index: primary key (prefix) for one queue
+-- Of one queue. in: queue_id; out: columns of task_counters; index: primary key (prefix)
 SELECT queue_id, task, enqueued, started, completed, failed, cancelled, retried, crashed, wait_ms, run_ms
-FROM task_counters WHERE ?1 = 0 OR queue_id = ?1 ORDER BY queue_id, task;
+FROM task_counters WHERE queue_id = ?1 ORDER BY task;
+
+-- name: list_all_counters
+-- Of all queues: every row is an answer. in: none; out: columns of task_counters; index: primary key (its order)
+SELECT queue_id, task, enqueued, started, completed, failed, cancelled, retried, crashed, wait_ms, run_ms
+FROM task_counters ORDER BY queue_id, task;
 
 -- name: add_minute
 -- in: queue_id, minute, completed, failed; changes: minute_counts

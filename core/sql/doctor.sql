@@ -220,6 +220,8 @@ GROUP BY a.process_id;
 SELECT ifnull((SELECT next FROM sequence WHERE id = 1), 0),
   max(ifnull((SELECT max(job) FROM jobs), 0), ifnull((SELECT max(token) FROM active), 0),
     ifnull((SELECT max(process_id) FROM processes), 0), ifnull((SELECT max(session_id) FROM sessions), 0),
+    ifnull((SELECT max(group_id) FROM groups), 0), ifnull((SELECT max(max(turn, stalled_turn)) FROM groups), 0),
+    ifnull((SELECT max(schedule) FROM schedules), 0),
     ifnull((SELECT max(newest) FROM (SELECT (SELECT max(seq) FROM events e WHERE e.queue_id = q.queue_id) AS newest
       FROM queues q)), 0));
 

@@ -2,9 +2,19 @@
 -- A body without options. in: job, queue_id, name, created_at_ms, salt, priority, data; changes: jobs
 INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
+-- name: insert_job_with_group
+-- A body with a group and no other option. in: as insert_job, then group_name; changes: jobs
+INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data, group_name)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
+
 -- name: insert_job_with_key
--- A body with a deduplication key and no other option. in: as insert_job, then dedup_key, dedup_mode, dedup_ttl_ms,
--- dedup_states; changes: jobs
+-- A body with a deduplication key by the plain rule and no other option. in: as insert_job, then dedup_key; changes: jobs
+INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data, dedup_key)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
+
+-- name: insert_job_with_rule
+-- A body with a deduplication key by another rule and no other option. in: as insert_job, then dedup_key, dedup_mode,
+-- dedup_ttl_ms, dedup_states; changes: jobs
 INSERT INTO jobs (job, queue_id, name, created_at_ms, salt, priority, data, dedup_key, dedup_mode, dedup_ttl_ms, dedup_states)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
 
@@ -59,8 +69,8 @@ FROM scheduled s LEFT JOIN jobs j ON j.job = abs(s.seq)
 WHERE s.queue_id = ?1 AND s.due_at_ms <= ?2 ORDER BY s.due_at_ms, s.seq LIMIT ?3;
 
 -- name: has_ready
--- Whether a claim would find anything: the empty claim is this read. in: queue_id, now_ms; out: a row if so; index: primary
--- keys, unique(scope, queue_id, task), limits_with_parked
+-- Whether a claim would find anything or has groups to look at again: the empty claim is this read. in: queue_id, now_ms;
+-- out: a row if so; index: primary keys, unique(scope, queue_id, task), limits_with_parked
 SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused = 1)
   AND NOT EXISTS (SELECT 1 FROM limits WHERE scope = 1 AND queue_id = 0 AND closed_until_ms > ?2)
   AND NOT EXISTS (SELECT 1 FROM limits WHERE scope = 2 AND queue_id = ?1 AND closed_until_ms > ?2)
@@ -70,7 +80,8 @@ SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM queues WHERE queue_id = ?1 AND paused =
     OR EXISTS (SELECT 1 FROM group_timers WHERE queue_id = ?1 AND gives = 1 AND at_ms <= ?2)
     OR EXISTS (SELECT 1 FROM limits l WHERE parked > 0 AND closed_until_ms <= ?2 AND (
       EXISTS (SELECT 1 FROM parked p WHERE p.queue_id = ?1 AND p.limit_id = l.limit_id)
-      OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id))));
+      OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id)))
+    OR EXISTS (SELECT 1 FROM settings WHERE name = 'regroup:' || ?1));
 
 -- name: has_work
 -- The same for who knows that neither the queue is paused nor a limit of it or of the store is closed. in: queue_id, now_ms;
@@ -81,7 +92,8 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM ready WHERE queue_id = ?1)
   OR EXISTS (SELECT 1 FROM group_timers WHERE queue_id = ?1 AND gives = 1 AND at_ms <= ?2)
   OR EXISTS (SELECT 1 FROM limits l WHERE parked > 0 AND closed_until_ms <= ?2 AND (
     EXISTS (SELECT 1 FROM parked p WHERE p.queue_id = ?1 AND p.limit_id = l.limit_id)
-    OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id)));
+    OR EXISTS (SELECT 1 FROM stalled s WHERE s.queue_id = ?1 AND s.limit_id = l.limit_id)))
+  OR EXISTS (SELECT 1 FROM settings WHERE name = 'regroup:' || ?1);
 
 -- name: next_due
 -- The next time at which a claim may find more: a job is due, a group's time comes, a limit opens by time.

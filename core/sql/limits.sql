@@ -109,6 +109,10 @@ UPDATE groups SET ready = ?2, active = ?3, turn = ?4, timer_at_ms = ?5, stalled_
   refilled_at_ms = ?9, limited_until_ms = ?10
 WHERE group_id = ?1;
 
+-- name: write_group_counts
+-- The same where nothing else has changed. in: group_id, ready, active, turn; changes: groups; index: rowid
+UPDATE groups SET ready = ?2, active = ?3, turn = ?4 WHERE group_id = ?1;
+
 -- name: write_group_settings
 -- in: group_id, paused, own_limit, concurrency, rate_count, rate_period_ms, max_size; changes: groups; index: rowid
 UPDATE groups SET paused = ?2, own_limit = ?3, concurrency = ?4, rate_count = ?5, rate_period_ms = ?6, max_size = ?7
@@ -118,10 +122,37 @@ WHERE group_id = ?1;
 -- in: group_id; changes: groups; index: rowid
 DELETE FROM groups WHERE group_id = ?1;
 
--- name: groups_without_turn
--- Groups of a queue with jobs and without a turn: those that a change of the default may free. in: queue_id; out: group_id;
--- index: unique(queue_id, name)
-SELECT group_id FROM groups WHERE queue_id = ?1 AND ready > 0 AND turn = 0 AND own_limit = 0;
+-- name: note_regroup
+-- The default of a queue's groups has changed: claims look at them again, from the first name on. in: queue_id;
+-- changes: settings
+INSERT INTO settings (name, value) VALUES ('regroup:' || ?1, x'') ON CONFLICT (name) DO UPDATE SET value = x'';
+
+-- name: list_regroups
+-- Queues of which the groups are to be looked at again. in: none; out: queue_id; index: primary key of settings
+SELECT CAST(substr(name, 9) AS INTEGER) FROM settings WHERE name > 'regroup:' AND name < 'regroup;';
+
+-- name: read_regroup
+-- How far that has come. in: queue_id; out: the last group's name; index: primary key of settings
+SELECT value FROM settings WHERE name = 'regroup:' || ?1;
+
+-- name: write_regroup
+-- in: queue_id, the last group's name; changes: settings; index: primary key
+UPDATE settings SET value = ?2 WHERE name = 'regroup:' || ?1;
+
+-- name: end_regroup
+-- in: queue_id; changes: settings; index: primary key
+DELETE FROM settings WHERE name = 'regroup:' || ?1;
+
+-- name: forget_group
+-- The last job of a group has ended, and nothing is left to keep. in: group_id, now_ms; changes: groups; index: rowid
+DELETE FROM groups WHERE group_id = ?1 AND ready = 0 AND active = 1 AND paused = 0 AND own_limit = 0 AND turn = 0
+  AND timer_at_ms = 0 AND stalled_by = 0 AND limited_until_ms <= ?2;
+
+-- name: next_groups
+-- Groups of a queue by name. in: queue_id, name (exclusive), limit; out: group_id, name, 1 if it has jobs and no turn under
+-- the default; index: unique(queue_id, name)
+SELECT group_id, name, ready > 0 AND turn = 0 AND own_limit = 0 FROM groups
+WHERE queue_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3;
 
 -- name: insert_group_ready
 -- in: group_id, priority, seq, flags; changes: group_ready

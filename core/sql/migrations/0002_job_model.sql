@@ -4,8 +4,9 @@
 
 ALTER TABLE sequence ADD COLUMN settings_version INTEGER NOT NULL DEFAULT 0;  -- grows when limits or group settings change
 
--- Columns behind `options` are NULL unless options = 1, but for dedup_*, which are there with a key. data stays the last
--- column, so that reading the rest of a row never walks through a large payload.
+-- Columns behind `options` are NULL unless options = 1, but for group_name, which is there with a group, and dedup_*, which are
+-- there with a key (the rule only if it is not the plain one). data stays the last column, so that reading
+-- the rest of a row never walks through a large payload.
 CREATE TABLE new_jobs (
   job                   INTEGER PRIMARY KEY,
   queue_id              INTEGER NOT NULL REFERENCES queues (queue_id),
@@ -147,8 +148,9 @@ CREATE INDEX dependents ON dependencies (depends_on, job, position);
 
 -- === Deduplication ===
 
--- The newest job that was added under a key (made_at_ms, salt and custom_id make its id, also when it is gone). until_ms:
--- when the key is free whatever the job does (NULL: it depends on the job). follow_up: the job that waits for the holder's end.
+-- The newest job that was added under a key (a throttled one's made_at_ms, salt and custom_id make its id, also when it is gone;
+-- of others they are 0, 0 and NULL). until_ms: when the key is free whatever the job does (NULL: it depends on the job).
+-- follow_up: the job that waits for the holder's end.
 CREATE TABLE dedup_keys (
   queue_id   INTEGER NOT NULL REFERENCES queues (queue_id),
   key        TEXT NOT NULL,

@@ -73,7 +73,8 @@ Status EngineImpl::Start() {
       {.max_ops = options_.writer_queue_ops, .max_bytes = options_.writer_queue_bytes});
   overflow_ = std::make_unique<Overflow>(*writer_);
   RETURN_IF_ERROR(presence_->Start(writer_.get(), ledger_.get()));
-  pump_ = std::make_unique<Pump>(*store_, *writer_, *ledger_, *presence_, *options_.clock);
+  pump_ = std::make_unique<Pump>(*store_, *writer_, *ledger_, *presence_, *options_.clock,
+                                 Log(options_.on_log));
   if (!new_keys) return Status::Ok();
   return RunChange(*writer_, *ledger_, options_.durability, true,
                    [&](jobs::Ledger& ledger) { return jobs::RememberKeys(ledger, *keyring_); });

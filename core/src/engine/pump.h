@@ -8,8 +8,10 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "engine/presence.h"
 #include "engine/schedule_timer.h"
 #include "jobs/ledger.h"
@@ -58,13 +60,13 @@ class PumpFollower {
 class Pump {
  public:
   Pump(store::Store& store, store::Writer& writer, jobs::Ledger& ledger, Presence& presence,
-       Clock& clock)
+       Clock& clock, Log log)
       : store_(store),
         writer_(writer),
         ledger_(ledger),
         presence_(presence),
         clock_(clock),
-        schedules_(store, writer, ledger, clock) {}
+        schedules_(store, writer, ledger, clock, std::move(log)) {}
   ~Pump() { Stop(); }
 
   // presence.Appear() must have succeeded.

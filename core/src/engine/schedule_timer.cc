@@ -41,19 +41,36 @@ int64_t ScheduleTimer::Tick(bool look) {
 void ScheduleTimer::LookForEarliest() {
   next_look_ns_ = RealNs() + kSecondNs;
   auto reader = store_.Read();
-  if (!reader.ok()) return;
+  if (!reader.ok()) return Tell(reader.status());
   const auto earliest = schedule::EarliestSlot(**reader);
-  if (earliest.ok()) earliest_ms_ = *earliest;
+  if (!earliest.ok()) return Tell(earliest.status());
+  earliest_ms_ = *earliest;
 }
 
 bool ScheduleTimer::Fire() {
   schedule::Fired fired;
   // At `process`: a power cut takes the jobs and what says that they were made together.
-  const Status status = RunChange(
-      writer_, ledger_, Durability::kProcess, true,
-      [&](jobs::Ledger& ledger) { return schedule::FireDue(ledger, EnqueueScheduled, &fired); });
-  if (status.ok()) earliest_ms_ = fired.next_at_ms;
-  return status.ok();
+  const Status status = RunIsolated(
+      writer_, ledger_, schedule::kFireSchedulesMax,
+      [&](jobs::Ledger& ledger, int64_t most) {
+        return schedule::FireDue(ledger, EnqueueScheduled, &fired, most);
+      },
+      [&](jobs::Ledger& ledger, const Status& failed) {
+        return schedule::PassByFirst(ledger, failed, &fired);
+      });
+  Tell(status);
+  if (!status.ok()) return false;
+  for (const std::string& fault : fired.faults) log_.Line(fault);
+  earliest_ms_ = fired.next_at_ms;
+  return true;
+}
+
+// Trouble that keeps schedules from firing: each kind once, until they fire again.
+void ScheduleTimer::Tell(const Status& status) {
+  const bool ends = status.code() == Code::kClosed || status.code() == Code::kForkedChild;
+  if (status.code() == told_ || ends) return;
+  told_ = status.code();
+  if (!status.ok()) log_.Line("schedules wait and are tried again: " + status.ToString());
 }
 
 }  // namespace millrace::engine

@@ -70,8 +70,11 @@ Result<std::vector<EnqueueAck>> TransactionCore::Enqueue(std::vector<JobSpec> jo
   Call call;
   call.work = [&](store::Connection& connection) {
     const int64_t changes_before = connection.total_changes();
+    const int64_t gathered_before = context_.ledger->gathered();
     Status status = EnqueueAll(*context_.ledger, jobs, durability, &acks);
-    if (!status.ok() && connection.total_changes() != changes_before) doomed_ = Doomed(status);
+    const bool nothing = connection.total_changes() == changes_before &&
+                         context_.ledger->gathered() == gathered_before;
+    if (!status.ok() && !nothing) doomed_ = Doomed(status);
     return status;
   };
   RETURN_IF_ERROR(Run(&call));

@@ -327,10 +327,7 @@ Status EnqueueJobs(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
     RETURN_IF_ERROR(enqueue.Prepare());
     return enqueue.Write(acks);
   }
-  acks->assign(specs.size(), {});
-  for (size_t i = 0; i < specs.size(); ++i) {
-    RETURN_IF_ERROR(jobs::EnqueueJob(ledger, specs[i], &(*acks)[i]));
-  }
+  RETURN_IF_ERROR(jobs::EnqueueJobs(ledger, specs, acks));
   return CancelRevoked(ledger, specs, acks);
 }
 

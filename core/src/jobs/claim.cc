@@ -181,15 +181,16 @@ Status StartJob(Claim& claim, const Place& place, Body body) {
 
 // Leases what the current row of select_claim or select_group_head is; not an expired or damaged
 // one, nor one of a task that is at its limit: *full is that limit. The row stays for the caller.
-Status ClaimRow(Claim& claim, const Query& q, const std::string& group, Met* met,
-                limits::Entry** full) {
+Status ClaimRow(Claim& claim, const Query& q, const Group* group, Met* met, limits::Entry** full) {
   Ledger& ledger = claim.ledger;
   const Place place{.queue_id = claim.queue_id,
                     .row = std::abs(q.Int(1)),
                     .seq = q.Int(1),
                     .priority = static_cast<int32_t>(q.Int(0)),
                     .flags = static_cast<uint8_t>(q.Int(2)),
-                    .group = group};
+                    .group = group ? group->name : std::string(),
+                    .group_id = group ? group->group_id : 0,
+                    .alone_in_group = group && group->ready == 1 && group->active == 0};
   *met = Met::kPassed;
   if (q.IsNull(3)) {
     ledger.Moved(claim.queue_id, JobState::kReady, kNowhere, Cause::kRemove, place.priority);
@@ -235,7 +236,7 @@ Status ClaimHead(Claim& claim, const Before& before, int64_t max, int64_t* seen)
       last_seq = q.Int(1);
       Met met = Met::kPassed;
       limits::Entry* full = nullptr;
-      RETURN_IF_ERROR(ClaimRow(claim, q, {}, &met, &full));
+      RETURN_IF_ERROR(ClaimRow(claim, q, nullptr, &met, &full));
       if (met != Met::kNoRoom) continue;
       RETURN_IF_ERROR(Park(claim.ledger,
                            {.queue_id = claim.queue_id,
@@ -271,7 +272,7 @@ Status ClaimTurn(Claim& claim, Group& group, int64_t turn) {
     }
     priority = static_cast<int32_t>(q.Int(0));
     seq = q.Int(1);
-    RETURN_IF_ERROR(ClaimRow(claim, q, group.name, &met, &full));
+    RETURN_IF_ERROR(ClaimRow(claim, q, &group, &met, &full));
   }
   if (met == Met::kNoRoom) return groups.Stall(group, full->limit_id, turn);
   RETURN_IF_ERROR(groups.Gone(group, priority, seq));

@@ -200,8 +200,9 @@ Result<std::vector<TaskCounters>> Counters::Read(Connection& connection, int64_t
   // First, so that no flush is between what the file says and what is pending.
   const std::lock_guard lock(mutex_);
   {
-    Query q(connection, sql::counters::kListCounters);
-    q.Bind(queue_id);
+    const bool all = queue_id == 0;
+    Query q(connection, all ? sql::counters::kListAllCounters : sql::counters::kListCounters);
+    if (!all) q.Bind(queue_id);
     for (;;) {
       bool row = false;
       RETURN_IF_ERROR(q.Step(&row));

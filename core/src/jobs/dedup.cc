@@ -23,7 +23,7 @@ constexpr int64_t kForEver = std::numeric_limits<int64_t>::max();
 
 // A row of dedup_keys.
 struct KeyRow {
-  JobKey holder;
+  JobKey holder;  // a throttled key's; of others the row only
   Mode mode = Mode::kUnfinished;
   std::optional<int64_t> until_ms;  // a throttled key's end
   int64_t follow_up = 0;            // 0: none
@@ -42,14 +42,6 @@ Status FindKey(Connection& connection, int64_t queue_id, const std::string& key,
   row->mode = static_cast<Mode>(q.Int(4));
   if (!q.IsNull(5)) row->until_ms = q.Int(5);
   row->follow_up = q.Int(6);
-  return Status::Ok();
-}
-
-// Where a job stands. One that is damaged holds nothing up: it counts as gone.
-Status LocateSound(Connection& connection, int64_t row, Location* at, bool* found) {
-  const Status status = LocateRow(connection, row, at, found);
-  if (status.code() != Code::kCorrupt) return status;
-  *found = false;
   return Status::Ok();
 }
 
@@ -117,11 +109,19 @@ void LogDuplicate(Ledger& ledger, int64_t queue_id, const JobKey& job, JobState 
   ledger.Log(queue_id, {.type = EventType::kDuplicate, .state = state, .job = &job, .data = data});
 }
 
+// With `if_free` nothing is written if the key has a row.
 Status PutKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
-              std::optional<int64_t> until_ms, const char* sql = sql::dedup::kPutDedupKey) {
-  Query q(ledger.connection(), sql);
-  q.Bind(queue_id, dedup.key, job.row, job.created_at_ms, static_cast<int64_t>(job.salt),
-         TextOrNull(job.custom_id), static_cast<int>(dedup.mode), until_ms);
+              std::optional<int64_t> until_ms, bool if_free = false) {
+  if (!until_ms) {
+    Query q(ledger.connection(),
+            if_free ? sql::dedup::kTakeFreeDedupKey : sql::dedup::kPutDedupKey);
+    q.Bind(queue_id, dedup.key, job.row, static_cast<int>(dedup.mode));
+    return q.Run();
+  }
+  Query q(ledger.connection(),
+          if_free ? sql::dedup::kTakeFreeTimedDedupKey : sql::dedup::kPutTimedDedupKey);
+  q.Bind(queue_id, dedup.key, job.row, static_cast<int>(dedup.mode), job.created_at_ms,
+         static_cast<int64_t>(job.salt), TextOrNull(job.custom_id), *until_ms);
   return q.Run();
 }
 
@@ -144,12 +144,16 @@ std::optional<int64_t> EndOf(Ledger& ledger, const Deduplication& dedup) {
 
 }  // namespace
 
-Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup,
+Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, int64_t job,
                 DedupVerdict* verdict) {
   KeyRow row;
   bool found = false;
   RETURN_IF_ERROR(FindKey(ledger.connection(), queue_id, dedup.key, &row, &found));
   if (!found) return Status::Ok();
+  if (job != 0 && row.holder.row == job) {
+    verdict->kind = Kind::kTaken;
+    return Status::Ok();
+  }
   if (row.until_ms && *row.until_ms <= ledger.now_ms()) return Status::Ok();
   Standing standing;
   RETURN_IF_ERROR(FindStanding(ledger.connection(), row, &standing));
@@ -190,10 +194,21 @@ Status TakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, con
 
 Status TryTakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
                   bool* taken) {
-  RETURN_IF_ERROR(
-      PutKey(ledger, queue_id, dedup, job, EndOf(ledger, dedup), sql::dedup::kTakeFreeDedupKey));
+  RETURN_IF_ERROR(PutKey(ledger, queue_id, dedup, job, EndOf(ledger, dedup), /*if_free=*/true));
   *taken = ledger.connection().changes() == 1;
   if (*taken && dedup.mode == Mode::kThrottle) ledger.NoteKeyMade();
+  return Status::Ok();
+}
+
+Status TryTakeKeys(Ledger& ledger, int64_t queue_id, std::span<const JobSpec> specs,
+                   int64_t first_row, bool* all) {
+  Query q(ledger.connection(), sql::dedup::kTakeFreeDedupKeys);
+  q.Bind(queue_id, static_cast<int>(specs[0].dedup.mode), first_row);
+  for (size_t i = 0; i < kKeysTogether; ++i) {
+    q.BindOne(static_cast<int>(i) + 4, std::string_view(specs[i].dedup.key));
+  }
+  RETURN_IF_ERROR(q.Run());
+  *all = ledger.connection().changes() == static_cast<int64_t>(kKeysTogether);
   return Status::Ok();
 }
 

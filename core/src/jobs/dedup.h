@@ -11,6 +11,7 @@
 #define MILLRACE_JOBS_DEDUP_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,13 @@ Status CheckDeduplication(const Deduplication& dedup);
 Status TryTakeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, const JobKey& job,
                   bool* taken);
 
+// The same for kKeysTogether jobs of one queue and one mode (not throttled) in one statement; the
+// first of them has this number, the others follow. *all: each has taken its key. If not, JudgeKey
+// tells which have.
+inline constexpr size_t kKeysTogether = 10;
+Status TryTakeKeys(Ledger& ledger, int64_t queue_id, std::span<const JobSpec> specs,
+                   int64_t first_row, bool* all);
+
 // What the key of a newcomer says.
 struct DedupVerdict {
   enum class Kind : uint8_t {
@@ -37,6 +45,7 @@ struct DedupVerdict {
     kDrop,     // `holder` counts
     kReplace,  // `holder` waits for its time and goes: RemoveReplaced, add the job, then TakeKey
     kFollow,   // the job is to start after `holder` has ended: add it, then TakeFollowUp
+    kTaken,    // the newcomer itself has it already
   };
   Kind kind = Kind::kTake;
   JobKey holder = {};
@@ -46,8 +55,8 @@ struct DedupVerdict {
   bool replaces = false;  // kFollow: an earlier follow-up goes
   Location replaced = {};
 };
-// Judges a newcomer with a key. Only reads.
-Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup,
+// Judges a newcomer with a key; `job` is its number, 0 if it has none. Only reads.
+Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, int64_t job,
                 DedupVerdict* verdict);
 
 // Answers for a dropped job, and logs it.

@@ -1,5 +1,7 @@
 #include "jobs/enqueue.h"
 
+#include <algorithm>
+
 #include "base/macros.h"
 #include "jobs/job_row.h"
 #include "jobs/locate.h"
@@ -23,13 +25,17 @@ Status AckExisting(Ledger& ledger, const Location& found, const JobSpec& spec, E
 // What a deduplication key that has a holder says of the job, before anything of it is written.
 Status JudgeNew(Ledger& ledger, int64_t queue_id, const JobSpec& spec, NewJob* job,
                 EnqueueAck* ack) {
-  bool taken = false;
+  bool taken = job->took_key.value_or(false);
   // One of a group may still be refused, and nothing must be written before.
-  if (spec.group.empty())
+  if (!job->took_key && spec.group.empty())
     RETURN_IF_ERROR(TryTakeKey(ledger, queue_id, spec.dedup, job->key, &taken));
   if (taken) return Status::Ok();
   job->dedup.emplace();
-  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &*job->dedup));
+  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, job->key.row, &*job->dedup));
+  if (job->dedup->kind == DedupVerdict::Kind::kTaken) {
+    job->dedup.reset();
+    return Status::Ok();
+  }
   job->added = job->dedup->kind != DedupVerdict::Kind::kDrop;
   if (!job->added) {
     job->key = job->dedup->holder;
@@ -70,7 +76,7 @@ Result<bool> Adds(Ledger& ledger, int64_t queue_id, const JobSpec& spec) {
   }
   if (spec.dedup.key.empty()) return true;
   DedupVerdict verdict;
-  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, &verdict));
+  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, 0, &verdict));
   return verdict.kind != DedupVerdict::Kind::kDrop;
 }
 
@@ -85,7 +91,7 @@ Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack
     job->key = found.key;
     if (exists) return AckExisting(ledger, found, spec, ack);
   }
-  const JobKey& key = job->key = {.row = ledger.NextNumber(),
+  const JobKey& key = job->key = {.row = job->row != 0 ? job->row : ledger.NextNumber(),
                                   .created_at_ms = ledger.now_ms(),
                                   .salt = RandomBits34(),
                                   .custom_id = spec.id};
@@ -124,8 +130,9 @@ void LogAdded(Ledger& ledger, const JobSpec& spec, const NewJob& job, JobState s
                                   .name = spec.name});
 }
 
-Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
-  NewJob job;
+namespace {
+
+Status Enqueue(Ledger& ledger, const JobSpec& spec, NewJob job, EnqueueAck* ack) {
   RETURN_IF_ERROR(AddBody(ledger, spec, &job, ack));
   if (!job.added) return Status::Ok();
   if (job.dedup && job.dedup->kind == DedupVerdict::Kind::kFollow) {
@@ -135,6 +142,46 @@ Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
   ack->state = later ? JobState::kScheduled : JobState::kReady;
   RETURN_IF_ERROR((later ? PutScheduled : PutReady)(ledger, job.place, kNowhere, Cause::kEnqueue));
   LogAdded(ledger, spec, job, ack->state);
+  return Status::Ok();
+}
+
+// Whether the first jobs can take their keys in one statement: each would try to, and none of them
+// may be refused.
+bool TakeKeysTogether(std::span<const JobSpec> specs) {
+  if (specs.size() < kKeysTogether || specs[0].dedup.key.empty()) return false;
+  const JobSpec& first = specs[0];
+  if (first.dedup.mode == Deduplication::Mode::kThrottle) return false;
+  const auto same = [&](const JobSpec& spec) {
+    return !spec.dedup.key.empty() && spec.dedup.mode == first.dedup.mode && spec.id.empty() &&
+           spec.group.empty() && spec.queue == first.queue;
+  };
+  return std::ranges::all_of(specs.first(kKeysTogether), same);
+}
+
+}  // namespace
+
+Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {
+  return Enqueue(ledger, spec, {}, ack);
+}
+
+Status EnqueueJobs(Ledger& ledger, std::span<const JobSpec> specs, std::vector<EnqueueAck>* acks) {
+  acks->assign(specs.size(), {});
+  for (size_t at = 0; at < specs.size();) {
+    if (!TakeKeysTogether(specs.subspan(at))) {
+      RETURN_IF_ERROR(EnqueueJob(ledger, specs[at], &(*acks)[at]));
+      ++at;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(specs[at].queue));
+    const int64_t first_row = ledger.NextNumber();
+    for (size_t i = 1; i < kKeysTogether; ++i) ledger.NextNumber();
+    bool all = false;
+    RETURN_IF_ERROR(TryTakeKeys(ledger, queue_id, specs.subspan(at), first_row, &all));
+    for (size_t i = 0; i < kKeysTogether; ++i, ++at) {
+      const NewJob job{.row = first_row + static_cast<int64_t>(i), .took_key = all};
+      RETURN_IF_ERROR(Enqueue(ledger, specs[at], job, &(*acks)[at]));
+    }
+  }
   return Status::Ok();
 }
 

@@ -2,7 +2,10 @@
 #ifndef MILLRACE_JOBS_ENQUEUE_H_
 #define MILLRACE_JOBS_ENQUEUE_H_
 
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "jobs/dedup.h"
 #include "jobs/job_id.h"
@@ -17,10 +20,14 @@ namespace millrace::jobs {
 // key that is held, changes nothing, is logged, and answers with the job that is there. A job that
 // is to follow another (Deduplication::Mode::kFollowUp) is a flow: see AddBody.
 Status EnqueueJob(Ledger& ledger, const JobSpec& spec, EnqueueAck* ack);
+// The same for several, in their order.
+Status EnqueueJobs(Ledger& ledger, std::span<const JobSpec> specs, std::vector<EnqueueAck>* acks);
 
 // A job on its way in.
 struct NewJob {
   bool has_room = false;                   // its group was looked at already, it is not refused
+  int64_t row = 0;                         // its number, if that is drawn already
+  std::optional<bool> took_key = {};       // whether its key was free, if that was tried already
   bool added = false;                      // false: another one counts, and the ack says which
   JobKey key;                              // if it was not added, of the one that counts
   Place place;                             // with its due time

@@ -48,6 +48,7 @@ Group& Groups::Keep(const Query& q) {
   group.bucket = {.credit = q.Int(15), .refilled_at_ms = q.Int(16)};
   group.limited_until_ms = q.Int(17);
   group.had_turn = group.turn != 0;
+  group.rest_before = group.Rest();
   return group;
 }
 
@@ -98,12 +99,6 @@ void Groups::Touch(Group& group) {
   group.settled = false;
   if (!group.touched) touched_.push_back(&group);
   group.touched = true;
-}
-
-void Groups::TouchAll(int64_t queue_id) {
-  for (auto& [group_id, group] : groups_) {
-    if (group.queue_id == queue_id) Touch(group);
-  }
 }
 
 Result<GroupBounds> Groups::BoundsOf(const Group& group) {
@@ -205,8 +200,30 @@ Status Groups::Started(Group& group) {
   return Status::Ok();
 }
 
-Status Groups::Ended(int64_t queue_id, const std::string& name) {
-  ASSIGN_OR_RETURN(Group* const group, Find(queue_id, name));
+// The group of a lease if nothing of it is left, unread: most groups of very many are like that.
+Status Groups::ForgetIfEmpty(const Place& place, bool* forgotten) {
+  *forgotten = false;
+  if (!place.alone_in_group || groups_.contains(place.group_id)) return Status::Ok();
+  ASSIGN_OR_RETURN(const limits::Entry* const rule, ledger_.limits().OfGroups(place.queue_id));
+  if (rule && rule->rate.count != 0) return Status::Ok();  // its bucket may be in use
+  Query q(ledger_.connection(), sql::limits::kForgetGroup);
+  q.Bind(place.group_id, ledger_.now_ms());
+  RETURN_IF_ERROR(q.Run());
+  *forgotten = ledger_.connection().changes() == 1;
+  return Status::Ok();
+}
+
+Status Groups::Ended(const Place& place) {
+  bool forgotten = false;
+  RETURN_IF_ERROR(ForgetIfEmpty(place, &forgotten));
+  if (forgotten) return Status::Ok();
+  Group* group = nullptr;
+  if (place.group_id != 0) {
+    ASSIGN_OR_RETURN(group, Load(place.group_id));
+  }
+  if (!group) {  // a name that was forgotten and came back has another number
+    ASSIGN_OR_RETURN(group, Find(place.queue_id, place.group));
+  }
   if (!group) return Status::Ok();
   group->active = std::max<int64_t>(group->active - 1, 0);
   Touch(*group);
@@ -247,7 +264,41 @@ Status Groups::Unstall(Group& group) {
   return Status::Ok();  // SettleTurn takes the old turn up again
 }
 
+// A slice of the groups that wait under a default that has changed.
+Status Groups::Regroup(int64_t queue_id) {
+  std::string after;
+  {
+    Query q(ledger_.connection(), sql::limits::kReadRegroup);
+    q.Bind(queue_id);
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (row) after = q.BlobBytes(0);
+  }
+  std::vector<int64_t> waiting;
+  int64_t seen = 0;
+  {
+    Query q(ledger_.connection(), sql::limits::kNextGroups);
+    q.Bind(queue_id, after, kRipenSlice);
+    for (;; ++seen) {
+      bool row = false;
+      RETURN_IF_ERROR(q.Step(&row));
+      if (!row) break;
+      after = q.Text(1);
+      if (q.Int(2) != 0) waiting.push_back(q.Int(0));
+    }
+  }
+  for (const int64_t group_id : waiting) {
+    ASSIGN_OR_RETURN(Group* const group, Load(group_id));
+    if (group) Touch(*group);
+  }
+  if (seen < kRipenSlice) return ledger_.limits().EndRegroup(queue_id);
+  Query q(ledger_.connection(), sql::limits::kWriteRegroup);
+  q.Bind(queue_id, store::Blob{after});
+  return q.Run();
+}
+
 Status Groups::Ripen(int64_t queue_id) {
+  if (ledger_.limits().regroups(queue_id)) RETURN_IF_ERROR(Regroup(queue_id));
   for (const int gives : {1, 0}) {
     std::vector<std::pair<int64_t, int64_t>> due;  // at_ms, group_id
     {
@@ -346,6 +397,11 @@ Status Groups::WriteRow(Group& group, bool* deleted) {
   if (*deleted) {
     Query q(ledger_.connection(), sql::limits::kDeleteGroup);
     q.Bind(group.group_id);
+    return q.Run();
+  }
+  if (group.Rest() == group.rest_before) {
+    Query q(ledger_.connection(), sql::limits::kWriteGroupCounts);
+    q.Bind(group.group_id, group.ready, group.active, group.turn);
     return q.Run();
   }
   Query q(ledger_.connection(), sql::limits::kWriteGroup);

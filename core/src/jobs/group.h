@@ -4,6 +4,7 @@
 #ifndef MILLRACE_JOBS_GROUP_H_
 #define MILLRACE_JOBS_GROUP_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -38,11 +39,18 @@ struct Group {
   limits::Bucket bucket;
   int64_t limited_until_ms = 0;
 
+  // What changes more rarely than the counts and the turn.
+  std::array<int64_t, 6> Rest() const {
+    return {timer_at_ms,           stalled_by,      stalled_turn, bucket.credit,
+            bucket.refilled_at_ms, limited_until_ms};
+  }
+
   bool touched = false;   // to be written
   bool settled = true;    // its turn and its timer are right
   bool rung = false;      // somebody was woken for it already
   bool had_turn = false;  // when the transaction began
   int64_t timer_before_ms = 0;
+  std::array<int64_t, 6> rest_before = {};
 };
 
 // The bounds that hold for a group: its own, or the default of its queue.
@@ -70,8 +78,6 @@ class Groups {
   Result<bool> MayGive(Group& group);
   // A change was made to it: turn, timer and row follow.
   void Touch(Group& group);
-  // All that this transaction has seen of a queue: what holds for them has changed.
-  void TouchAll(int64_t queue_id);
 
   // kGroupFull if no more jobs may wait in it, `others` that are about to come included; changes
   // nothing. Of a group that does not exist yet, too.
@@ -83,13 +89,13 @@ class Groups {
   // The place `priority`, `seq` of group_ready is no longer: claimed, or taken away.
   Status Gone(Group& group, int32_t priority, int64_t seq);
   Status Started(Group& group);
-  Status Ended(int64_t queue_id, const std::string& name);
+  Status Ended(const Place& place);
 
   // A task's limit holds its first job back: it leaves the line and keeps its turn for later.
   Status Stall(Group& group, int64_t limit_id, int64_t turn);
   Status Unstall(Group& group);
 
-  // Groups of the queue of which the time has come get their turns.
+  // Groups of the queue of which the time has come, or the default has changed, get their turns.
   Status Ripen(int64_t queue_id);
   // Turns and timers of what was touched.
   Status Settle();
@@ -99,6 +105,8 @@ class Groups {
   void Clear();
 
  private:
+  Status ForgetIfEmpty(const Place& place, bool* forgotten);
+  Status Regroup(int64_t queue_id);
   Status SettleTurn(Group& group);
   Status SettleTimer(Group& group);
   Result<int64_t> TimerOf(Group& group);

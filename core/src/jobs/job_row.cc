@@ -13,7 +13,8 @@ bool HasKeep(const std::optional<Keep>& keep) {
   return keep.has_value();
 }
 
-// Whether any column behind `options` is needed. A deduplication key has columns of its own.
+// Whether any column behind `options` is needed. A deduplication key has columns of its own, and so
+// has a group.
 bool HasOptions(const JobSpec& spec, const JobKey& key, int64_t due_at_ms, int64_t expires_at_ms) {
   static const JobSpec plain;
   return !key.custom_id.empty() || !spec.headers.empty() ||
@@ -22,9 +23,9 @@ bool HasOptions(const JobSpec& spec, const JobKey& key, int64_t due_at_ms, int64
          spec.retry.backoff.kind != plain.retry.backoff.kind ||
          spec.max_crashes != plain.max_crashes || spec.time_limit_ms != 0 ||
          spec.soft_time_limit_ms != 0 || spec.keep_logs != plain.keep_logs ||
-         HasKeep(spec.keep_completed) || HasKeep(spec.keep_failed) || !spec.group.empty() ||
-         spec.join != plain.join || spec.delivery != plain.delivery ||
-         spec.sealing != plain.sealing;
+         HasKeep(spec.keep_completed) || HasKeep(spec.keep_failed) ||
+         (!spec.group.empty() && !spec.dedup.key.empty()) || spec.join != plain.join ||
+         spec.delivery != plain.delivery || spec.sealing != plain.sealing;
 }
 
 std::optional<std::string_view> TextOrNull(const std::string& text) {
@@ -76,11 +77,24 @@ Status InsertBody(store::Connection& connection, const JobKey& key, int64_t queu
                      expires_at_ms);
   }
   const auto salt = static_cast<int64_t>(key.salt);
-  if (!spec.dedup.key.empty()) {
+  if (!spec.group.empty()) {
+    Query q(connection, sql::jobs::kInsertJobWithGroup);
+    q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
+           spec.group);
+    return q.Run();
+  }
+  const Deduplication& dedup = spec.dedup;
+  if (dedup.mode != Deduplication::Mode::kUnfinished) {
+    Query q(connection, sql::jobs::kInsertJobWithRule);
+    q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
+           dedup.key, static_cast<int>(dedup.mode), dedup.ttl_ms,
+           static_cast<int64_t>(dedup.states));
+    return q.Run();
+  }
+  if (!dedup.key.empty()) {  // of the plain rule nothing is written
     Query q(connection, sql::jobs::kInsertJobWithKey);
     q.Bind(key.row, queue_id, spec.name, key.created_at_ms, salt, spec.priority, Blob{spec.data},
-           spec.dedup.key, static_cast<int>(spec.dedup.mode), spec.dedup.ttl_ms,
-           static_cast<int64_t>(spec.dedup.states));
+           dedup.key);
     return q.Run();
   }
   Query q(connection, sql::jobs::kInsertJob);
@@ -110,6 +124,7 @@ Body ReadBody(const Query& q, int column) {
                   .ttl_ms = q.Int(column + 33),
                   .states = static_cast<uint32_t>(q.Int(column + 34))};
   }
+  if (!q.IsNull(column + 27)) spec.group = q.Text(column + 27);
   if (q.Int(column + 7) == 0) return body;
   if (!q.IsNull(column + 8)) body.key.custom_id = q.Text(column + 8);
   if (!q.IsNull(column + 9)) spec.headers = q.Text(column + 9);
@@ -128,7 +143,6 @@ Body ReadBody(const Query& q, int column) {
   spec.keep_logs = static_cast<int32_t>(q.Int(column + 22));
   spec.keep_completed = ReadKeep(q, column + 23);
   spec.keep_failed = ReadKeep(q, column + 25);
-  if (!q.IsNull(column + 27)) spec.group = q.Text(column + 27);
   spec.join = static_cast<JoinKind>(q.Int(column + 29));
   spec.delivery = static_cast<Delivery>(q.Int(column + 30));
   spec.sealing = static_cast<Sealing>(q.Int(column + 31));

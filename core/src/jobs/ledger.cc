@@ -97,7 +97,7 @@ void Ledger::Moved(int64_t queue_id, std::optional<JobState> from, std::optional
   const int transition = FindTransition(from, to, cause);
   assert(transition >= 0 && "a move that job_state.h does not declare");
   if (transition >= 0) MarkExercised(transition);
-  QueueChange& change = queue(queue_id);
+  QueueChange& change = Change(queue_id);
   if (from) --change.states[Slot(*from)];
   if (to) ++change.states[Slot(*to)];
   if (priority != 0) {
@@ -108,16 +108,17 @@ void Ledger::Moved(int64_t queue_id, std::optional<JobState> from, std::optional
 }
 
 void Ledger::Reprioritized(int64_t queue_id, int32_t before, int32_t after) {
-  queue(queue_id).states[kPrioritized] += (after != 0 ? 1 : 0) - (before != 0 ? 1 : 0);
+  Change(queue_id).states[kPrioritized] += (after != 0 ? 1 : 0) - (before != 0 ? 1 : 0);
 }
 
 void Ledger::Log(int64_t queue_id, const EventRecord& event) {
-  QueueChange& change = queue(queue_id);
+  QueueChange& change = Change(queue_id);
   AppendEvent(&change.event_bytes, event);
   ++change.events;
 }
 
 void Ledger::NoteEnded(int64_t queue_id, JobState state) {
+  ++gathered_;
   for (Ended& ended : ended_) {
     if (ended.queue_id == queue_id && ended.state == state) {
       ++ended.count;
@@ -135,7 +136,7 @@ Status Ledger::ResetCounts(int64_t queue_id) {
   Query q(*connection_, sql::ledger::kDeleteCounts);
   q.Bind(queue_id);
   RETURN_IF_ERROR(q.Run());
-  QueueChange& change = queue(queue_id);
+  QueueChange& change = Change(queue_id);
   change.states.fill(0);
   change.events = 0;
   change.event_bytes.clear();

@@ -86,12 +86,15 @@ class Ledger : public store::BatchHooks {
   void Reprioritized(int64_t queue_id, int32_t before, int32_t after);
   void Log(int64_t queue_id, const EventRecord& event);
   // A job became ready (or the earliest due time of the queue moved forward): wake one free slot.
-  void WakeFor(int64_t queue_id) { ++queue(queue_id).new_jobs; }
+  void WakeFor(int64_t queue_id) { ++Change(queue_id).new_jobs; }
   // The job that became ready just now cannot start: nobody is woken for it.
-  void WakeNoneFor(int64_t queue_id) { --queue(queue_id).new_jobs; }
+  void WakeNoneFor(int64_t queue_id) { --Change(queue_id).new_jobs; }
   // Something of the queue becomes claimable by time alone: one free slot is woken to set a timer.
-  void WakeForTimer(int64_t queue_id) { queue(queue_id).timer = true; }
-  void WakeOwner(int64_t process_id) { control_.push_back(process_id); }
+  void WakeForTimer(int64_t queue_id) { Change(queue_id).timer = true; }
+  void WakeOwner(int64_t process_id) {
+    ++gathered_;
+    control_.push_back(process_id);
+  }
   // A job ended under its queue's retention rule: CleanNoted (retention.h) makes room for it once
   // an operation.
   struct Ended {
@@ -102,7 +105,10 @@ class Ledger : public store::BatchHooks {
   void NoteEnded(int64_t queue_id, JobState state);
   std::vector<Ended> TakeEnded() { return std::exchange(ended_, {}); }
   // A throttled deduplication key was made: SweepNoted (dedup.h) deletes as many old ones.
-  void NoteKeyMade() { ++keys_made_; }
+  void NoteKeyMade() {
+    ++gathered_;
+    ++keys_made_;
+  }
   int64_t TakeKeysMade() { return std::exchange(keys_made_, 0); }
   // Something that matters to jobs that wait for others: flows::Resolve draws the consequences
   // before the operation ends.
@@ -119,7 +125,10 @@ class Ledger : public store::BatchHooks {
     std::string id = {};
     std::string name = {};
   };
-  void NoteFlow(FlowNote note) { flow_notes_.push_back(std::move(note)); }
+  void NoteFlow(FlowNote note) {
+    ++gathered_;
+    flow_notes_.push_back(std::move(note));
+  }
   bool has_flow_notes() const { return !flow_notes_.empty(); }
   std::vector<FlowNote> TakeFlowNotes() { return std::exchange(flow_notes_, {}); }
   // Changes of a state's count in this transaction so far.
@@ -132,6 +141,7 @@ class Ledger : public store::BatchHooks {
   Status Flush(store::Connection& connection) override;
   void Committed() override;
   void RolledBack() override;
+  int64_t gathered() const override { return gathered_; }
 
  private:
   struct QueueChange {
@@ -145,6 +155,11 @@ class Ledger : public store::BatchHooks {
     QueueRules rules;
   };
   QueueChange& queue(int64_t queue_id);
+  // The same to add something to it.
+  QueueChange& Change(int64_t queue_id) {
+    ++gathered_;
+    return queue(queue_id);
+  }
   Status FlushQueue(QueueChange& change);
   Status FlushLimits();
   Result<int64_t> TrimEvents(const QueueChange& change);
@@ -156,6 +171,7 @@ class Ledger : public store::BatchHooks {
   int64_t next_ = 0;
   int64_t next_at_begin_ = 0;
   int64_t settings_version_ = 0;  // at the begin
+  int64_t gathered_ = 0;
   limits::Book limits_;
   Groups groups_{*this};
   std::vector<QueueChange> changes_;  // few queues a transaction: searched linearly

@@ -81,25 +81,12 @@ Status SetOwnLimit(Ledger& ledger, const Limit& limit) {
   return WriteSettings(ledger, *group);
 }
 
-// The groups of a queue that wait may have another time to wait for now.
-Status RetouchGroups(Ledger& ledger, int64_t queue_id) {
-  ledger.groups().TouchAll(queue_id);
-  std::vector<int64_t> waiting;
-  {
-    Query q(ledger.connection(), sql::limits::kGroupsWithoutTurn);
-    q.Bind(queue_id);
-    for (;;) {
-      bool row = false;
-      RETURN_IF_ERROR(q.Step(&row));
-      if (!row) break;
-      waiting.push_back(q.Int(0));
-    }
-  }
-  for (const int64_t group_id : waiting) {
-    ASSIGN_OR_RETURN(Group* const group, ledger.groups().Load(group_id));
-    if (group) ledger.groups().Touch(*group);
-  }
-  return Status::Ok();
+// The groups of a queue may have another time to wait for now, or none. There may be very many:
+// claims look at them, a slice each.
+Status Regroup(Ledger& ledger, int64_t queue_id) {
+  if (!ledger.limits().uses_groups()) return Status::Ok();
+  ledger.WakeFor(queue_id);
+  return ledger.limits().BeginRegroup(queue_id);
 }
 
 Status ThrottleGroup(Ledger& ledger, int64_t queue_id, const std::string& name, int64_t until_ms,
@@ -122,7 +109,7 @@ Status ThrottleKey(Ledger& ledger, const limits::Key& key, int64_t until_ms, boo
   }
   entry->limited_until_ms = extend ? std::max(entry->limited_until_ms, until_ms) : until_ms;
   entry->changed = true;
-  return key.scope == LimitScope::kGroup ? RetouchGroups(ledger, key.queue_id) : Status::Ok();
+  return key.scope == LimitScope::kGroup ? Regroup(ledger, key.queue_id) : Status::Ok();
 }
 
 // From when on something may start: 0: now.
@@ -179,7 +166,7 @@ Status SetLimit(Ledger& ledger, const Limit& limit) {
     ASSIGN_OR_RETURN(entry, ledger.limits().Make(key));
   }
   RETURN_IF_ERROR(ledger.limits().SetBounds(*entry, limit));
-  return key.scope == LimitScope::kGroup ? RetouchGroups(ledger, key.queue_id) : Status::Ok();
+  return key.scope == LimitScope::kGroup ? Regroup(ledger, key.queue_id) : Status::Ok();
 }
 
 Status ThrottleScope(Ledger& ledger, const Limit& scope, int64_t ms) {
@@ -229,6 +216,7 @@ Status ForgetLimits(Ledger& ledger, int64_t queue_id) {
       q.Bind(queue_id);
       RETURN_IF_ERROR(q.Run());
     }
+    RETURN_IF_ERROR(ledger.limits().EndRegroup(queue_id));
   }
   return ledger.limits().Forget(queue_id);
 }

@@ -172,6 +172,13 @@ Status LocateRow(store::Connection& connection, int64_t row, Location* location,
                                     " has a body and no place in its queue; run `millrace doctor`");
 }
 
+Status LocateSound(store::Connection& connection, int64_t row, Location* location, bool* found) {
+  const Status status = LocateRow(connection, row, location, found);
+  if (status.code() != Code::kCorrupt) return status;
+  *found = false;
+  return Status::Ok();
+}
+
 Status MarkPlace(Ledger& ledger, const Location& at, uint8_t flags) {
   if (at.place.has(flags)) return Status::Ok();
   const Place& place = at.place;

@@ -50,6 +50,8 @@ Status Locate(store::Connection& connection, const std::string& id, int64_t queu
               Location* location, bool* found);
 // The same by row number.
 Status LocateRow(store::Connection& connection, int64_t row, Location* location, bool* found);
+// The same for whoever a damaged job must not hold up: it counts as gone.
+Status LocateSound(store::Connection& connection, int64_t row, Location* location, bool* found);
 
 // Adds flags to where a job stands.
 Status MarkPlace(Ledger& ledger, const Location& at, uint8_t flags);

@@ -70,7 +70,7 @@ Status TakeBlocked(Ledger& ledger, const Place& place) {
 
 Status LeaveActive(Ledger& ledger, const Place& place, const std::string& task) {
   RETURN_IF_ERROR(ledger.limits().End(place.queue_id, task));
-  return place.group.empty() ? Status::Ok() : ledger.groups().Ended(place.queue_id, place.group);
+  return place.group.empty() ? Status::Ok() : ledger.groups().Ended(place);
 }
 
 Status PutFinished(Ledger& ledger, const Place& place, const Ending& ending, JobState from,

@@ -28,7 +28,11 @@ struct Place {
   int32_t priority = 0;
   uint8_t flags = 0;       // kHasRun, ...
   std::string group = {};  // its lane within the queue; empty: none
-  int64_t parked_by = 0;   // ready, but held back by this limit of its task (parking.h); 0: no
+  // A lease's, to save reads: the lane's number (0: look it up), and whether nothing else was in
+  // the lane when the job was claimed.
+  int64_t group_id = 0;
+  bool alone_in_group = false;
+  int64_t parked_by = 0;  // ready, but held back by this limit of its task (parking.h); 0: no
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
 };

@@ -53,8 +53,23 @@ Status Book::Load() {
     if (entry.scope == LimitScope::kTask) tasks_.emplace(entry.task, &entry);
     if (entry.scope == LimitScope::kGroup) groups_.emplace(entry.queue_id, &entry);
   }
-  Query groups(*connection_, sql::limits::kUsesGroups);
-  return groups.Step(&uses_groups_);
+  return LoadGroupSettings();
+}
+
+Status Book::LoadGroupSettings() {
+  {
+    Query q(*connection_, sql::limits::kUsesGroups);
+    RETURN_IF_ERROR(q.Step(&uses_groups_));
+  }
+  regroups_.clear();
+  if (!uses_groups_) return Status::Ok();
+  Query q(*connection_, sql::limits::kListRegroups);
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return Status::Ok();
+    regroups_.insert(q.Int(0));
+  }
 }
 
 Status Book::NoteGroups() {
@@ -62,9 +77,31 @@ Status Book::NoteGroups() {
   Query q(*connection_, sql::limits::kNoteGroups);
   RETURN_IF_ERROR(q.Run());
   uses_groups_ = true;
+  ChangeSettings();
+  return Status::Ok();
+}
+
+Status Book::BeginRegroup(int64_t queue_id) {
+  Query q(*connection_, sql::limits::kNoteRegroup);
+  q.Bind(queue_id);
+  RETURN_IF_ERROR(q.Run());
+  regroups_.insert(queue_id);
+  ChangeSettings();
+  return Status::Ok();
+}
+
+Status Book::EndRegroup(int64_t queue_id) {
+  if (regroups_.erase(queue_id) == 0) return Status::Ok();
+  ChangeSettings();
+  Query q(*connection_, sql::limits::kEndRegroup);
+  q.Bind(queue_id);
+  return q.Run();
+}
+
+// Other processes read all anew.
+void Book::ChangeSettings() {
   settings_changed_ = true;
   ++version_;
-  return Status::Ok();
 }
 
 void Book::RolledBack() {
@@ -138,8 +175,7 @@ Result<Entry*> Book::Make(const Key& key) {
     q.Bind(static_cast<int>(key.scope), key.queue_id, key.task);
     RETURN_IF_ERROR(q.Run());
   }
-  settings_changed_ = true;
-  ++version_;
+  ChangeSettings();
   RETURN_IF_ERROR(Load());
   ASSIGN_OR_RETURN(Entry* const made, Find(key));
   RETURN_IF_ERROR(SetBounds(*made, Limit{}));
@@ -162,8 +198,7 @@ Status Book::SetBounds(Entry& entry, const Limit& limit) {
   q.Bind(entry.limit_id, entry.concurrency, entry.rate.count, entry.rate.period_ms, entry.max_size,
          entry.active, entry.bucket.credit, entry.bucket.refilled_at_ms);
   entry.changed = true;
-  settings_changed_ = true;
-  ++version_;
+  ChangeSettings();
   return q.Run();
 }
 
@@ -175,8 +210,7 @@ Status Book::Forget(int64_t queue_id) {
     q.Bind(queue_id);
     RETURN_IF_ERROR(q.Run());
   }
-  settings_changed_ = true;
-  ++version_;
+  ChangeSettings();
   return Load();
 }
 
@@ -270,8 +304,7 @@ Status Book::Write() {
     entry->changed = false;
   }
   if (!removed) return Status::Ok();
-  settings_changed_ = true;
-  ++version_;
+  ChangeSettings();
   return Load();
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "limits/bucket.h"
@@ -64,6 +65,11 @@ class Book {
   // Whether a job was ever added to a group of this store.
   bool uses_groups() const { return uses_groups_; }
   Status NoteGroups();
+  // Whether the groups of a queue are to be looked at again because their default has changed
+  // (Groups::Ripen does), and the two ends of that.
+  bool regroups(int64_t queue_id) const { return regroups_.contains(queue_id); }
+  Status BeginRegroup(int64_t queue_id);
+  Status EndRegroup(int64_t queue_id);
 
   // The limit of a scope with its state, or null.
   Result<Entry*> Store();
@@ -97,6 +103,8 @@ class Book {
 
  private:
   Status Load();
+  Status LoadGroupSettings();
+  void ChangeSettings();
   void GatherOpened();
   Result<Entry*> Read(Entry* entry);
   int64_t ClosedUntil(Entry& entry);
@@ -108,6 +116,7 @@ class Book {
   int64_t version_ = -1;
   bool settings_changed_ = false;  // by this transaction
   bool uses_groups_ = false;
+  std::unordered_set<int64_t> regroups_;
   std::deque<Entry> entries_;  // a deque: they do not move
   Entry* store_ = nullptr;
   std::unordered_map<int64_t, Entry*> queues_;

@@ -1,10 +1,13 @@
 #include "schedule/fire.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "base/macros.h"
+#include "base/text.h"
 #include "jobs/locate.h"
+#include "jobs/quarantine.h"
 #include "schedule/job_template.h"
 #include "schedule/plan.h"
 #include "schedule/slots.h"
@@ -24,7 +27,7 @@ Status StandingOf(Ledger& ledger, int64_t job, Standing* standing) {
   if (job == 0) return Status::Ok();
   jobs::Location location;
   bool found = false;
-  RETURN_IF_ERROR(jobs::LocateRow(ledger.connection(), job, &location, &found));
+  RETURN_IF_ERROR(jobs::LocateSound(ledger.connection(), job, &location, &found));
   if (!found) return Status::Ok();
   switch (location.state) {
     case JobState::kScheduled:
@@ -66,8 +69,8 @@ JobSpec JobOf(const ScheduleRow& row, int64_t slot_ms, Verdict verdict) {
   job.delay_ms = 0;
   if (later_ms != 0) job.due_at_ms = slot_ms + later_ms;
   if (verdict == Verdict::kEnqueueBehind) {
-    job.after.push_back(
-        {.job = {.id = row.last_job_id, .queue = job.queue}, .policy = DependencyPolicy::kIgnore});
+    // By its id alone, which the store made: the schedule may have had another queue then.
+    job.after.push_back({.job = {.id = row.last_job_id}, .policy = DependencyPolicy::kIgnore});
   }
   return job;
 }
@@ -99,14 +102,29 @@ Status FireSchedule(Ledger& ledger, const EnqueueJobFn& enqueue, const Slots& sl
   return WriteProgress(ledger.connection(), *row);
 }
 
-// Takes a schedule that cannot be read out of the way and leaves a note for `doctor`.
-Status StopDamaged(Ledger& ledger, ScheduleRow* row, const Status& why) {
+// Leaves a note for `doctor` and for the log.
+Status PutOnRecord(Ledger& ledger, const ScheduleRow& row, const std::string& what, Fired* fired) {
+  fired->faults.push_back("schedule " + Quoted(row.spec.id) + ": " + what);
+  return jobs::Quarantine(ledger, 0, row.number, "schedule " + row.spec.id + ": " + what);
+}
+
+// Takes a schedule that cannot be read out of the way.
+Status StopDamaged(Ledger& ledger, ScheduleRow* row, const Status& why, Fired* fired) {
   row->next_at_ms.reset();
   RETURN_IF_ERROR(WriteProgress(ledger.connection(), *row));
-  const std::string what = "schedule " + row->spec.id + ": " + why.message();
-  Query q(ledger.connection(), sql::jobs::kQuarantine);
-  q.Bind(ledger.now_ms(), 0, row->number, what);
-  return q.Run();
+  return PutOnRecord(ledger, *row, why.message(), fired);
+}
+
+// The oldest slots first.
+Status SelectDue(Ledger& ledger, int64_t most, std::vector<ScheduleRow>* due) {
+  Query q(ledger.connection(), sql::schedule::kSelectDue);
+  q.Bind(ledger.now_ms(), most);
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return Status::Ok();
+    due->push_back(ReadRow(q));
+  }
 }
 
 }  // namespace
@@ -133,32 +151,46 @@ Status FireSlot(Ledger& ledger, const EnqueueJobFn& enqueue, int64_t slot_ms, Sc
   return Status::Ok();
 }
 
-Status FireDue(Ledger& ledger, const EnqueueJobFn& enqueue, Fired* fired) {
+Status FireDue(Ledger& ledger, const EnqueueJobFn& enqueue, Fired* fired, int64_t most) {
   *fired = {};
   std::vector<ScheduleRow> due;
-  {
-    Query q(ledger.connection(), sql::schedule::kSelectDue);
-    q.Bind(ledger.now_ms(), kFireSchedulesMax);
-    for (;;) {
-      bool row = false;
-      RETURN_IF_ERROR(q.Step(&row));
-      if (!row) break;
-      due.push_back(ReadRow(q));
-    }
-  }
+  RETURN_IF_ERROR(SelectDue(ledger, std::min(most, kFireSchedulesMax), &due));
   for (ScheduleRow& row : due) {
     if (fired->jobs >= kFireJobsMax) break;
     ++fired->schedules;
     const Result<Slots> slots = Slots::Create(row.spec.timing);
     const Status readable = slots.ok() ? LoadJob(ledger.connection(), &row) : slots.status();
     if (!readable.ok()) {
-      RETURN_IF_ERROR(StopDamaged(ledger, &row, readable));
+      RETURN_IF_ERROR(StopDamaged(ledger, &row, readable, fired));
       continue;
     }
     int64_t made = 0;
     RETURN_IF_ERROR(FireSchedule(ledger, enqueue, *slots, &row, &made));
     fired->jobs += made;
   }
+  ASSIGN_OR_RETURN(fired->next_at_ms, EarliestSlot(ledger.connection()));
+  return Status::Ok();
+}
+
+Status PassByFirst(Ledger& ledger, const Status& failed, Fired* fired) {
+  *fired = {};
+  std::vector<ScheduleRow> due;
+  RETURN_IF_ERROR(SelectDue(ledger, 1, &due));
+  if (due.empty()) return failed;
+  ScheduleRow& row = due.front();
+  const Result<Slots> slots = Slots::Create(row.spec.timing);
+  if (!slots.ok()) return failed;  // of these FireDue takes care
+  const Plan plan =
+      PlanSlots(*slots, *row.next_at_ms, ledger.now_ms(), row.spec.catch_up, row.spec.catch_up_max);
+  row.skipped += plan.passed_by + std::ssize(plan.slots);
+  row.last_at_ms = plan.newest_ms;
+  row.next_at_ms = slots->Next(ledger.now_ms() + kFaultPauseMs);
+  RETURN_IF_ERROR(WriteProgress(ledger.connection(), row));
+  RETURN_IF_ERROR(PutOnRecord(
+      ledger, row,
+      "its job cannot be made, so its slots are passed by for a minute: " + failed.ToString(),
+      fired));
+  fired->schedules = 1;
   ASSIGN_OR_RETURN(fired->next_at_ms, EarliestSlot(ledger.connection()));
   return Status::Ok();
 }

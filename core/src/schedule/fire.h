@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "jobs/ledger.h"
 #include "millrace/status.h"
@@ -22,16 +24,27 @@ using EnqueueJobFn = std::function<Status(jobs::Ledger&, const JobSpec&, Enqueue
 inline constexpr int64_t kFireSchedulesMax = 200;
 inline constexpr int64_t kFireJobsMax = 1'000;
 
+// How long the slots of a schedule are passed by after one of which the job could not be made
+// because of damage: a fault that stays is met once a minute, not at every slot.
+inline constexpr int64_t kFaultPauseMs = 60'000;
+
 struct Fired {
   int64_t schedules = 0;  // that had a slot
   int64_t jobs = 0;
   // The earliest slot that is left, which may have come already; none if nothing is.
   std::optional<int64_t> next_at_ms = {};
+  std::vector<std::string> faults = {};  // what a human should know, a line each
 };
 
-// Fires what is due at the ledger's time, within the bounds above. A damaged schedule is stopped
-// and put on record; the others go on.
-Status FireDue(jobs::Ledger& ledger, const EnqueueJobFn& enqueue, Fired* fired);
+// Fires what is due at the ledger's time, within the bounds above and of at most `most` schedules,
+// the oldest slots first. A schedule that cannot be read is stopped and put on record; the others
+// go on. An error is one of the whole: with kCorrupt the caller tries fewer.
+Status FireDue(jobs::Ledger& ledger, const EnqueueJobFn& enqueue, Fired* fired,
+               int64_t most = kFireSchedulesMax);
+
+// The first of what is due has failed alone: its slots are passed by for kFaultPauseMs, and it is
+// put on record. `failed` is the answer if nothing is due any more.
+Status PassByFirst(jobs::Ledger& ledger, const Status& failed, Fired* fired);
 
 // Makes the job of one slot unless the overlap policy passes it by, and counts either in the row,
 // which is not written yet. A job that is refused (a full group, a held deduplication key) counts

@@ -61,10 +61,12 @@ GroupCommit::Applied GroupCommit::ApplyAll(std::span<GroupEntry> entries) {
   bool any = false;
   for (GroupEntry& entry : entries) {
     const int64_t changes_before = connection.total_changes();
+    const int64_t gathered_before = hooks_.gathered();
     entry.status = entry.op->Apply(connection);
     if (entry.status.ok()) {
       any = true;
-    } else if (!connection.in_transaction() || connection.total_changes() != changes_before) {
+    } else if (!connection.in_transaction() || connection.total_changes() != changes_before ||
+               hooks_.gathered() != gathered_before) {
       return Undo(connection, entries, entry.status);
     }
   }

@@ -20,9 +20,8 @@ class WriteOp {
 
   // Makes the change on the open transaction. Called again from the start if the transaction was
   // rolled back because of another operation, so it must not keep results of an earlier call. An
-  // error undoes this operation only. An operation that fails must leave BatchHooks' in-memory
-  // state as it found it, or have written something (then the writer rolls the whole transaction
-  // back and applies the others again).
+  // error undoes this operation only: if it has written or gathered (BatchHooks) anything, the
+  // writer rolls the whole transaction back and applies the others again.
   virtual Status Apply(Connection& connection) = 0;
   // After COMMIT, before the sync: others can see the change. On the leading thread; must be short,
   // must not call the writer.
@@ -46,6 +45,8 @@ class BatchHooks {
   virtual Status Flush(Connection& connection) = 0;  // right before COMMIT
   virtual void Committed() = 0;   // after COMMIT and after the writer lock is released
   virtual void RolledBack() = 0;  // forget everything since Begin
+  // Differs whenever operations have gathered something in memory since it was asked before.
+  virtual int64_t gathered() const { return 0; }
 };
 
 // Thread-safe. One code path for all: LeadGroup() takes the lead (a mutex), the kernel's writer

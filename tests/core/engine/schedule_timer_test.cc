@@ -1,10 +1,12 @@
 #include "engine/schedule_timer.h"
 
+#include <mutex>
 #include <set>
 #include <thread>
 
 #include "catch.h"
 #include "engine/engine_test_util.h"
+#include "store/connection.h"
 
 namespace millrace::testing {
 namespace {
@@ -134,6 +136,43 @@ TEST_CASE("a schedule that is refused changes nothing", "[engine][schedule]") {
   CHECK(engine->ListSchedules("", 0).status().code() == Code::kInvalidArgument);
   CHECK(engine->RemoveSchedule("none", {}).code() == Code::kNotFound);
   CHECK(engine->PauseSchedule("none", true, {}).code() == Code::kNotFound);
+}
+
+TEST_CASE("a schedule whose job cannot be made stops no other, and the log says so",
+          "[engine][schedule]") {
+  TempDir dir;
+  auto clock = std::make_shared<ManualClock>(1'700'000'040'000);
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  auto engine = Must(
+      Engine::Open({.path = dir.file(), .clock = clock, .on_log = [&](const std::string& line) {
+                      const std::lock_guard lock(mutex);
+                      lines.push_back(line);
+                    }}));
+  auto session = Must(engine->OpenSession({.queues = {"q"}, .slots = 20}));
+  std::set<std::string> expected;
+  for (int i = 0; i < 9; ++i) {
+    ScheduleSpec spec = Every(60'000, "s" + std::to_string(i));
+    spec.job.name = i == 4 ? "poison" : "task" + std::to_string(i);
+    if (i != 4) expected.insert(spec.job.name);
+    Must(engine->PutSchedule(spec, {}));
+  }
+  // What a damaged row or index answers an insert with.
+  Must(Must(store::Connection::Open({.path = dir.file()}))
+           ->Exec("CREATE TRIGGER damage BEFORE INSERT ON jobs WHEN NEW.name = 'poison' "
+                  "BEGIN SELECT RAISE(ABORT, 'constraint failed'); END"));
+  clock->Advance(60'000);
+  std::set<std::string> ran;
+  while (ran.size() < expected.size()) ran.insert(TakeOne(*session).spec.name);
+  CHECK(ran == expected);
+  while (Must(engine->GetSchedule("s4")).skipped == 0) std::this_thread::yield();
+  const ScheduleInfo passed = Must(engine->GetSchedule("s4"));
+  CHECK(passed.fired == 0);
+  CHECK(passed.next_at_ms >= clock->WallMs() + 60'000);
+  session.reset();
+  engine->Close();
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("schedule \"s4\": its job cannot be made") == 0);
 }
 
 }  // namespace

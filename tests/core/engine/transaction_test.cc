@@ -169,6 +169,32 @@ TEST_CASE("an enqueue that fails half way leaves only the rollback", "[transacti
   CHECK(Doctor(*shop.engine).empty());
 }
 
+TEST_CASE("a refused enqueue leaves no event of what it had come by", "[transaction]") {
+  Shop shop;
+  Must(shop.engine->SetLimit(
+      {.scope = LimitScope::kGroup, .queue = "q", .group = "full", .max_size = 1}, {}));
+  JobSpec grouped = Spec();
+  grouped.group = "full";
+  JobSpec first = Spec();
+  first.id = "first";
+  Must(shop.engine->Enqueue({grouped, first}, {}));
+  auto tx = shop.Begin();
+  CHECK(tx->Enqueue({first, grouped}).status().code() == Code::kGroupFull);
+  CHECK(tx->Commit().code() == Code::kWrongState);
+  Must(tx->Rollback());
+  // The same in a call of its own, and what comes after it.
+  CHECK(shop.engine->Enqueue({first, grouped}, {}).status().code() == Code::kGroupFull);
+  Must(shop.engine->Enqueue({Spec()}, {}));
+  EventQuery query;
+  query.queues = {"q"};
+  query.types = {EventType::kDuplicate};
+  CHECK(Must(shop.engine->ReadEvents(query)).events.empty());
+  // What was refused before anything was gathered leaves a transaction usable.
+  tx = shop.Begin();
+  CHECK(tx->Enqueue({grouped}).status().code() == Code::kGroupFull);
+  Must(tx->Commit());
+}
+
 TEST_CASE("an open transaction ends at its deadline", "[transaction]") {
   Shop shop;
   auto tx = shop.Begin({.timeout_ms = 30});

@@ -8,6 +8,7 @@
 #include "jobs/enqueue.h"
 #include "jobs/finish.h"
 #include "jobs/jobs_test_util.h"
+#include "sql_statements.h"
 
 namespace millrace::jobs {
 namespace {
@@ -176,6 +177,38 @@ TEST_CASE("tasks beyond the bound are counted together", "[jobs][counters]") {
   auto counters = Read(f);
   CHECK(counters.size() == Counters::kTasksMax + 1);
   CHECK(counters[""].enqueued == 5);
+}
+
+TEST_CASE("one queue's counters are found without those of others", "[counters]") {
+  JobsFixture f;
+  for (const char* queue : {"a", "b"}) {
+    JobSpec spec = Task("x");
+    spec.queue = queue;
+    f.Add(spec);
+  }
+  f.MustDo([](Ledger& ledger) {
+    ledger.counters().FlushNow();
+    return Status::Ok();
+  });
+  Counters* counters = nullptr;
+  int64_t b = 0;
+  f.MustDo([&](Ledger& ledger) -> Status {
+    counters = &ledger.counters();
+    ASSIGN_OR_RETURN(b, ledger.FindQueueId("b"));
+    return Status::Ok();
+  });
+  std::vector<int64_t> queue_ids;
+  CHECK(RequireOk(counters->Read(f.connection(), b, &queue_ids)).size() == 1);
+  CHECK(queue_ids == std::vector<int64_t>{b});
+  CHECK(RequireOk(counters->Read(f.connection(), 0, &queue_ids)).size() == 2);
+
+  const std::string explain = std::string("EXPLAIN QUERY PLAN ") + sql::counters::kListCounters;
+  store::Query q(f.connection(), explain.c_str());
+  q.Bind(b);
+  bool row = false;
+  RequireOk(q.Step(&row));
+  REQUIRE(row);
+  CHECK(std::string(q.Text(3)).find("SEARCH task_counters USING PRIMARY KEY") == 0);
 }
 
 }  // namespace

@@ -300,5 +300,58 @@ TEST_CASE("what a key can be is checked", "[jobs][dedup]") {
   refused({.key = "k", .mode = Mode::kStates, .ttl_ms = -1, .states = 2}, "dedup.ttl_ms is -1");
 }
 
+// A batch of jobs with these keys, one of each name.
+std::vector<JobSpec> Batch(const std::vector<std::string>& keys, Mode mode = Mode::kUnfinished) {
+  std::vector<JobSpec> specs;
+  for (const std::string& key : keys) {
+    JobSpec spec = Spec();
+    spec.dedup = {.key = key, .mode = mode};
+    specs.push_back(spec);
+  }
+  return specs;
+}
+
+TEST_CASE("a batch of keys means what its jobs mean one by one", "[jobs][dedup]") {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 25; ++i) keys.push_back("k" + std::to_string(i));
+  keys[7] = "k3";   // twice in one statement
+  keys[14] = "k3";  // and in another
+  for (const Mode mode : {Mode::kUnfinished, Mode::kDebounce, Mode::kFollowUp}) {
+    JobsFixture together;
+    JobsFixture apart;
+    std::vector<EnqueueAck> acks[2];
+    for (int round = 0; round < 3; ++round) {
+      acks[0] = together.AddAll(Batch(keys, mode));
+      acks[1].clear();
+      for (const JobSpec& spec : Batch(keys, mode)) acks[1].push_back(apart.Add(spec));
+      CAPTURE(static_cast<int>(mode), round);
+      for (size_t i = 0; i < keys.size(); ++i) {
+        CAPTURE(i);
+        CHECK(acks[0][i].existing == acks[1][i].existing);
+        CHECK(acks[0][i].state == acks[1][i].state);
+        CHECK(acks[0][i].replaced_id.empty() == acks[1][i].replaced_id.empty());
+      }
+      CHECK(together.Counts().ready == apart.Counts().ready);
+      for (JobsFixture* f : {&together, &apart}) {
+        // Some end: their keys have rows, and are free.
+        for (const Claimed& job : f->Claim(9)) f->Settle(job.lease, Kind::kCompleted);
+        f->CheckInvariants();
+      }
+    }
+  }
+}
+
+TEST_CASE("jobs of a batch with keys keep their order", "[jobs][dedup]") {
+  JobsFixture f;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 32; ++i) keys.push_back("k" + std::to_string(i));
+  std::vector<JobSpec> specs = Batch(keys);
+  for (size_t i = 0; i < specs.size(); ++i) specs[i].name = "n" + std::to_string(i);
+  f.AddAll(specs);
+  const std::vector<Claimed> claimed = f.Claim(32);
+  REQUIRE(claimed.size() == 32);
+  for (size_t i = 0; i < claimed.size(); ++i) CHECK(claimed[i].lease.name == specs[i].name);
+}
+
 }  // namespace
 }  // namespace millrace::jobs

@@ -53,6 +53,8 @@ TEST_CASE("doctor finds what is broken", "[jobs][admin]") {
   Breaks("DELETE FROM jobs WHERE job = 1", "references", "refers to nothing in jobs");
   Breaks("UPDATE finished SET flags = 0", "gathered", "job number 1");
   Breaks("UPDATE sequence SET next = 2", "sequence", "the next number is 2");
+  Breaks("INSERT INTO groups (group_id, queue_id, name, paused) VALUES (5000, 1, 'g', 1)",
+         "sequence", "5000 is in use");
   Breaks("INSERT INTO quarantine VALUES (1, 0, 1, 9, 'a broken thing')", "quarantine",
          "a broken thing");
   Breaks("INSERT INTO active VALUES (3, 1, 5, 77, 0, 3, 0, 0, NULL, 0, NULL)", "leases",

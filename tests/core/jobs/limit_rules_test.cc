@@ -1,5 +1,8 @@
 #include "jobs/limit_rules.h"
 
+#include <functional>
+#include <set>
+
 #include "base/macros.h"
 #include "jobs/bulk.h"
 #include "jobs/change.h"
@@ -350,6 +353,38 @@ TEST_CASE("the default of groups can be throttled and lifted", "[jobs][limits]")
   Set(f, Concurrency(LimitScope::kGroup, "q", 2));
   CHECK(f.new_jobs.size() == 1);
   CHECK(Ids(f.Claim(9)) == Names{"b"});
+  f.CheckInvariants();
+}
+
+TEST_CASE("a change of the default does not go over all groups at once", "[jobs][limits]") {
+  JobsFixture f;
+  constexpr int kGroups = 2'500;
+  std::vector<JobSpec> specs;
+  for (int i = 0; i < kGroups; ++i) {
+    JobSpec spec = Task("x");
+    spec.group = "g" + std::to_string(i);
+    specs.push_back(spec);
+  }
+  ThrottleFor(f, Of(LimitScope::kGroup, "q"), 3'600'000);
+  f.AddAll(specs);
+  CHECK(f.Claim(9).empty());
+  const auto rows_of = [&](const std::function<void()>& change) {
+    const int64_t before = f.connection().total_changes();
+    change();
+    return f.connection().total_changes() - before;
+  };
+  f.new_jobs.clear();
+  CHECK(rows_of([&] { ThrottleFor(f, Of(LimitScope::kGroup, "q"), 0); }) < 20);
+  CHECK(f.new_jobs.size() == 1);  // somebody is woken to look at them
+  std::set<std::string> groups;
+  for (int claims = 0; claims < 100 && groups.size() < kGroups; ++claims) {
+    REQUIRE(RequireOk(HasClaimable(f.connection(), 1, f.clock.WallMs())));
+    CHECK(rows_of([&] {
+            for (const Claimed& one : f.Claim(100)) groups.insert(one.lease.place.group);
+          }) < 10'000);
+  }
+  CHECK(groups.size() == kGroups);
+  CHECK(f.Int("SELECT count(*) FROM settings WHERE name LIKE 'regroup%'") == 0);
   f.CheckInvariants();
 }
 

@@ -209,5 +209,71 @@ TEST_CASE("a damaged schedule is stopped, and the others go on", "[schedule][fir
   CHECK(f.FireAt(kStartMs + 2 * kMinuteMs).schedules == 1);
 }
 
+TEST_CASE("a damaged last job counts as gone", "[schedule][fire]") {
+  ScheduleFixture f;
+  ScheduleSpec skip = EveryMinute("skip");
+  skip.overlap = Overlap::kSkip;
+  ScheduleSpec queue_one = EveryMinute("queue_one");
+  queue_one.overlap = Overlap::kQueueOne;
+  for (const auto& spec : {skip, queue_one, EveryMinute("other")}) f.Put(spec);
+  CHECK(f.FireAt(kStartMs + kMinuteMs).jobs == 3);
+  RequireOk(f.connection().Exec("DELETE FROM ready"));  // bodies without a place
+  CHECK(f.FireAt(kStartMs + 2 * kMinuteMs).jobs == 3);
+  for (const char* id : {"skip", "queue_one", "other"}) CHECK(f.Get(id).fired == 2);
+  CHECK(f.StateOf(f.Get("queue_one").last_job_id) == JobState::kReady);  // it waits for nothing
+}
+
+TEST_CASE("a put with another queue leaves the overlap policy its last job", "[schedule][fire]") {
+  ScheduleFixture f;
+  ScheduleSpec spec = EveryMinute();
+  spec.overlap = Overlap::kQueueOne;
+  f.Put(spec);
+  f.FireAt(kStartMs + kMinuteMs);
+  const auto lease = f.ClaimOne();
+  spec.job.queue = "other";
+  f.Put(spec);
+  CHECK(f.FireAt(kStartMs + 2 * kMinuteMs).jobs == 1);
+  CHECK(f.Get().skipped == 0);
+  const std::string second = f.Get().last_job_id;
+  CHECK(f.StateOf(second) == JobState::kBlocked);
+  f.Settle(lease, Kind::kCompleted);
+  CHECK(f.StateOf(second) == JobState::kReady);
+  CHECK(f.Read(second).spec.queue == "other");
+  f.CheckSound();
+}
+
+TEST_CASE("a schedule whose job cannot be made is passed by for a minute", "[schedule][fire]") {
+  ScheduleFixture f;
+  ScheduleSpec often = EveryMinute("a");
+  often.timing.every_ms = 7'000;
+  f.Put(often);
+  f.Put(EveryMinute("b"));
+  f.GoTo(kStartMs + 2 * kMinuteMs);
+  const Status damage(Code::kCorrupt, "a row is missing");
+  const EnqueueJobFn breaks = [&](Ledger&, const JobSpec&, EnqueueAck*) { return damage; };
+  Fired fired;
+  RequireError(f.Do([&](Ledger& ledger) { return FireDue(ledger, breaks, &fired); }),
+               Code::kCorrupt, "a row is missing");
+  f.MustDo([&](Ledger& ledger) { return PassByFirst(ledger, damage, &fired); });
+  REQUIRE(fired.faults.size() == 1);
+  CHECK(fired.faults[0].find("schedule \"a\": its job cannot be made") == 0);
+  CHECK(fired.faults[0].find("a row is missing") != std::string::npos);
+  const ScheduleInfo info = f.Get("a");
+  CHECK(info.fired == 0);
+  CHECK(info.skipped > 0);
+  CHECK(info.next_at_ms > kStartMs + 3 * kMinuteMs);
+  CHECK(info.next_at_ms <= kStartMs + 3 * kMinuteMs + 7'000);
+  CHECK(f.Int("SELECT count(*) FROM quarantine") == 1);
+  f.MustDo([&](Ledger& ledger) {
+    return FireDue(ledger, engine::EnqueueScheduled, &fired, /*most=*/1);
+  });
+  CHECK(fired.schedules == 1);
+  CHECK(f.Get("b").fired == 1);
+  RequireOk(f.connection().Exec("DELETE FROM quarantine"));  // what doctor would tell
+  f.CheckSound();
+  RequireError(f.Do([&](Ledger& ledger) { return PassByFirst(ledger, damage, &fired); }),
+               Code::kCorrupt, "a row is missing");  // nothing is due
+}
+
 }  // namespace
 }  // namespace millrace::schedule

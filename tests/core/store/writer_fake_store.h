@@ -110,6 +110,8 @@ class CountingHooks : public BatchHooks {
   }
   void Committed() override { ++commits; }
   void RolledBack() override { ++rollbacks; }
+  int64_t gathered() const override { return noted; }
+  int64_t noted = 0;  // by operations
 };
 
 // Inserts one note, or does what the test says.

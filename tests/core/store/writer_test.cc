@@ -195,6 +195,27 @@ TEST_CASE("an operation that changed something and failed is undone alone", "[wr
   CHECK(bench.store.Count("SELECT count(*) FROM notes WHERE author = 1") == 2);
 }
 
+TEST_CASE("an operation that only gathered something and failed is undone alone", "[writer]") {
+  Bench bench;
+  NoteOp good(1, 1);
+  NoteOp guilty([&](Connection&) {
+    ++bench.hooks.noted;
+    return Status(Code::kGroupFull, "no room");
+  });
+  NoteOp also_good(1, 2);
+  {
+    HeldLead lead(*bench.writer);
+    for (NoteOp* op : {&good, &guilty, &also_good}) REQUIRE(bench.writer->Submit(op, true).ok());
+  }
+  for (NoteOp* op : {&good, &guilty, &also_good}) op->Await();
+  CHECK(good.applied == 2);
+  CHECK(good.committed == 1);
+  CHECK(guilty.status.code() == Code::kGroupFull);
+  CHECK(also_good.status.ok());
+  CHECK(bench.hooks.rollbacks == 2);  // the group's and the guilty one's
+  CHECK(bench.store.Count("SELECT count(*) FROM notes WHERE author = 1") == 2);
+}
+
 TEST_CASE("a failed Flush is answered to the one that causes it", "[writer]") {
   Bench bench;
   bench.hooks.on_flush = [](Connection& connection) {
