@@ -98,7 +98,12 @@ class Configured:
             source, silent, namespace = self._sources[0]
             found = self._find_source(source, silent)
             if found is not None:
-                settings.add_object(found, namespace)
+                try:
+                    settings.add_object(found, namespace)
+                except (
+                    TypeError
+                ) as error:  # of a setting's value: these are not arguments of a call
+                    raise ImproperlyConfigured(str(error)) from error
             self._sources.pop(0)  # not before: what cannot be loaded is an error each time
         self._loaded = True
         if self._periodic:

@@ -7,6 +7,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from millrace import signals
+from millrace.errors import InvalidArgument
 from millrace.log import FORMAT, TASK_FORMAT, logger, task_loggers
 from millrace.request import current_request
 
@@ -192,7 +193,10 @@ class Logging:
 
             from millrace.worker.node import expand
 
-            return WatchedFileHandler(expand(logfile, hostname or ""), encoding="utf-8")
+            try:
+                return WatchedFileHandler(expand(logfile, hostname or ""), encoding="utf-8")
+            except OSError as error:
+                raise InvalidArgument(f"logfile cannot be written: {error}") from error
         return logging.StreamHandler(logfile)
 
     def redirect_stdouts_to_logger(

@@ -177,13 +177,17 @@ def checked_entry(app: Millrace, name: str, given: Any, kind: type[ScheduleEntry
                 f"unknown keys {', '.join(sorted(map(str, unknown)))}; accepted are task, schedule, args, kwargs, "
                 "options, relative"
             )
+        when = given.get("schedule")
+        if not isinstance(maybe_schedule(when, app=app), BaseSchedule):
+            raise TypeError(
+                f"schedule must be a number of seconds, a timedelta or a schedule, not {when!r}"
+            )
+        args = given.get("args") or ()
+        if isinstance(args, str) or not isinstance(args, Sequence):
+            raise TypeError(f"args must be a tuple or a list, not {args!r}")
         entry = kind(**{**given, "name": name, "app": app})
         if not isinstance(entry.task, str) or not entry.task:
             raise TypeError(f"task must be a task's name, not {entry.task!r}")
-        if not isinstance(entry.schedule, BaseSchedule):
-            raise TypeError(
-                f"schedule must be a number of seconds, a timedelta or a schedule, not {entry.schedule!r}"
-            )
     except SchedulingError:
         raise
     except Exception as error:

@@ -342,7 +342,10 @@ def scheduler_class(given: Any) -> type[Scheduler]:
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ImproperlyConfigured(f"there is no scheduler {given!r}: {error}") from error
+        raise ImproperlyConfigured(
+            f"there is no scheduler {given!r}: {error}. Leave beat_scheduler out: any worker fires beat_schedule, and "
+            "app.schedules.put() adds schedules while it runs"
+        ) from error
     if not isinstance(found, type) or not callable(getattr(found, "tick", None)):
         raise ImproperlyConfigured(f"{given!r} is not a scheduler class: {found!r}")
     return found

@@ -86,6 +86,12 @@ def begin_schedules(app: Any) -> None:
         return
     from millrace.beat.entries import SchedulingError
 
+    if not isinstance(entries, Mapping):
+        logger.error(
+            "beat_schedule must be a mapping of names to entries, not %s; none of it is run",
+            type(entries).__name__,
+        )
+        return
     good: dict[str, ScheduleEntry] = {}
     for name, given in entries.items():
         try:
@@ -181,7 +187,12 @@ def periodic_entry(
 ) -> tuple[str, dict[str, Any]]:
     """The name and the entry that `app.add_periodic_task` adds."""
     from millrace.canvas import Signature
+    from millrace.schedules import BaseSchedule, maybe_schedule
 
+    if not isinstance(maybe_schedule(schedule, app=app), BaseSchedule):
+        raise options.wrong_type(
+            "schedule", "a number of seconds, a timedelta or a schedule", schedule
+        )
     if not isinstance(sig, Signature):
         task = getattr(sig, "name", None)
         if not isinstance(task, str):

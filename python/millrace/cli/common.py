@@ -179,6 +179,24 @@ def _find_app(common: Common, store: str | None) -> Millrace:
     return app
 
 
+def complete_app(common: Common, store: str | None = None, include: Sequence[str] = ()) -> Millrace:
+    """The same with its settings loaded and its tasks imported, as workers have it.
+
+    Raises what `find_app` does, and AppImportError if one of the modules cannot be imported.
+    """
+    from millrace.worker.locate import import_modules
+
+    app = find_app(common, store)
+    app.load_settings()
+    try:
+        import_modules(app, include)
+    except MillraceError:
+        raise
+    except Exception as error:
+        raise AppImportError(f"the modules of {app.name}") from error
+    return app
+
+
 def check_exists(store: str) -> None:
     """Raises NotFound if there is no such store: no verb but `worker` creates one."""
     path = store.removeprefix("sqlite:///")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from millrace.app import Millrace
 
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - start-up
 _GOOD: Final = 0
 _BAD: Final = 1
 _USAGE: Final = 2
@@ -86,11 +87,11 @@ def _say_import_error(location: str, error: BaseException) -> int:
     import traceback
 
     frames = error.__traceback__
-    while frames is not None and "millrace" in frames.tb_frame.f_code.co_filename:
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
         frames = frames.tb_next
     while frames is not None and "importlib" in frames.tb_frame.f_code.co_filename:
         frames = frames.tb_next
-    if frames is not None:
+    if frames is not None or isinstance(error, SyntaxError):
         traceback.print_exception(type(error), error, frames)
     print(f"millrace: cannot import {location}: {type(error).__name__}: {error}", file=sys.stderr)
     return _BAD

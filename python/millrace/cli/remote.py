@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from millrace.cli.common import Common, UsageError, find_app, names_of, say, warn
 from millrace.cli.text import clean
 from millrace.cli.values import filled, seconds
+from millrace.worker.job_info import plain
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -40,7 +41,7 @@ def _replied(replies: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> i
         warn("Error: No nodes replied within time constraint")
         return UNAVAILABLE
     if as_json:
-        say(json.dumps(replies, ensure_ascii=False))
+        say(json.dumps(plain(replies), ensure_ascii=False))
     elif not quiet:
         say(f"\n{len(replies)} {'node' if len(replies) == 1 else 'nodes'} online.")
     return 0
@@ -75,13 +76,13 @@ def _say_reply(reply: dict[str, Any]) -> None:
         elif isinstance(body, str):
             lines = body.split("\n")
         else:
-            lines = json.dumps(body, ensure_ascii=False, indent=4).split("\n")
+            lines = json.dumps(plain(body), ensure_ascii=False, indent=4).split("\n")
         for line in lines:
             say(f"        {clean(line)}")
 
 
 def _line(item: Any) -> str:
-    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
+    return item if isinstance(item, str) else json.dumps(plain(item), ensure_ascii=False)
 
 
 def _commands(kind: str) -> dict[str, CommandInfo]:

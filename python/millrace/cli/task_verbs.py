@@ -7,8 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from millrace.cli.common import (
+    AppImportError,
     Common,
     UsageError,
+    complete_app,
     find_app,
     names_of,
     parse_json,
@@ -55,7 +57,7 @@ def add_call(parser: ArgumentParser) -> None:
 
 def call(args: Namespace, common: Common) -> int:
     """Enqueues a job, and prints its id."""
-    app = find_app(common, args.store)
+    app = complete_app(common, args.store)
     options: dict[str, Any] = {
         "countdown": args.countdown,
         "eta": parse_time("--eta", args.eta),
@@ -170,11 +172,12 @@ def add_list(parser: ArgumentParser) -> None:
 
 def list_things(args: Namespace, common: Common) -> int:
     """Prints queues (`bindings`), or the tasks of the application."""
-    app = find_app(common, args.store)
     if args.what == "tasks":
+        app = complete_app(common, args.store)
         names = sorted(app.tasks)
         say(json.dumps(names) if args.json else "\n".join(map(clean, names)))
         return 0
+    app = find_app(common, args.store)
     names = sorted(each.queue for each in app.engine.list_queues() if not is_internal(each.queue))
     if args.json:
         say(json.dumps(names))
@@ -195,10 +198,13 @@ def report(args: Namespace, common: Common) -> int:
 
     from millrace.worker.report import bugreport
 
-    named = common.app or os.environ.get("MILLRACE_APP") or args.store or common.broker
+    named = common.app or common.application or args.store or common.broker
     app: Millrace | None = None
-    if named or os.environ.get("MILLRACE_STORE"):
-        app = find_app(common, args.store)
+    if named or os.environ.get("MILLRACE_APP") or os.environ.get("MILLRACE_STORE"):
+        try:
+            app = complete_app(common, args.store)
+        except AppImportError as error:  # all the more is there to report
+            warn(f"cannot import {error.location}: {error.__cause__!r}")
     text = bugreport(app)
     say(json.dumps({"report": text}) if args.json else text)
     return 0
@@ -252,7 +258,7 @@ def add_shell(parser: ArgumentParser) -> None:
 
 def shell(args: Namespace, common: Common) -> int:
     """Reads Python from the terminal, with the application, its tasks and the canvas at hand."""
-    app = find_app(common, args.store)
+    app = complete_app(common, args.store)
     names = shell_names(app, tasks=not args.without_tasks)
     if args.ipython or not (args.bpython or args.python):
         try:

@@ -6,8 +6,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from millrace.cli.common import Common, UsageError, find_app, names_of, warn
+from millrace.cli.common import Common, UsageError, complete_app, names_of, warn
 from millrace.cli.values import LEVELS, autoscale, filled, seconds, whole
+from millrace.errors import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -167,7 +168,10 @@ def run(args: Namespace, common: Common) -> int:
             )  # the worker must not put the entries into the store
         beat = embedded(app, schedule_filename=args.schedule, scheduler=args.scheduler)
         if beat is not None:  # any worker fires stored schedules
-            beat.start()
+            from millrace import signals
+
+            start = beat.start  # not before signals stop the worker in stages
+            signals.worker_ready.connect(lambda **_: start(), weak=False)
     from millrace.worker import run_worker
 
     try:
@@ -178,7 +182,7 @@ def run(args: Namespace, common: Common) -> int:
             extra=_own_options(app, args),
         )
     finally:
-        if beat is not None:
+        if beat is not None and beat.is_alive():
             beat.stop()
 
 
@@ -195,7 +199,6 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
     """The application and the worker's options."""
     from millrace.options import check_text
     from millrace.worker import WorkerOptions
-    from millrace.worker.locate import import_modules
 
     if args.app is not None:
         common.app = args.app
@@ -203,9 +206,8 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
         raise UsageError("the following arguments are required: app; or pass -A")
     for index, queue in enumerate(names_of(args.queues)):
         check_text(f"queues[{index}]", queue)
-    app = find_app(common, args.store)
     include = names_of(args.include)
-    import_modules(app, include)
+    app = complete_app(common, args.store, include)
     given: dict[str, Any] = {
         "concurrency": args.concurrency,
         "pool": args.pool,
@@ -227,7 +229,10 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
         "logfile": args.logfile,
         "config": common.config,
     }
-    return app, WorkerOptions.for_app(app, **given)
+    try:
+        return app, WorkerOptions.for_app(app, **given)
+    except TypeError as error:  # a setting; the command line has checked its own
+        raise ImproperlyConfigured(str(error)) from error
 
 
 def _greet(app: Millrace, options: WorkerOptions, *, quiet: bool) -> None:

@@ -202,7 +202,7 @@ def maybe_schedule(value: Any, relative: bool = False, app: Millrace | None = No
     """A schedule of what stands in `beat_schedule`: a number of seconds, a timedelta, or a schedule."""
     if isinstance(value, int | float | dt.timedelta):
         return schedule(value, relative, app=app)
-    if value is not None:
+    if isinstance(value, BaseSchedule):
         value.app = app
     return value
 

@@ -18,6 +18,8 @@ def host_name() -> str:
 def expand(text: str, node: str = "", **more: str) -> str:
     """Fills in `%h` (host), `%n` (the node's name, or the host's first part), `%d` (the rest of the host) and `%%`.
 
+    `%i` and `%I` are the number of a process of a pool in Celery; here these share the files of their worker.
+
     Args:
         text: The format.
         node: The node's own name, for formats of files: then `%n` is its part before "@".
@@ -27,7 +29,8 @@ def expand(text: str, node: str = "", **more: str) -> str:
         return text
     host = node.partition("@")[2] or host_name()
     first, _, domain = host.partition(".")
-    known = {"h": host, "n": node.partition("@")[0] or first, "d": domain, "%": "%", **more}
+    name = node.partition("@")[0] or first
+    known = {"h": host, "n": name, "d": domain, "%": "%", "i": "0", "I": "", **more}
     return _FORMAT.sub(lambda found: known.get(found[1], found[0]), text)
 
 

@@ -20,6 +20,7 @@ def bugreport(app: Millrace | None = None) -> str:
         f"python   -> {sys.implementation.name} {sys.executable}",
     ]
     if app is not None:
+        app.load_announced()
         store = getattr(app, "_store", None) or "none"
         lines += [
             f"app      -> {app.name}, {len(app.tasks)} tasks, queue {app.default_queue}",

@@ -90,4 +90,5 @@ def _prefetch(app: Millrace, filled: dict[str, Any]) -> int | None:
     slots = 1 if filled.get("pool") in {None, "processes", "prefork", "solo"} else None
     if slots is None:
         slots = filled.get("concurrency") or 1
-    return -1 if multiplier == 0 else (multiplier - 1) * int(slots)
+        slots = options.check_int("concurrency", slots, least=1)
+    return -1 if multiplier == 0 else (multiplier - 1) * slots

@@ -137,7 +137,8 @@ def forget_setting(app: Millrace) -> None:
     [
         ("every day", "must be a mapping, not str"),
         ({"schedule": 10}, "task must be a task's name, not None"),
-        (entry("10"), "'str' object has no attribute|schedule must be"),
+        (entry("10"), "schedule must be a number of seconds, a timedelta or a schedule, not '10'"),
+        (entry(10, args=5), "args must be a tuple or a list, not 5"),
         (entry(None), "schedule must be a number of seconds, a timedelta or a schedule, not None"),
         (entry(10, every=1), "unknown keys every; accepted are task, schedule"),
         (entry(0), "run_every must be at least a millisecond"),
@@ -157,6 +158,12 @@ def test_an_entry_that_makes_no_sense(app, harness, report, caplog, given, messa
     begin_schedules(app)  # a worker goes on with the others
     assert "beat_schedule['bad']" in caplog.text
     assert rows(app)[f"beat/{app.name}/good"].every == dt.timedelta(seconds=20)
+
+
+def test_a_schedule_of_entries_that_makes_no_sense(app, harness, caplog):
+    app.conf.beat_schedule = 5
+    begin_schedules(app)
+    assert "beat_schedule must be a mapping of names to entries, not int" in caplog.text
 
 
 def test_the_time_zone_of_the_application(app, harness, report):
@@ -285,6 +292,11 @@ def test_add_periodic_task_warns_of_two_without_name(app, harness, report, caplo
 def test_add_periodic_task_refuses_what_is_no_signature(app, harness, sig):
     with pytest.raises(TypeError, match="sig must be a signature"):
         app.add_periodic_task(20, sig)
+
+
+def test_add_periodic_task_refuses_what_is_no_schedule(app, harness, report):
+    with pytest.raises(TypeError, match="schedule must be a number of seconds, a timedelta or"):
+        app.add_periodic_task("10", report.s())
 
 
 def test_add_periodic_task_refuses_a_canvas(app, harness, report):
