@@ -8,7 +8,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from millrace import _core, serializer
+from millrace import _core, serializer, states
 from millrace.described import Described
 from millrace.errors import TaskRevokedError
 from millrace.fields import field
@@ -424,6 +424,17 @@ class Request(Described):
         """Stores any JSON as the job's progress, written with the worker's next commit."""
         if self._job is not None and self._session is not None:
             self._session.progress(self._job.token, serializer.dumps(value))
+            self.__dict__["_progress"] = value
+
+    def note_ignored(self) -> None:
+        """Told by the worker: the task has raised Ignore. What follows the job in a chain reads that, and does not run.
+
+        A state that the task has given itself stays, as Celery has it.
+        """
+        value = self.__dict__.get("_progress")
+        if not isinstance(value, dict) or "$state" not in value:
+            value = {"$state": states.IGNORED, "meta": value}
+        self.set_progress({**value, "$ignored": True})
 
     def log(self, line: str) -> None:
         """Adds a line to the job's own log, written with the worker's next commit."""

@@ -151,11 +151,15 @@ def value_of(tree: Tree, x: Any) -> Any:
 
 
 def steps_of(tree: Tree) -> list[Tree]:
-    """The steps of a chain: inner chains in their place, groups of one as that one, empty groups not at all."""
+    """The steps of a chain: inner chains in their place, groups of one as that one, empty groups not at all.
+
+    Only a group of one that follows a first group of more is a group still.
+    """
     steps: list[Tree] = []
-    for each in tree[1]:
+    for position, each in enumerate(tree[1]):
         members = members_of(each) if each[0] == "group" else [each]
-        step = members[0] if len(members) == 1 else each
+        kept = position == 1 and tree[1][0][0] == "group" and len(members_of(tree[1][0])) > 1
+        step = members[0] if len(members) == 1 and not kept else each
         steps += steps_of(step) if step[0] == "chain" else [step]
     full = [each for each in steps if not is_empty(each)]
     return full or steps[:1]

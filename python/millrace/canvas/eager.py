@@ -280,6 +280,8 @@ def apply_chain(
                 each.options.setdefault("task_id", task_id)
             if kind_of(each) is None:
                 merged.update(at_end)
+        if last is not None and getattr(last, "state", None) == states.IGNORED:
+            break  # a chain ends where a task ignores its job
         taken = given if last is None else (last.get(),)
         result = each.apply(taken, kwargs if last is None else None, **merged, **_NESTED)
         merged = {}

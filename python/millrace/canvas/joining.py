@@ -55,6 +55,7 @@ def joined(left: Any, right: Any) -> Any:
 def folded(tasks: Iterable[Any], app: Any = None) -> Any:
     """The canvas in which each follows the one before: `a | b | c`, without a copy of everything for each step."""
     from millrace.canvas.chains import chain
+    from millrace.canvas.chords import chord
 
     steps: list[Any] = []
     given = [maybe_signature(each, app=app) for each in tasks]
@@ -68,9 +69,17 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
             for follower in given[position + 1 :]:
                 made = joined(made, unrolled(follower))
             return made
+        if position == 1 and each is not sig and _is_group(steps[:1]) and _is_group(given[:1]):
+            # As `group(a, b) | group(c)`: a group of one that follows it still answers a list.
+            steps = [chord(steps[0], sig, app=sig._app)]
+            continue
         _add_step(steps, each)
     # Of nothing but empty groups one is left, so that there is an (empty) result.
     return chain._of(steps or given[:1], app=app)
+
+
+def _is_group(first: list[Any]) -> bool:
+    return bool(first) and kind_of(first[0]) == "group"
 
 
 def _chain_of(steps: list[Any], right: Any, app: Any) -> Any:

@@ -398,7 +398,7 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
         if outcome is None:
             return None
         if outcome.state == "completed":
-            return _value(outcome)
+            return _progress(outcome)[1] if was_ignored(outcome) else _value(outcome)
         if outcome.state in states.FINISHED:
             return self._error(outcome)
         return _progress(outcome)[1]
@@ -441,11 +441,19 @@ def _progress(outcome: _core.JobOutcome) -> tuple[str | None, Any]:
     return "PROGRESS", value
 
 
+def was_ignored(outcome: _core.JobOutcome) -> bool:
+    """Whether a job has ended because its task raised Ignore; see `Request.note_ignored`."""
+    progress = outcome.progress
+    return progress is not None and outcome.state == "completed" and '"$ignored"' in progress
+
+
 def _state(outcome: _core.JobOutcome | None) -> str:
     if outcome is None:
         return states.PENDING
     if outcome.state == "active":
         return _progress(outcome)[0] or states.STARTED
+    if was_ignored(outcome):
+        return _progress(outcome)[0] or states.IGNORED
     return states.from_store(outcome.state, outcome.attempts_made)
 
 

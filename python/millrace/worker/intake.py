@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from millrace.errors import DependencyFailed, Ignore
+from millrace.errors import DependencyFailed, Ignore, NotFound
 from millrace.headers import CHORD_CHILD, Place, read_place
 
 if TYPE_CHECKING:
     from millrace import _core
     from millrace.app import Millrace
+    from millrace.dependencies import Dependency
     from millrace.request import Request
     from millrace.task import Task
 
@@ -18,17 +19,22 @@ def take(request: Request, task: Task[..., Any], payload: Any) -> Any:
     """The payload with which a job's function is called. Ask for jobs only that have waited for others.
 
     Raises:
-        Ignore: It is an errback that has nothing to do: the failure was another job's, and told there.
+        Ignore: It is an errback that has nothing to do: the failure was another job's, and told there. Or the job
+            before it was ignored.
     """
     place = request.place
     if not place.after or place.after == "join":
         return payload
     if place.after == "failure":
         given = _failure(request, task, place)
+    elif place.after == "result":
+        before = request.dependencies[0]
+        result = before.result
+        if result is None and _was_ignored(task, before):
+            raise Ignore  # a chain ends where a task ignores its job
+        given = [] if place.immutable else [result]
     elif place.immutable:
         return payload
-    elif place.after == "result":
-        given = [request.dependencies[0].result]
     else:
         given = [_results(request, place)]
     return prepended(payload, given)
@@ -52,6 +58,15 @@ def _results(request: Request, place: Place) -> list[Any]:
         for index, each in enumerate(request.dependencies)
         if index < place.count or each.name == CHORD_CHILD
     ]
+
+
+def _was_ignored(task: Task[..., Any], before: Dependency) -> bool:
+    from millrace.result.base import was_ignored
+
+    try:
+        return was_ignored(task.app.engine.get_outcome(before.id, before.queue))
+    except NotFound:
+        return False
 
 
 def _failure(request: Request, task: Task[..., Any], place: Place) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from millrace import _core, lifecycle, serializer, signals, states
 from millrace.errors import (
     Closed,
+    Ignore,
     InvalidArgument,
     LeaseLost,
     MillraceError,
@@ -253,6 +254,8 @@ class Runner:
         else:
             outcome = outcome_of(error, task, request, token)
             state = lifecycle.state_of(error, task, request)
+        if isinstance(error, Ignore):
+            request.note_ignored()
         self.report(error, task, request)
         if state is not None and (task.hooked or RUNNING):
             return self._told_failure(outcome, state, error, task, request)
