@@ -120,6 +120,17 @@ function storeKey(what: string, path: string): string {
   return resolve(path);
 }
 
+/** A Store of the other copy of this package (ES module, CommonJS): the addon has one engine for both. */
+function pathOfOtherCopy(store: unknown): unknown {
+  const given = store as {
+    path?: unknown;
+    limits?: unknown;
+    connection?: { use?: unknown };
+  } | null;
+  if (typeof given !== "object" || typeof given?.connection?.use !== "function") return undefined;
+  return given.limits === undefined ? undefined : given.path;
+}
+
 /** The connection to a store, used once more. `what` begins the messages, such as "new Queue". */
 export function connect(
   what: string,
@@ -134,7 +145,7 @@ export function connect(
   ) {
     return store.connection.use();
   }
-  const path = store ?? process.env["MILLRACE_STORE"];
+  const path = pathOfOtherCopy(store) ?? store ?? process.env["MILLRACE_STORE"];
   if (path === undefined) {
     throw invalidArgument(
       `${what}: no store given. Pass { store: "jobs.db" } or set MILLRACE_STORE`,

@@ -13,6 +13,7 @@ import { MillraceError, decodeError, invalidArgument, nativeCall } from "./error
 import { hold, letGo, listen, newId, unlisten } from "./hub.js";
 import { type JobEnd, type OnEnd, endOfEvent } from "./job-wait.js";
 import type { NativeSubscription } from "./native.cjs";
+import { Listening } from "./listening.js";
 import { decodeJson } from "./serializer.js";
 import { stateName } from "./states.js";
 import type { JobProgress, QueueEventsOptions } from "./types.js";
@@ -71,7 +72,7 @@ function startPosition(lastEventId: string | undefined): string {
   return lastEventId === "0" || lastEventId === "0-0" ? "" : lastEventId;
 }
 
-/** Keeps the process alive until close(). */
+/** Keeps the process alive while somebody listens, or waits for a job with it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
 export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<Result>> {
   readonly name: string;
@@ -91,7 +92,18 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
     return super.once(event as "error", listener);
   }
 
+  override removeAllListeners(...event: [event?: string | symbol]): this {
+    super.removeAllListeners(...event); // how many arguments there are matters to it
+    if (event.length === 0) this.#listening.attach();
+    this.#listening.update();
+    return this;
+  }
+
   readonly #connection: Connection;
+  readonly #listening = new Listening(
+    this,
+    (listening) => this.#subscription !== undefined && (listening || this.#watched.size > 0),
+  );
   readonly #source = newId();
   readonly #watched = new Map<string, Set<{ onEnd: OnEnd; onError: (error: unknown) => void }>>();
   #running: Promise<void> | undefined;
@@ -163,11 +175,13 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
           PAGE_EVENTS,
         ),
       );
+      this.#listening.update();
     } catch (error) {
       unlisten(this.#source);
-      letGo();
       this.#failWatchers(error);
       throw error;
+    } finally {
+      letGo();
     }
     this.#onReady(); // there may be events before the first that is new
   }
@@ -200,9 +214,11 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
     const watcher = { onEnd, onError };
     const all = this.#watched.get(id) ?? new Set();
     this.#watched.set(id, all.add(watcher));
+    this.#listening.update();
     return () => {
       all.delete(watcher);
       if (all.size === 0 && this.#watched.get(id) === all) this.#watched.delete(id);
+      this.#listening.update();
     };
   }
 
@@ -350,8 +366,11 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
     unlisten(this.#source);
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    if (subscription !== undefined) {
-      await nativeCall(subscription.close());
+    hold(); // until it is closed, though nobody listens any more
+    this.#listening.update();
+    try {
+      if (subscription !== undefined) await nativeCall(subscription.close());
+    } finally {
       letGo();
     }
     await this.#connection.release();

@@ -46,6 +46,15 @@ export class SandboxProcess {
       this.#child = fork(childFile, [], { execArgv: execArgv(), ...given });
     }
     this.#gone = new Promise((resolve) => this.#listen(resolve));
+    this.#refer(false);
+  }
+
+  /** Whether it keeps this process alive: its worker does so as long as it is to; who waits for its end must. */
+  #refer(referenced: boolean): void {
+    const change = referenced ? "ref" : "unref";
+    this.#thread?.[change]();
+    this.#child?.[change]();
+    this.#child?.channel?.[change]();
   }
 
   #listen(gone: () => void): void {
@@ -82,6 +91,7 @@ export class SandboxProcess {
   /** Ends it at once, whatever it does. */
   kill(): Promise<void> {
     if (!this.#exited) {
+      this.#refer(true);
       if (this.#thread !== undefined) void this.#thread.terminate();
       else this.#child?.kill("SIGKILL");
     }
@@ -95,6 +105,7 @@ export class SandboxProcess {
       await this.kill();
       return;
     }
+    this.#refer(true);
     this.#child?.kill("SIGTERM");
     const timer = setTimeout(() => void this.kill(), GRACE_MS);
     await this.#gone;

@@ -187,7 +187,7 @@ export class Sandbox {
       if (stopped) void at.place?.process.kill();
       else at.place?.abort(reason);
     };
-    const place = (at.place = await this.#take());
+    const place = await this.#take((loading) => (at.place = loading));
     try {
       if (stopped) throw new Error("the job was taken away");
       const working = place.work(active.job);
@@ -199,13 +199,18 @@ export class Sandbox {
     }
   }
 
-  async #take(): Promise<Place> {
+  /** `onPlace` hears of it before it has loaded its file: that may take for ever. */
+  async #take(onPlace: (place: Place) => void): Promise<Place> {
     for (let place = this.#free.pop(); place !== undefined; place = this.#free.pop()) {
-      if (!place.process.exited) return place;
+      if (!place.process.exited) {
+        onPlace(place);
+        return place;
+      }
       this.#all.delete(place);
     }
     const place = new Place(this.#options, this.#url);
     this.#all.add(place);
+    onPlace(place);
     try {
       await place.load();
     } catch (error) {

@@ -15,6 +15,12 @@ describe("a process", () => {
     assert.equal(await bench.queue().getWaitingCount(), 1);
   });
 
+  it("with a QueueEvents stays while it listens or waits, and no longer", async (t) => {
+    const bench = new Bench(t);
+    const { code, out, err } = await runFixture("only-events.mjs", bench.store).ended;
+    assert.deepEqual([code, out, err], [0, "waited 1\nheard\n", ""]);
+  });
+
   it("with a Worker stays until the worker is closed", async (t) => {
     const bench = new Bench(t);
     const run = runFixture("worker-alone.mjs", bench.store);
@@ -76,6 +82,6 @@ describe("a process", () => {
     const { code, out, err } = await runFixture("both-systems.cjs", bench.store).ended;
     assert.equal(err, "");
     assert.equal(code, 0);
-    assert.equal(out, "result 2\none addon true\ntwo classes true\n");
+    assert.equal(out, "result 2\none addon true\ntwo classes true\nshared 1\n");
   });
 });

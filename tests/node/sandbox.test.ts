@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { Job, type RemoteError, Worker, type WorkerOptions } from "millrace";
 
-import { Bench, fixture, until } from "./support.js";
+import { Bench, fixture, runFixture, until } from "./support.js";
 
 const FILE = fixture("sandbox/processor.mjs");
 const BOTH: [string, WorkerOptions][] = [
@@ -17,6 +18,15 @@ function sandboxed(bench: Bench, file: string | URL, options: WorkerOptions = {}
   return bench.add(
     new Worker("q", file, { store: bench.store, durability: "process", ...options }),
   );
+}
+
+/** Whether there is a process of this id. */
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 for (const [kind, options] of BOTH) {
@@ -198,6 +208,29 @@ describe("a processor's file", () => {
       assert.match(await failure("sandbox/typed.ts"), /cannot be loaded: .*; give a loader for it/);
     }
   });
+
+  it("that never loads is given up at the time limit, and its process ended", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const events = await bench.events();
+    const pidFile = `${bench.store}.pid`;
+    sandboxed(bench, fixture("sandbox/never-loads.mjs"), {
+      workerForkOptions: { env: { ...process.env, PID_FILE: pidFile } },
+    });
+    const job = await queue.add("n", {}, { timeLimit: 500 });
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== "");
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    await assert.rejects(job.waitUntilFinished(events), { type: "TimeLimitExceeded" });
+    await until(() => !runs(pid));
+  });
+
+  for (const kind of ["processes", "threads"]) {
+    it(`and its ${kind} keep no program alive whose worker does not`, async (t) => {
+      const { code, out, err } = await runFixture("sandbox-unref.mjs", new Bench(t).store, kind)
+        .ended;
+      assert.deepEqual([code, out, err], [0, "{ common: 1 }\n", ""]);
+    });
+  }
 
   it("is loaded with the fork's own options", async (t) => {
     const bench = new Bench(t);
