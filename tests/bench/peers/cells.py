@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Cell:
     name: str
     library: str  # "millrace", or the peer whose version the row names
     program: tuple[str, ...]
-    redis: str | None = None  # which server; None: a fresh store file per run
+    server: str | None = None  # whose name in servers.py; None: a fresh store file per run
     durability: str = ""  # ours only
     variants: tuple[tuple[str, ...], ...] = ((),)
 
@@ -44,6 +45,7 @@ class Row:
     metric: str = "rate"
     unit: str = "/s"
     smaller_is_better: bool = False
+    note: str = ""  # what a reader must know of this comparison, printed below the table
 
 
 @dataclass(frozen=True)
@@ -55,41 +57,42 @@ class Group:
     rows: tuple[Row, ...] = field(default=())
 
 
-def node(lib: str, mode: str, count: int) -> tuple[str, ...]:
-    """A program in Node."""
-    return ("node", "node_bench.mjs", "--lib", lib, "--mode", mode, "--count", str(count))
+def node(lib: str, mode: str, count: int, *more: str) -> tuple[str, ...]:
+    """A program in JavaScript."""
+    words = ("--lib", lib, "--mode", mode, "--count", str(count), *more)
+    return ("node", "node_bench.mjs", *words)
 
 
-def python(lib: str, mode: str, count: int) -> tuple[str, ...]:
+def python(lib: str, mode: str, count: int, *more: str) -> tuple[str, ...]:
     """A program in Python."""
-    return ("python", "py_bench.py", "--lib", lib, "--mode", mode, "--count", str(count))
+    words = ("--lib", lib, "--mode", mode, "--count", str(count), *more)
+    return ("python", "py_bench.py", *words)
 
 
-def ours_node(mode: str, count: int, durability: str, **more: object) -> Cell:
+def ours_node(mode: str, count: int, durability: str, *more: str, **fields: Any) -> Cell:
     """Ours in Node."""
-    return Cell(
-        f"millrace {durability}",
-        "millrace",
-        node("millrace", mode, count),
-        durability=durability,
-        **more,  # type: ignore[arg-type]
-    )
+    return _ours(node("millrace", mode, count, *more), durability, fields)
 
 
-def ours_python(mode: str, count: int, durability: str, **more: object) -> Cell:
+def ours_python(mode: str, count: int, durability: str, *more: str, **fields: Any) -> Cell:
     """Ours in Python."""
-    return Cell(
-        f"millrace {durability}",
-        "millrace",
-        python("millrace", mode, count),
-        durability=durability,
-        **more,  # type: ignore[arg-type]
-    )
+    return _ours(python("millrace", mode, count, *more), durability, fields)
 
 
-def concurrency(*values: int) -> tuple[tuple[str, ...], ...]:
-    """Variants by how many jobs run at once."""
-    return tuple(("--concurrency", str(value)) for value in values)
+def _ours(program: tuple[str, ...], durability: str, fields: dict[str, Any]) -> Cell:
+    name = fields.pop("name", f"millrace {durability}")
+    return Cell(name, "millrace", program, durability=durability, **fields)
+
+
+def versus(work: str, ours: str, durability: str, *peers: str, **more: Any) -> tuple[Row, ...]:
+    """Rows of one work: ours beside each of several peers."""
+    return tuple(Row(work, ours, peer, durability, **more) for peer in peers)
+
+
+def concurrency(*values: int, batch: int | None = None) -> tuple[tuple[str, ...], ...]:
+    """Variants by how many jobs run at once, and how many are fetched at once."""
+    more = () if batch is None else ("--batch", str(batch))
+    return tuple(("--concurrency", str(value), *more) for value in values)
 
 
 def pools(*pools: tuple[str, int]) -> tuple[tuple[str, ...], ...]:

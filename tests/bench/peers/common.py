@@ -68,6 +68,27 @@ def hold(sent_ns: int) -> None:
         time.sleep(0.05)
 
 
+def started_nap() -> None:
+    """Append the moment of one start: eight bytes, for there are ten thousand of them."""
+    with Path(os.environ["BENCH_SAMPLES"]).open("ab", buffering=0) as samples:
+        samples.write(time.monotonic_ns().to_bytes(8, "little"))
+
+
+async def nap() -> None:
+    """Start, then wait for longer than any measurement lasts."""
+    import asyncio
+
+    started_nap()
+    await asyncio.sleep(3600)
+
+
+def read_naps(path: str) -> list[int]:
+    """Return the moments that started_nap() wrote."""
+    file = Path(path)
+    data = file.read_bytes() if file.exists() else b""
+    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+
+
 def read_samples(path: str) -> list[tuple[int, int, str, int]]:
     """Return what stamp() wrote: (at_ns, sent_ns, kind, pid) of each whole line."""
     file = Path(path)

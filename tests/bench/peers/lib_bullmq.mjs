@@ -1,13 +1,15 @@
-// BullMQ behind the few names that node_bench.mjs uses. The packages live in build/peers-node, not in ours.
-import { createRequire } from "node:module";
+// BullMQ behind the few names that the modes use.
+import { requirePeer } from "./common.mjs";
 
-const require = createRequire(`${process.env.PEERS_NODE}/`);
-const { FlowProducer, Queue, Worker } = require("bullmq");
+const { FlowProducer, Queue, QueueEvents, Worker } = requirePeer("bullmq")("bullmq");
 
 const connection = (target) => {
   const url = new URL(target);
   return { host: url.hostname, port: Number(url.port) };
 };
+
+// maxRetriesPerRequest: null is what BullMQ demands of a worker's connection.
+const blocking = (target) => ({ ...connection(target), maxRetriesPerRequest: null });
 
 export function openQueue({ target }) {
   return new Queue("bench", { connection: connection(target) });
@@ -18,11 +20,18 @@ export function openFlows({ target }) {
   return new FlowProducer({ connection: connection(target) });
 }
 
-export function openWorker({ target, concurrency, autorun = true }, processor) {
-  // maxRetriesPerRequest: null is what BullMQ demands of a worker's connection.
+export function openEvents({ target }) {
+  return new QueueEvents("bench", { connection: blocking(target) });
+}
+
+export function openWorker({ target, concurrency, autorun = true, threads = false }, processor) {
   return new Worker("bench", processor, {
-    connection: { ...connection(target), maxRetriesPerRequest: null },
+    connection: blocking(target),
     concurrency,
     autorun,
+    useWorkerThreads: threads,
   });
 }
+
+/** The moment for which a schedule made a job, milliseconds UTC. */
+export const slotOf = (job) => Number(job.id.split(":").at(-1));

@@ -1,9 +1,11 @@
-"""Celery behind the names that py_bench.py uses; also the module that its worker imports."""
+"""Celery behind the names that the modes use; also the module that its worker imports."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from pathlib import Path
 
 import common
 import redis
@@ -26,6 +28,14 @@ def noop(path, width, height, format, quality, callback, note):  # noqa: A002
 @app.task
 def stamp(sent_ns):
     common.stamp("stamp", sent_ns)
+
+
+@app.task
+def nap():
+    """In a pool of greenlets, which makes a sleep of it that blocks nobody."""
+    common.started_nap()
+    while True:
+        time.sleep(3600)
 
 
 @app.task
@@ -65,8 +75,16 @@ def enqueue_many(count: int) -> None:
     group(signature for _ in range(count)).apply_async()
 
 
+def enqueue_naps(count: int) -> None:
+    group(nap.s() for _ in range(count)).apply_async()
+
+
 def enqueue_stamp(sent_ns: int) -> None:
     stamp.delay(sent_ns)
+
+
+def cli_command(words: list[str]) -> list[str]:
+    return [str(Path(sys.executable).with_name("celery")), *words]
 
 
 def worker_command(pool: str, concurrency: int) -> list[str]:
@@ -77,10 +95,7 @@ def worker_command(pool: str, concurrency: int) -> list[str]:
         "-A",
         "lib_celery",
         "worker",
-        "--pool",
-        pool,
-        "-c",
-        str(concurrency),
+        *([] if pool == "default" else ["--pool", pool, "-c", str(concurrency)]),
         "--loglevel",
         "ERROR",
         "--without-gossip",

@@ -1,4 +1,4 @@
-"""honker behind the names that py_bench.py uses; also the module that its worker imports."""
+"""honker behind the names that the modes use; also the module that its worker imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""huey on SQLite behind the names that py_bench.py uses; its consumer imports this module too."""
+"""huey on Redis or SQLite behind the names that the modes use; its consumer imports this module too."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import os
 import sys
 
 import common
-from huey import SqliteHuey
+from huey import RedisHuey, SqliteHuey
 
-app = SqliteHuey("bench", filename=os.environ["BENCH_TARGET"])
+TARGET = os.environ["BENCH_TARGET"]
+app = (
+    RedisHuey("bench", url=TARGET)
+    if TARGET.startswith("redis://")
+    else SqliteHuey("bench", filename=TARGET)
+)
 
 
 @app.task()
@@ -36,10 +41,7 @@ def worker_command(pool: str, concurrency: int) -> list[str]:
         "-c",
         consumer,
         "lib_huey.app",
-        "-k",
-        pool,
-        "-w",
-        str(concurrency),
+        *([] if pool == "default" else ["-k", pool, "-w", str(concurrency)]),
         "--quiet",
     ]
 

@@ -1,5 +1,5 @@
-// Millrace behind the few names that node_bench.mjs uses: the same shape as lib_bullmq.mjs on purpose.
-import { Queue, Worker } from "millrace";
+// Millrace behind the few names that the modes use: the same shape as lib_bullmq.mjs on purpose.
+import { Queue, QueueEvents, Worker } from "millrace";
 
 export function openQueue({ target, durability }) {
   return new Queue("bench", { store: target, durability });
@@ -11,6 +11,22 @@ export function openFlows(args) {
   return { add: (flow) => queue.addFlow(flow), close: () => queue.close() };
 }
 
-export function openWorker({ target, durability, concurrency, autorun = true }, processor) {
-  return new Worker("bench", processor, { store: target, durability, concurrency, autorun });
+export function openEvents({ target }) {
+  return new QueueEvents("bench", { store: target });
 }
+
+export function openWorker(
+  { target, durability, concurrency, autorun = true, threads = false },
+  processor,
+) {
+  return new Worker("bench", processor, {
+    store: target,
+    durability,
+    concurrency,
+    autorun,
+    useWorkerThreads: threads,
+  });
+}
+
+/** The moment for which a schedule made a job, milliseconds UTC. */
+export const slotOf = (job) => Number(job.opts.headers["millrace-slot"]);

@@ -1,4 +1,4 @@
-"""Millrace behind the names that py_bench.py uses; its worker imports this module too."""
+"""Millrace behind the names that the modes use; its worker imports this module too."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ app = Millrace(
 @app.task
 def noop(path, width, height, format, quality, callback, note):  # noqa: A002
     return True
+
+
+@app.task
+async def noop_async(path, width, height, format, quality, callback, note):  # noqa: A002
+    return True
+
+
+@app.task
+async def nap():
+    await common.nap()
 
 
 @app.task
@@ -68,6 +78,14 @@ def enqueue_many(count: int) -> None:
     noop.delay_many([common.PAYLOAD] * count)
 
 
+def enqueue_many_async(count: int) -> None:
+    noop_async.delay_many([common.PAYLOAD] * count)
+
+
+def enqueue_naps(count: int) -> None:
+    nap.delay_many([{}] * count)
+
+
 def enqueue_stamp(sent_ns: int) -> None:
     stamp.delay(sent_ns)
 
@@ -80,9 +98,14 @@ def pause() -> None:
     app.pause()
 
 
+def cli_command(words: list[str]) -> list[str]:
+    return [str(Path(sys.executable).with_name("millrace")), *words]
+
+
 def worker_command(pool: str, concurrency: int) -> list[str]:
     program = str(Path(sys.executable).with_name("millrace"))
-    return [program, "worker", "lib_millrace:app", "-c", str(concurrency), "--pool", pool]
+    shape = [] if pool == "default" else ["-c", str(concurrency), "--pool", pool]
+    return [program, "worker", "lib_millrace:app", *shape]
 
 
 def held() -> int:

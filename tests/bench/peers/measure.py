@@ -13,11 +13,11 @@ from typing import Any
 
 import common
 from cells import Cell, Group
-from environment import NODE, VENV, WORK
-from redis_servers import RedisServers
+from environment import NODE, VENV, WORK, javascript
+from servers import Servers
 
 CELL_TIMEOUT_S = 120
-WATCHED = {"latency", "delayed"}  # Node's modes that need a worker in another process
+WATCHED = {"latency", "delayed", "events"}  # Node's modes that need a worker in another process
 
 
 class NoFigureError(Exception):
@@ -27,8 +27,8 @@ class NoFigureError(Exception):
 class Bench:
     """Where programs run and with which interpreters."""
 
-    def __init__(self, redis: RedisServers | None, ours_python: str) -> None:
-        self._redis = redis
+    def __init__(self, servers: Servers | None, ours_python: str) -> None:
+        self._servers = servers
         self.ours_python = ours_python
 
     def fresh_store(self) -> Path:
@@ -49,7 +49,7 @@ class Bench:
     def interpreter(self, cell: Cell) -> str:
         """Return the program that runs `cell`: peers have a Python of their own."""
         if cell.program[0] == "node":
-            return "node"
+            return javascript(cell.library)
         return self.ours_python if cell.library == "millrace" else str(VENV / "bin" / "python")
 
     def run(self, cell: Cell, variant: tuple[str, ...]) -> dict[str, Any]:
@@ -61,10 +61,9 @@ class Bench:
         store = self.fresh_store()
         samples = store.with_name("samples")
         target = str(store)
-        if cell.redis is not None:
-            assert self._redis is not None
-            self._redis.clear(cell.redis)
-            target = self._redis.url[cell.redis]
+        if cell.server is not None:
+            self._servers.clear(cell.server)
+            target = self._servers.url[cell.server]
         argv = [self.interpreter(cell), *cell.program[1:], *variant]
         if cell.program[0] == "node":
             argv += ["--target", target, "--samples", str(samples)]
@@ -148,7 +147,9 @@ class Results:
 
 
 def _score(figures: dict[str, Any]) -> float:
-    return float(figures["rate"]) if "rate" in figures else -float(figures["p50_us"])
+    if "rate" in figures:
+        return float(figures["rate"])
+    return -next(float(figures[name]) for name in ("p50_us", "p50_ms") if name in figures)
 
 
 def _best_variant(bench: Bench, cell: Cell) -> tuple[str, ...]:
@@ -174,8 +175,10 @@ def run_group(bench: Bench, group: Group, *, runs: int, skip: dict[str, str]) ->
     results = Results()
     chosen: dict[str, tuple[str, ...]] = {}
     for cell in group.cells:
-        if cell.library in skip:
-            results.failed[cell.name] = skip[cell.library]
+        needs = (cell.library, (cell.server or "").partition(",")[0])
+        reason = next((skip[name] for name in needs if name in skip), None)
+        if reason is not None:
+            results.failed[cell.name] = reason
             continue
         try:
             chosen[cell.name] = _best_variant(bench, cell)
@@ -199,6 +202,8 @@ def run_group(bench: Bench, group: Group, *, runs: int, skip: dict[str, str]) ->
 
 
 def _line(figures: dict[str, Any]) -> str:
-    if "rate" in figures:
-        return f"{figures['rate']:>10,.0f}/s"
-    return f"p50 {figures['p50_us']:,.0f} us, p99 {figures['p99_us']:,.0f} us"
+    """Return a run's figures in words; a name's last word is its unit."""
+    known = {name: value for name, value in figures.items() if "_" in name}
+    rate = [f"{figures['rate']:>10,.0f}/s"] if "rate" in figures else []
+    words = [f"{n.rpartition('_')[0]} {v:,.1f} {n.rpartition('_')[2]}" for n, v in known.items()]
+    return ", ".join([*rate, *words])

@@ -11,7 +11,7 @@ NODE_DELAYED = Group(
     "node-delayed",
     (
         ours_node("delayed", 150, "power"),
-        Cell("BullMQ", "bullmq", node("bullmq", "delayed", 150), redis="none"),
+        Cell("BullMQ", "bullmq", node("bullmq", "delayed", 150), server="redis"),
     ),
     (
         Row(
@@ -49,7 +49,7 @@ def _node_flows(
         f"node-{mode}",
         (
             *(ours_node(mode, ours, level, variants=variants) for level in LEVELS),
-            Cell("BullMQ", "bullmq", node("bullmq", mode, theirs), "none", variants=variants),
+            Cell("BullMQ", "bullmq", node("bullmq", mode, theirs), "redis", variants=variants),
         ),
         tuple(
             Row(
@@ -77,18 +77,16 @@ NODE_FLOW_WORK = _node_flows(
 
 
 def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
-    def cell(make: tuple[str, ...]) -> tuple[str, ...]:
-        return (*make, "--shape", shape)
-
     return Group(
         f"python-{shape}",
         (
             *(
-                Cell(
-                    f"millrace {level}",
-                    "millrace",
-                    cell(python("millrace", "flow", ours)),
-                    durability=level,
+                ours_python(
+                    "flow",
+                    ours,
+                    level,
+                    "--shape",
+                    shape,
                     variants=pools(("solo", 1), ("threads", 1)),
                 )
                 for level in LEVELS
@@ -96,8 +94,8 @@ def _flows(shape: str, words: str, ours: int, theirs: int) -> Group:
             Cell(
                 "Celery",
                 "celery",
-                cell(python("celery", "flow", theirs)),
-                redis="none",
+                python("celery", "flow", theirs, "--shape", shape),
+                server="redis",
                 variants=pools(("prefork", 2), ("threads", 1), ("threads", 4)),
             ),
         ),
@@ -125,7 +123,7 @@ PYTHON_DELAYED = Group(
             "Celery",
             "celery",
             python("celery", "delayed", 100),
-            redis="none",
+            server="redis",
             variants=pools(("threads", 2)),
         ),
     ),

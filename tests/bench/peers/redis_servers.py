@@ -8,18 +8,13 @@ import subprocess
 from pathlib import Path
 
 import common
+from ports import free_port
 
 # What each variant is started with; everything else is Redis's default.
 VARIANTS = {
-    "none": ["--appendonly", "no"],
-    "always": ["--appendonly", "yes", "--appendfsync", "always"],
+    "redis": ["--appendonly", "no"],
+    "redis, fsync": ["--appendonly", "yes", "--appendfsync", "always"],
 }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _command(port: int, line: str) -> str:
@@ -40,10 +35,10 @@ class RedisServers:
 
     def __enter__(self) -> RedisServers:
         for variant, persistence in self._variants.items():
-            home = self._directory / f"redis-{variant}"
+            home = self._directory / variant.replace(", ", "-")
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir(parents=True)
-            port = _free_port()
+            port = free_port()
             base = ("redis-server", "--bind", "127.0.0.1", "--save", "")
             self._processes[variant] = subprocess.Popen(
                 [*base, "--port", str(port), "--dir", str(home), *persistence],

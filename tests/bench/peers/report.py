@@ -58,7 +58,8 @@ def line_of(row: Row, group: Group, results: Results, versions: dict[str, str], 
     goal, met = judge(_with_disk(row.goal, disk), ours, ratio)
     library = next((cell.library for cell in group.cells if cell.name == row.peer), "")
     singles = {name: results.singles(name, row.metric) for name in (row.ours, row.peer) if name}
-    notes = [f"{name}: {results.variant[name]}" for name in singles if results.variant.get(name)]
+    notes = [row.note] if row.note else []
+    notes += [f"{name}: {results.variant[name]}" for name in singles if results.variant.get(name)]
     notes += [f"{name}: {results.failed[name]}" for name in singles if name in results.failed]
     return Line(
         row.work,
@@ -85,7 +86,9 @@ def _number(value: float | None, unit: str) -> str:
 
 def _cells(line: Line) -> list[str]:
     peer = f"{line.peer_name} {line.peer_version}".strip()
-    verdict = {True: "ok", False: "MISSED", None: "" if not line.goal else "NOT MEASURED"}[line.met]
+    missing = line.ours is None or (line.peer_name and line.peer is None)
+    nothing = "NOT MEASURED" if missing or line.goal else ""
+    verdict = {True: "ok", False: "MISSED", None: nothing}[line.met]
     return [
         line.work,
         line.durability,

@@ -27,8 +27,8 @@ from disk import Disk
 from environment import BUILD, ROOT, WORK, Peers, install
 from measure import Bench, run_group
 from plan import GROUPS
-from redis_servers import RedisServers
 from report import Line, line_of, table, write_document, write_json
+from servers import Servers
 
 BUSY_LOAD = 0.7
 ALONE = ("memory", "recovery", "cpu", "core", "schedules")
@@ -54,13 +54,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def alone(
-    bench: Bench, redis: RedisServers, runs: int, wanted: set[str], skip: dict[str, str]
+    bench: Bench, servers: Servers, runs: int, wanted: set[str], skip: dict[str, str], clock: Clock
 ) -> list[Line]:
     """Measure what stands by itself; a part that fails becomes a line that says so."""
     parts: dict[str, Callable[[], list[Line]]] = {
         "memory": lambda: standing.memory(bench, runs),
         "recovery": lambda: standing.recovery(bench),
-        "cpu": lambda: standing.idle_cpu(bench, redis, skip),
+        "cpu": lambda: standing.idle_cpu(bench, servers, skip),
         "core": lambda: core_bench.measure(runs),
         "schedules": lambda: core_bench.measure_schedules(runs),
     }
@@ -73,10 +73,29 @@ def alone(
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"  {name}: {error}", file=sys.stderr)
             lines.append(Line(name, "power", "", None, goal="a figure", note=str(error)))
+        clock.lap(name)
     return lines
 
 
-def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
+class Clock:
+    """How many seconds each part has taken."""
+
+    def __init__(self) -> None:
+        self._started = self._lap = time.monotonic()
+        self.parts: dict[str, int] = {}
+
+    def lap(self, name: str) -> None:
+        """Say that a part has ended."""
+        now = time.monotonic()
+        self.parts[name] = round(now - self._lap)
+        self._lap = now
+
+    def total(self) -> int:
+        """Return the seconds since the beginning."""
+        return round(time.monotonic() - self._started)
+
+
+def measure(args: argparse.Namespace, peers: Peers, disk: Disk, clock: Clock) -> list[Line]:
     """Run everything that was asked for."""
     wanted = set(args.only or [*(group.name for group in GROUPS), *ALONE])
     skip = dict(peers.missing)
@@ -85,15 +104,17 @@ def measure(args: argparse.Namespace, peers: Peers, disk: Disk) -> list[Line]:
     if "redis" in skip:
         skip |= dict.fromkeys(("celery", "bullmq"), f"no Redis: {skip['redis']}")
     lines: list[Line] = []
-    with RedisServers(WORK, enabled="redis" not in skip) as redis:
-        bench = Bench(redis, args.python)
+    with Servers(WORK, redis="redis" not in skip) as servers:
+        bench = Bench(servers, args.python)
+        clock.lap("start")
         for group in GROUPS:
             if group.name in wanted:
                 results = run_group(bench, group, runs=args.runs, skip=skip)
                 disk.sample()
                 lines += [line_of(row, group, results, peers.versions, disk) for row in group.rows]
+                clock.lap(group.name)
         if not args.no_ours:
-            lines += alone(bench, redis, args.runs, wanted, skip)
+            lines += alone(bench, servers, args.runs, wanted, skip, clock)
     return lines
 
 
@@ -102,8 +123,9 @@ def main(argv: list[str]) -> int:
     args = parse(argv)
     # Its servers must not outlive it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    started = time.monotonic()
+    clock = Clock()
     peers = install()
+    clock.lap("install")
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     for name, reason in peers.missing.items():
@@ -116,7 +138,7 @@ def main(argv: list[str]) -> int:
         )
     disk = Disk(WORK)
     disk.sample()
-    lines = measure(args, peers, disk)
+    lines = measure(args, peers, disk, clock)
     about: dict[str, Any] = {
         "cpus": os.cpu_count(),
         "load_before": round(busy, 2),
@@ -125,7 +147,8 @@ def main(argv: list[str]) -> int:
         "missing": peers.missing,
         "fdatasync": disk.figures(),
         "runs_per_row": args.runs,
-        "seconds": round(time.monotonic() - started),
+        "seconds": clock.total(),
+        "seconds_of": clock.parts,
     }
     write_json(args.out, lines, about)
     if args.docs:
@@ -137,7 +160,7 @@ def main(argv: list[str]) -> int:
     for name, reason in peers.missing.items():
         print(f"not measured: {name}: {reason}")
     print(f"fdatasync of one WAL frame on the stores' disk: {about['fdatasync']}")
-    print(f"versions: {peers.versions}; {about['seconds']} s")
+    print(f"versions: {peers.versions}; {about['seconds']} s: {clock.parts}")
     shutil.rmtree(WORK, ignore_errors=True)
     return 0
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import common
 from cells import Goal
 from environment import VENV
 from measure import Bench
-from redis_servers import RedisServers
+from process_figures import cpu_ns, settled_rss_mib
 from report import Line, judge
+from servers import Servers
 
 BACKLOG = 1_000_000
 IDLE_S = 60
@@ -51,16 +51,16 @@ class Site:
     """One target (store or Redis), its samples file, and what was started on it."""
 
     def __init__(
-        self, bench: Bench, kind: Kind, redis: RedisServers | None = None, **more: str
+        self, bench: Bench, kind: Kind, servers: Servers | None = None, **more: str
     ) -> None:
         self._bench, self._kind = bench, kind
         self._store = bench.fresh_store()
         self.samples = str(self._store.with_name("samples"))
         self._target = str(self._store)
         if kind.lib in ("celery", "bullmq"):
-            assert redis is not None
-            redis.clear("none")
-            self._target = redis.url["none"]
+            assert servers is not None
+            servers.clear("redis")
+            self._target = servers.url["redis"]
         self._env = bench.environment(
             BENCH_TARGET=self._target, BENCH_SAMPLES=self.samples, BENCH_DURABILITY="power", **more
         )
@@ -158,37 +158,6 @@ class Site:
         return common.read_samples(self.samples)
 
 
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(p for child in children for p in _family(int(child)))]
-
-
-def _rss_mib(pid: int) -> float:
-    kib = 0
-    for member in _family(pid):
-        status = Path(f"/proc/{member}/status").read_text().splitlines()
-        kib += next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
-    return kib / 1024
-
-
-def _cpu_ns(pid: int) -> int:
-    """Return the time on a CPU of every thread of a process and its children, to the nanosecond."""
-    tasks = [task for p in _family(pid) for task in Path(f"/proc/{p}/task").iterdir()]
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
-
-
-def _settled_rss(pid: int) -> float:
-    """Return the memory once it no longer changes."""
-    values = [_rss_mib(pid)]
-
-    def settled() -> bool:
-        values.append(_rss_mib(pid))
-        return len(values) > 5 and max(values[-5:]) - min(values[-5:]) < 0.05
-
-    common.wait_for(settled, "steady memory", pause_s=0.2)
-    return values[-1]
-
-
 def _median(values: list[float]) -> float:
     return common.quantile(values, 0.5)
 
@@ -208,11 +177,11 @@ def _idle_memory(bench: Bench, kind: Kind, runs: int, imports: str) -> Line:
     idle: list[float] = []
     for _ in range(runs):
         with Site(bench, kind, BENCH_USER_IMPORTS=imports) as site:
-            bare.append(_settled_rss(site.start(*kind.bare)))
+            bare.append(settled_rss_mib(site.start(*kind.bare)))
             pid = site.start_worker()
             site.put("stamp", 1)
             site.wait_started(1)
-            idle.append(_settled_rss(pid))
+            idle.append(settled_rss_mib(pid))
     ours, peer = _median(idle), _median(bare)
     return Line(
         f"{kind.language}: memory of an idle worker, {imports or 'no'} imports",
@@ -235,7 +204,7 @@ def _backlog_memory(bench: Bench, kind: Kind) -> Line:
     for count in (0, BACKLOG):
         with Site(bench, kind) as site:
             site.fill(count)
-            levels.append(_settled_rss(site.start_worker()))
+            levels.append(settled_rss_mib(site.start_worker()))
     added = levels[1] - levels[0]
     return Line(
         f"{kind.language}: what {BACKLOG:,} waiting jobs add to it",
@@ -294,10 +263,10 @@ def _one_recovery(bench: Bench, kind: Kind) -> float:
         return (max(at for at, *_ in samples) - killed_ns) / 1e6
 
 
-def idle_cpu(bench: Bench, redis: RedisServers, skip: dict[str, str]) -> list[Line]:
+def idle_cpu(bench: Bench, servers: Servers, skip: dict[str, str]) -> list[Line]:
     """Let one worker of each kind stand idle for a minute, all at the same time."""
     kinds = [*OURS, *(kind for kind in PEERS if kind.lib not in skip)]
-    sites = [Site(bench, kind, redis) for kind in kinds]
+    sites = [Site(bench, kind, servers) for kind in kinds]
     percent: dict[tuple[str, str], float] = {}
     try:
         pids = []
@@ -306,11 +275,11 @@ def idle_cpu(bench: Bench, redis: RedisServers, skip: dict[str, str]) -> list[Li
             site.put("stamp", 1)
             site.wait_started(1)
         time.sleep(2)  # what a start leaves behind (JIT, imports) is not idleness
-        before = [_cpu_ns(pid) for pid in pids]
+        before = [cpu_ns(pid) for pid in pids]
         start = time.monotonic_ns()
         time.sleep(IDLE_S)
-        for kind, pid, cpu_ns in zip(kinds, pids, before, strict=True):
-            used = _cpu_ns(pid) - cpu_ns
+        for kind, pid, before_ns in zip(kinds, pids, before, strict=True):
+            used = cpu_ns(pid) - before_ns
             percent[kind.language, kind.name] = 100 * used / (time.monotonic_ns() - start)
     finally:
         for site in sites:

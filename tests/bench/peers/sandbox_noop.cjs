@@ -1,0 +1,2 @@
+// The processor's file of the sandboxed workers.
+module.exports = async () => true;
