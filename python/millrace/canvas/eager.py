@@ -254,6 +254,16 @@ def _store(app: Millrace, image: JobImage, state: str, value: Any) -> None:
 # --- Several --------------------------------------------------------------------------------------
 
 
+def _call(
+    sig: Any, args: Sequence[Any] | None, options: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], bool]:
+    """(positional arguments, options, whether it is the whole canvas) with which a canvas is applied."""
+    merged = merged_options(sig.options, options)
+    is_whole = not merged.pop("_nested", False)
+    given = tuple(args or ())
+    return (given if sig.immutable else (*given, *sig.args)), merged, is_whole
+
+
 def apply_chain(
     sig: Any,
     args: Sequence[Any] | None,
@@ -261,14 +271,12 @@ def apply_chain(
     options: Mapping[str, Any],
 ) -> Any:
     """Runs the steps of a chain; the answer is the last one's result. None for an empty chain."""
-    merged = merged_options(sig.options, options)
-    merged.pop("_nested", None)
+    given, merged, _ = _call(sig, args, options)
     link, task_id = merged.pop("link", None), merged.pop("task_id", None)
     link_error = merged.pop("link_error", None)
     at_end: dict[str, Any] = {key: merged.pop(key) for key in _OF_THE_END if key in merged}
     steps = sig.steps()
     last: Any = None
-    given: tuple[Any, ...] = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
     for position, step in enumerate(steps):
         each = owned(step.clone(), sig.app)
         if link_error:
@@ -311,10 +319,8 @@ def apply_group(
     """Runs the tasks of a group; the answer is a `GroupResult`."""
     from millrace.result.groups import GroupResult
 
-    merged = merged_options(sig.options, options)
-    is_whole = not merged.pop("_nested", False)
+    given, merged, is_whole = _call(sig, args, options)
     group_id = merged.pop("task_id", None) or str(uuid.uuid4())
-    given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
     results = [
         owned(each, sig.app).apply(
             given, kwargs, **{**merged, **_NESTED, "group_id": group_id, "group_index": position}
@@ -333,15 +339,13 @@ def apply_chord(
     options: Mapping[str, Any],
 ) -> Any:
     """Runs a header and a body; the answer is the body's result."""
-    merged = merged_options(sig.options, options)
-    merged.pop("_nested", None)
+    given, merged, _ = _call(sig, args, options)
     more = dict(kwargs or {})
     body = owned(maybe_signature(more.pop("body", None) or sig.body, clone=True), sig.app)
     for option in ("link", "link_error"):
         for each in several(merged.pop(option, None)):
             getattr(body, option)(each)
     task_id = merged.pop("task_id", None)
-    given = tuple(args or ()) if sig.immutable else (*(args or ()), *sig.args)
     header = owned(sig.header(), sig.app).apply(
         given, {**sig.kwargs.get("kwargs", {}), **more}, **_NESTED
     )

@@ -26,28 +26,22 @@ def children_of(result: AsyncResult[Any], at_most: int) -> list[Any]:
     """
     from millrace.result.base import AsyncResult
 
-    engine: Any = result.app.engine
+    engine = result.app.engine
     try:
         started_ms = result.details().started_at_ms
     except NotFound:
         return []
     found: dict[str, str] = {}
-    native = hasattr(engine, "dependents")
-    if native:
-        while len(found) < at_most:
-            page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
-            found.update(page)
-            if len(page) < _PAGE:
-                break
+    while len(found) < at_most:
+        page = engine.dependents(result.id, result._queue, offset=len(found), limit=_PAGE)
+        found.update(page)
+        if len(page) < _PAGE:
+            break
     mark = f'"millrace-parent":{json.dumps(result.id)}'
-    made = []
-    for info in _jobs_since(engine, started_ms):
-        if mark in info.spec.headers:
-            made.append(info)
-        elif not native and _waits_for(engine, info, result.id):
-            found[info.spec.id] = info.spec.queue
+    made = [info for info in _jobs_since(engine, started_ms) if mark in info.spec.headers]
     made.sort(key=lambda info: (info.created_at_ms, info.spec.id))
-    found.update((info.spec.id, info.spec.queue) for info in made if info.spec.id not in found)
+    for info in made:
+        found.setdefault(info.spec.id, info.spec.queue)
     children = list(found.items())[:at_most]
     return [AsyncResult(job_id, result.app, queue=queue) for job_id, queue in children]
 
@@ -70,18 +64,6 @@ def _jobs_since(engine: _core.Engine, since_ms: int) -> Iterator[_core.JobInfo]:
                 is_over = len(page) < _PAGE or (
                     state in _ENDED and page[-1].finished_at_ms < since_ms
                 )
-
-
-def _waits_for(engine: _core.Engine, info: _core.JobInfo, job_id: str) -> bool:
-    offset = 0
-    while offset < info.dependencies:
-        page = engine.dependencies(info.spec.id, info.spec.queue, offset=offset, limit=_PAGE)
-        if any(each.id == job_id for each in page.dependencies):
-            return True
-        if not page.dependencies:
-            break
-        offset += len(page.dependencies)
-    return False
 
 
 class DependencyGraph:

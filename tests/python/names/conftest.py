@@ -24,3 +24,24 @@ def t(app):
     tasks.harness = harness
     with harness:
         yield tasks
+
+
+@pytest.fixture
+def harness(app):
+    """A harness whose clock stands at noon: for the tests of periodic tasks."""
+    from beat_support import NOON
+    from millrace.testing import Harness
+
+    with Harness(app, now_ms=NOON) as running:
+        yield running
+
+
+@pytest.fixture
+def report(app, harness):
+    """The task that the entries of `beat_support` name."""
+
+    @app.task(name="report", queue="reports")
+    def report(kind: str = "daily", *, copies: int = 1) -> str:
+        return f"{kind} {copies}"
+
+    return report

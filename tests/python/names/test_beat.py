@@ -6,11 +6,10 @@ import datetime as dt
 import json
 import logging
 import pickle
-from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
-from beat_support import NOON, configure, entry, rows
+from beat_support import configure, entry, rows
 from millrace import Millrace, beat, chain
 from millrace.beat import (
     ScheduleEntry,
@@ -18,24 +17,8 @@ from millrace.beat import (
     sync_schedules,
 )
 from millrace.schedules import crontab, schedule, solar
-from millrace.testing import Harness
 
 UTC = dt.timezone.utc
-
-
-@pytest.fixture
-def harness(app: Millrace) -> Iterator[Harness]:
-    with Harness(app, now_ms=NOON) as running:
-        yield running
-
-
-@pytest.fixture
-def report(app: Millrace, harness: Harness):
-    @app.task(name="report", queue="reports")
-    def report(kind: str = "daily", *, copies: int = 1) -> str:
-        return f"{kind} {copies}"
-
-    return report
 
 
 # --- The configuration as rows ----------------------------------------------------------------------

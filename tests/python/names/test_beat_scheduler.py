@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from beat_support import NOON, Every, configure, entry, rows
-from millrace import Millrace, beat, signals
+from beat_support import Every, configure, entry, rows
+from millrace import beat, signals
 from millrace.beat import (
     BeatLazyFunc,
     PersistentScheduler,
@@ -22,24 +21,8 @@ from millrace.beat import (
     sync_schedules,
 )
 from millrace.schedules import crontab, schedule
-from millrace.testing import Harness
 
 UTC = dt.timezone.utc
-
-
-@pytest.fixture
-def harness(app: Millrace) -> Iterator[Harness]:
-    with Harness(app, now_ms=NOON) as running:
-        yield running
-
-
-@pytest.fixture
-def report(app: Millrace, harness: Harness):
-    @app.task(name="report", queue="reports")
-    def report(kind: str = "daily", *, copies: int = 1) -> str:
-        return f"{kind} {copies}"
-
-    return report
 
 
 # --- Celery's loop ----------------------------------------------------------------------------------
