@@ -1,5 +1,5 @@
 // What goes wrong, as classes. Every error that comes from Millrace itself has a stable `code`.
-import { inspect } from "node:util";
+import { inspect, types } from "node:util";
 
 import type { ErrorCode } from "./enums.js";
 
@@ -172,10 +172,15 @@ export async function nativeCall<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
+/** Also one of another realm, such as of node:vm, in which test runners put their files: instanceof knows it not. */
+export function isErrorObject(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || types.isNativeError(thrown);
+}
+
 /** Whether it is of the class of this name; by the name, as a program may hold two copies of this package. */
 export function isError(error: unknown, name: string): boolean {
   try {
-    return error instanceof Error && error.name === name;
+    return isErrorObject(error) && error.name === name;
   } catch {
     return false; // its name is a getter of the user's that throws
   }
@@ -206,10 +211,21 @@ function describe(thrown: unknown): string {
   return text.startsWith("[object ") ? textOf(() => inspect(thrown, { depth: 2 }), text) : text;
 }
 
+/** What stands for an Error though it is none: an object with a message. */
+function messageOf(thrown: unknown): string {
+  try {
+    const { message } = thrown as { message?: unknown };
+    if (typeof message === "string" && message !== "") return message;
+  } catch {
+    // null, undefined, or a getter that throws
+  }
+  return describe(thrown);
+}
+
 /** The JSON text of a thrown value, as every language reads it. Never throws. */
 export function encodeError(thrown: unknown): string {
-  if (!(thrown instanceof Error)) {
-    return JSON.stringify({ type: "Error", message: describe(thrown), stack: "" });
+  if (!isErrorObject(thrown)) {
+    return JSON.stringify({ type: "Error", message: messageOf(thrown), stack: "" });
   }
   const body: ErrorBody = {
     type: textOf(() => typeOf(thrown), "Error"),

@@ -21,6 +21,15 @@ const ALL_STATES = JOB_TYPES.filter((type) => type !== "wait");
 const PAGE_JOBS = 1000;
 const LOG_LINES_MAX = 10_000;
 
+function checkType(what: string, type: unknown): void {
+  if (type === "paused") {
+    throw invalidArgument(
+      `${what} "paused" is gone since BullMQ 6: the jobs of a paused queue are "waiting", see queue.isPaused()`,
+    );
+  }
+  checkOneOf(what, type, JOB_TYPES);
+}
+
 /** The reading half of a queue: its jobs. */
 export abstract class QueueGetters<Data, Result, Name extends string> extends QueueBase<
   Data,
@@ -43,7 +52,7 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
 
   /** Jobs per state, in constant time: of the given states, or of all. */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
-    for (const type of types) checkOneOf("queue.getJobCounts: type", type, JOB_TYPES);
+    for (const type of types) checkType("queue.getJobCounts: type", type);
     const counts = await this.readCounts();
     const wanted = types.length > 0 ? types : ALL_STATES;
     return Object.fromEntries(wanted.map((type) => [type, countOf(counts, type)]));
@@ -135,7 +144,7 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
     asc: boolean,
   ): Promise<JobInfo[]> {
     const given = types === undefined ? [] : Array.isArray(types) ? types : [types];
-    for (const type of given) checkOneOf(`${what}: type`, type, JOB_TYPES);
+    for (const type of given) checkType(`${what}: type`, type);
     checkInteger(`${what}: start`, start, 0, Number.MAX_SAFE_INTEGER);
     checkInteger(`${what}: end`, end, -1, Number.MAX_SAFE_INTEGER);
     checkBoolean(`${what}: asc`, asc);

@@ -94,6 +94,11 @@ const CASES: Case[] = [
     "queue.add: data cannot be written as JSON: data[0] is a Map, of which JSON keeps nothing",
   ],
   [
+    "getJobCounts of 5.x",
+    (q) => q.getJobCounts(any("paused")),
+    'queue.getJobCounts: type "paused" is gone since BullMQ 6: the jobs of a paused queue are "waiting", see queue.isPaused()',
+  ],
+  [
     "add nested option",
     (q) => q.add("n", {}, { backoff: any({ type: "fixed", dealy: 5 }) }),
     'queue.add: option backoff: unknown option "dealy" (did you mean "delay"?); known are type, delay, jitter',

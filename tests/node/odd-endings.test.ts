@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
+import { runInNewContext } from "node:vm";
 
 import {
   DelayedError,
@@ -78,6 +79,21 @@ describe("a processor", () => {
       }),
     );
     assert.equal(message, "look away");
+  });
+
+  it("that throws what only looks like an error has failed with its message", async (t) => {
+    const { message } = await failure(new Bench(t), () => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is the test
+      throw { message: "no class", code: 7 };
+    });
+    assert.equal(message, "no class");
+  });
+
+  it("that throws an error of another realm has failed as by one of this", async (t) => {
+    const { type, message } = await failure(new Bench(t), () =>
+      runInNewContext("throw new RangeError('from elsewhere')"),
+    );
+    assert.deepEqual([type, message], ["RangeError", "from elsewhere"]);
   });
 
   it("of a batch whose answer settles twice ends its jobs once", async (t) => {
