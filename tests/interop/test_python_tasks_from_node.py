@@ -225,3 +225,18 @@ def test_an_id_of_ones_own_is_one_job_for_both(app: Millrace, node: NodeSide) ->
         node.call("add", queue="q", name="n", data={}, opts={"jobId": "mine"})["existing"] is True
     )
     assert app.counts("q").ready == 1
+
+
+def test_an_id_that_was_revoked_before_node_adds_it(app: Millrace, node: NodeSide) -> None:
+    ran = []
+
+    @app.task(name="note")
+    def note() -> None:
+        ran.append(1)
+
+    app.control.revoke("early")
+    node.add("note", {}, jobId="early")
+    with running(app):
+        assert node.result(node.add("note", {})) is None
+    assert node.job("early")["state"] == "cancelled"
+    assert ran == [1]
