@@ -50,6 +50,11 @@ class Dependency:
         return serializer.loads(body) if isinstance(body, str) and body else (body or None)
 
     @property
+    def is_null(self) -> bool:
+        """Whether it returned nothing, or has not succeeded; nothing is decoded for that."""
+        return self._info.result in (None, "", "null")
+
+    @property
     def error(self) -> Exception | None:
         """Why it failed, or was cancelled; None if it has not."""
         text = self._info.error

@@ -29,10 +29,9 @@ def take(request: Request, task: Task[..., Any], payload: Any) -> Any:
         given = _failure(request, task, place)
     elif place.after == "result":
         before = request.dependencies[0]
-        result = before.result
-        if result is None and _was_ignored(task, before):
+        if before.is_null and _was_ignored(task, before):
             raise Ignore  # a chain ends where a task ignores its job
-        given = [] if place.immutable else [result]
+        given = [] if place.immutable else [before.result]
     elif place.immutable:
         return payload
     else:
