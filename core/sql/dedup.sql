@@ -18,9 +18,10 @@ INSERT INTO dedup_keys (queue_id, key, job, mode, made_at_ms, salt) VALUES (?1, 
 ON CONFLICT (queue_id, key) DO NOTHING;
 
 -- name: take_free_dedup_keys
--- The same for ten jobs of consecutive numbers, as those of a batch are: a statement costs as much as the row.
+-- The same for ten jobs of consecutive numbers, as those of a batch are: a statement costs as much as the row. OR FAIL: an
+-- error undoes the whole transaction, so that SQLite need not keep copies of pages to undo the statement alone.
 -- in: queue_id, mode, the first job, ten keys; changes: dedup_keys
-INSERT INTO dedup_keys (queue_id, key, job, mode, made_at_ms, salt)
+INSERT OR FAIL INTO dedup_keys (queue_id, key, job, mode, made_at_ms, salt)
 VALUES (?1, ?4, ?3, ?2, 0, 0),
   (?1, ?5, ?3 + 1, ?2, 0, 0),
   (?1, ?6, ?3 + 2, ?2, 0, 0),
