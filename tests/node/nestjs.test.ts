@@ -10,8 +10,9 @@ import "reflect-metadata";
 import { Injectable, Module } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { build } from "esbuild";
-import { FlowProducer, type Job, Queue } from "millrace";
+import { FlowProducer, type Job, Queue, QueueEvents } from "millrace";
 import {
+  BullModule,
   InjectQueue,
   MillraceModule,
   OnWorkerEvent,
@@ -21,7 +22,7 @@ import {
   getQueueToken,
 } from "millrace/nestjs";
 
-import { newStore, until } from "./support.js";
+import { fixture, newStore, until } from "./support.js";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 const run = promisify(execFile);
@@ -82,6 +83,63 @@ describe("millrace/nestjs", () => {
     await app.close();
     await assert.rejects(a.add("n", {}), { code: "closed" });
     await assert.rejects(flows.add({ name: "n", queueName: "a" }), { code: "closed" });
+  });
+
+  it("takes options from a class, of its own or of another module", async (t) => {
+    const store = newStore(t);
+    class Config {
+      createSharedConfiguration(): { store: string } {
+        return { store };
+      }
+      createRegisterQueueOptions(): { defaultJobOptions: { attempts: number } } {
+        return { defaultJobOptions: { attempts: 4 } };
+      }
+    }
+    Injectable()(Config);
+    class Other {}
+    const app = await start([
+      MillraceModule.forRootAsync({ useClass: Config }),
+      MillraceModule.registerQueueAsync({
+        name: "a",
+        useExisting: Config,
+        imports: [{ module: Other, providers: [Config], exports: [Config] }],
+      }),
+      MillraceModule.registerFlowProducerAsync({ name: "f", useFactory: () => ({}) }),
+    ]);
+    const queue = app.get<Queue>(getQueueToken("a"));
+    assert.deepEqual([queue.opts.store, queue.defaultJobOptions], [store, { attempts: 4 }]);
+    assert.ok(app.get(getFlowProducerToken("f")) instanceof FlowProducer);
+    await app.close();
+    assert.throws(() => MillraceModule.registerQueueAsync({ name: "a" }), {
+      message: "MillraceModule.registerQueueAsync: give useFactory, useClass or useExisting",
+    });
+  });
+
+  it("works a queue by the processors of registerQueue, under the name BullModule too", async (t) => {
+    const store = newStore(t);
+    const app = await start([
+      BullModule.forRoot({ store }),
+      BullModule.registerQueue({
+        sharedConnection: true,
+        forceDisconnectOnShutdown: true,
+        processors: [
+          fixture("sandbox/common.cjs"),
+          { callback: (job: Job) => job.name, concurrency: 3 },
+        ],
+      }),
+    ]);
+    const queue = app.get<Queue>(getQueueToken());
+    assert.equal(queue.name, "default");
+    const events = new QueueEvents("default", { store });
+    const jobs = await queue.addBulk([1, 2, 3].map((x) => ({ name: "n", data: { x } })));
+    for (const job of jobs) {
+      const result: unknown = await job.waitUntilFinished(events);
+      assert.ok(result === "n" || (result as { common?: number }).common === job.data.x);
+    }
+    assert.deepEqual((await queue.getWorkers()).map(({ slots }) => slots).sort(), [1, 3]);
+    await events.close();
+    await app.close();
+    await assert.rejects(queue.getWorkers(), { code: "closed" });
   });
 
   it("keeps two configurations apart", async (t) => {

@@ -10,9 +10,7 @@
 import {
   type DynamicModule,
   Inject,
-  type InjectionToken,
   type ModuleMetadata,
-  type OptionalFactoryDependency,
   type Provider,
   SetMetadata,
 } from "@nestjs/common";
@@ -32,6 +30,16 @@ import type {
   WorkerOptions,
 } from "../types.js";
 import { Worker, type WorkerListener } from "../worker.js";
+import {
+  type AsyncOptions,
+  type Dependencies,
+  type QueueProcessor,
+  type Resolved,
+  processorAndOptions,
+  resolved,
+} from "./nestjs-options.js";
+
+export type { AsyncOptions, QueueProcessor } from "./nestjs-options.js";
 
 /** What holds for all queues, workers and readers of a configuration. */
 export interface MillraceRootOptions extends StoreOption {
@@ -39,22 +47,34 @@ export interface MillraceRootOptions extends StoreOption {
   durability?: QueueOptions["durability"];
 }
 
-export interface RegisterQueueOptions extends QueueOptions {
-  name: string;
+/** Of @nestjs/bullmq, without effect: there is no connection to share or to cut. */
+interface WithoutEffect {
+  sharedConnection?: boolean;
+  forceDisconnectOnShutdown?: boolean;
+}
+
+export interface RegisterQueueOptions extends QueueOptions, WithoutEffect {
+  /** Default: "default". */
+  name?: string;
   /** Which forRoot() it belongs to; default: the one without a name. */
   configKey?: string;
+  /** Workers of the queue that need no class, such as files of sandboxed processors. */
+  processors?: QueueProcessor[];
 }
-export interface RegisterFlowProducerOptions extends FlowProducerOptions {
+export interface RegisterFlowProducerOptions extends FlowProducerOptions, WithoutEffect {
   name?: string;
   configKey?: string;
 }
 
-/** Options that are found out when the application starts. */
-export interface AsyncOptions<T> extends Pick<ModuleMetadata, "imports"> {
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what is injected is the user's
-  useFactory: (...args: any[]) => T | Promise<T>;
+interface Named {
+  name?: string;
+  configKey?: string;
 }
+export type RootAsyncOptions = AsyncOptions<MillraceRootOptions, "createSharedConfiguration">;
+export type RegisterQueueAsyncOptions = Named &
+  AsyncOptions<RegisterQueueOptions, "createRegisterQueueOptions">;
+export type RegisterFlowProducerAsyncOptions = Named &
+  AsyncOptions<RegisterFlowProducerOptions, "createRegisterQueueOptions">;
 
 export interface ProcessorOptions {
   name: string;
@@ -86,7 +106,7 @@ export function getFlowProducerToken(name = "default"): string {
 }
 
 /** A constructor's parameter that is the queue of this name. */
-export const InjectQueue = (name: string): ParameterDecorator & PropertyDecorator =>
+export const InjectQueue = (name?: string): ParameterDecorator & PropertyDecorator =>
   Inject(getQueueToken(name));
 export const InjectFlowProducer = (name?: string): ParameterDecorator & PropertyDecorator =>
   Inject(getFlowProducerToken(name));
@@ -249,13 +269,20 @@ function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
   return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
+/** Workers that were made with a queue: they end before it. */
+const workersOf = new WeakMap<Closable, Worker[]>();
+
 /** Closes what Nest made by a factory, when the application ends: its own classes could have hooks, ours do not. */
 class Closer {
   constructor(private readonly what: Closable) {}
   async onApplicationShutdown(): Promise<void> {
-    await this.what.close();
+    await this.#close();
   }
   async onModuleDestroy(): Promise<void> {
+    await this.#close();
+  }
+  async #close(): Promise<void> {
+    await Promise.all((workersOf.get(this.what) ?? []).map((worker) => worker.close()));
     await this.what.close();
   }
 }
@@ -274,74 +301,134 @@ export class MillraceModule {
     return root([{ provide: getSharedConfigToken(key), useValue: options }], key, []);
   }
 
-  static forRootAsync(configKey: string, options: AsyncOptions<MillraceRootOptions>): DynamicModule;
-  static forRootAsync(options: AsyncOptions<MillraceRootOptions>): DynamicModule;
+  static forRootAsync(configKey: string, options: RootAsyncOptions): DynamicModule;
+  static forRootAsync(options: RootAsyncOptions): DynamicModule;
   static forRootAsync(
-    first: string | AsyncOptions<MillraceRootOptions>,
-    second?: AsyncOptions<MillraceRootOptions>,
+    first: string | RootAsyncOptions,
+    second: RootAsyncOptions = {},
   ): DynamicModule {
-    const [key, options] =
-      typeof first === "string"
-        ? [first, second as AsyncOptions<MillraceRootOptions>]
-        : [undefined, first];
-    const { useFactory, inject = [], imports = [] } = options;
-    return root([{ provide: getSharedConfigToken(key), useFactory, inject }], key, imports);
+    const [key, options] = typeof first === "string" ? [first, second] : [undefined, first];
+    const { useFactory, inject, imports, providers } = resolved(
+      "MillraceModule.forRootAsync",
+      options,
+      "createSharedConfiguration",
+    );
+    const provide = getSharedConfigToken(key);
+    return root([...providers, { provide, useFactory, inject }], key, imports);
   }
 
   /** Queues to inject by `@InjectQueue(name)`. */
   static registerQueue(...queues: RegisterQueueOptions[]): DynamicModule {
     return registered(
-      queues.map((options) => ({ ...options, useFactory: () => options, inject: [] })),
+      QueuesModule,
+      queues.map((own) => [own, plain(own)]),
+      queueProvider,
     );
   }
-  static registerQueueAsync(
-    ...queues: ({ name: string; configKey?: string } & AsyncOptions<QueueOptions>)[]
-  ): DynamicModule {
-    return registered(queues);
+  static registerQueueAsync(...queues: RegisterQueueAsyncOptions[]): DynamicModule {
+    const what = "MillraceModule.registerQueueAsync";
+    return registered(
+      QueuesModule,
+      queues.map((own) => [own, resolved(what, own, "createRegisterQueueOptions")]),
+      queueProvider,
+    );
   }
 
   /** Flow producers to inject by `@InjectFlowProducer(name)`. */
   static registerFlowProducer(...producers: RegisterFlowProducerOptions[]): DynamicModule {
-    const providers = producers.flatMap(({ name, configKey, ...options }) =>
-      closedProvider(getFlowProducerToken(name), configKey, [], (shared: MillraceRootOptions) => {
-        const { store, durability } = shared;
-        return new FlowProducer({ ...defined({ store, durability }), ...options });
-      }),
+    return registered(
+      FlowsModule,
+      producers.map((own) => [own, plain(own)]),
+      flowProvider,
     );
-    return { module: FlowsModule, providers, exports: providers };
+  }
+  static registerFlowProducerAsync(
+    ...producers: RegisterFlowProducerAsyncOptions[]
+  ): DynamicModule {
+    const what = "MillraceModule.registerFlowProducerAsync";
+    return registered(
+      FlowsModule,
+      producers.map((own) => [own, resolved(what, own, "createRegisterQueueOptions")]),
+      flowProvider,
+    );
   }
 }
+
+/** The name that @nestjs/bullmq gives it: nothing but the import has to change. */
+export { MillraceModule as BullModule };
 
 class QueuesModule {}
 class FlowsModule {}
 
-function registered(
-  queues: ({ name: string; configKey?: string } & AsyncOptions<QueueOptions>)[],
+function plain<T>(options: T): Resolved<T> {
+  return { useFactory: () => options, inject: [], imports: [], providers: [] };
+}
+
+function registered<T>(
+  module: new () => object,
+  all: [Named, Resolved<T>][],
+  provider: (named: Named, options: Resolved<T>) => Provider[],
 ): DynamicModule {
-  const providers = queues.flatMap(({ name, configKey, useFactory, inject = [] }) =>
-    closedProvider(
-      getQueueToken(name),
-      configKey,
-      inject,
-      async (shared: MillraceRootOptions, ...args: unknown[]) => {
-        const own: Partial<RegisterQueueOptions> = { ...(await useFactory(...args)) };
-        delete own.name;
-        delete own.configKey;
-        const { store, durability, defaultJobOptions } = shared;
-        const options = { ...defined({ store, durability, defaultJobOptions }), ...own };
-        return new Queue(name, options);
-      },
-    ),
-  );
-  const imports = queues.flatMap((queue) => queue.imports ?? []);
-  return { module: QueuesModule, imports, providers, exports: providers };
+  const own = all.flatMap(([named, options]) => provider(named, options));
+  const others = all.flatMap(([, options]) => options.providers);
+  const imports = all.flatMap(([, options]) => options.imports);
+  return { module, imports, providers: [...others, ...own], exports: own };
+}
+
+function queueProvider(
+  { name = "default", configKey }: Named,
+  { useFactory, inject }: Resolved<RegisterQueueOptions>,
+): Provider[] {
+  const make = async (shared: MillraceRootOptions, ...args: unknown[]): Promise<Queue> => {
+    const { processors = [], ...own } = ownOptions(await useFactory(...args));
+    const { store, durability, defaultJobOptions } = shared;
+    const options = { ...defined({ store, durability, defaultJobOptions }), ...own };
+    const queue = new Queue(name, options);
+    const host = defined({ store: options.store, durability: options.durability });
+    workersOf.set(
+      queue,
+      processors.map((given) => {
+        const [processor, workerOptions] = processorAndOptions(given);
+        return new Worker(name, processor, { ...host, ...workerOptions });
+      }),
+    );
+    return queue;
+  };
+  return closedProvider(getQueueToken(name), configKey, inject, make);
+}
+
+function flowProvider(
+  { name, configKey }: Named,
+  { useFactory, inject }: Resolved<RegisterFlowProducerOptions>,
+): Provider[] {
+  const make = async (shared: MillraceRootOptions, ...args: unknown[]): Promise<FlowProducer> => {
+    const { store, durability } = shared;
+    const own = ownOptions(await useFactory(...args));
+    return new FlowProducer({ ...defined({ store, durability }), ...own });
+  };
+  return closedProvider(getFlowProducerToken(name), configKey, inject, make);
+}
+
+const NEST_OPTIONS = new Set([
+  "name",
+  "configKey",
+  "sharedConnection",
+  "forceDisconnectOnShutdown",
+]);
+
+/** Without what is Nest's. */
+function ownOptions<T extends Named & WithoutEffect>(
+  options: T,
+): Omit<T, keyof Named | keyof WithoutEffect> {
+  const own = Object.entries(options).filter(([name]) => !NEST_OPTIONS.has(name));
+  return Object.fromEntries(own) as unknown as T;
 }
 
 /** A provider, and one that closes it with the application. */
 function closedProvider(
   token: string,
   configKey: string | undefined,
-  inject: (InjectionToken | OptionalFactoryDependency)[],
+  inject: Dependencies,
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what is injected is the user's
   make: (...args: any[]) => Closable | Promise<Closable>,
 ): Provider[] {
