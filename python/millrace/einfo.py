@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
+from typing import Final
+
+# Frames of these are how a worker comes to a task.
+_LIBRARY: Final = os.path.dirname(os.__file__)  # noqa: PTH120 - pathlib would cost an import
+_OURS: Final = (
+    os.path.dirname(os.path.abspath(__file__)) + os.sep,  # noqa: PTH100, PTH120
+    os.path.join(_LIBRARY, "asyncio", ""),  # noqa: PTH118
+    os.path.join(_LIBRARY, "concurrent", ""),  # noqa: PTH118
+)
+
+
+def task_frames(error: BaseException) -> TracebackType | None:
+    """The traceback of an error without the worker's own frames, by which it came to the task."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        frames = frames.tb_next
+    return frames or error.__traceback__  # a task of ours
 
 
 class ExceptionInfo:
@@ -22,13 +40,10 @@ class ExceptionInfo:
         traceback: str | None = None,
         *,
         internal: bool = False,
-        skip_frames: int = 0,
     ) -> None:
         self.type = type(exception)
         self.exception = exception
-        self.tb: TracebackType | None = exception.__traceback__
-        for _ in range(skip_frames):
-            self.tb = self.tb.tb_next if self.tb is not None else None
+        self.tb = exception.__traceback__ if internal else task_frames(exception)
         self.internal = internal
         self._text = traceback
 

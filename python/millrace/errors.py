@@ -301,6 +301,9 @@ class MaxRetriesExceededError(TaskError):
 class SoftTimeLimitExceeded(TaskError):
     """Raised inside a running task when its `soft_time_limit` has passed."""
 
+    def __str__(self) -> str:
+        return super().__str__() or "the task ran longer than its soft time limit"
+
 
 class TimeLimitExceeded(TaskError):
     """The task ran longer than its `time_limit` and was ended."""

@@ -98,7 +98,7 @@ async def succeeded(task: Task[..., Any], request: Request, value: Any, runtime:
 
 async def failed(task: Task[..., Any], request: Request, state: str, error: BaseException) -> None:
     """The task's function has raised, or the job was revoked."""
-    einfo = ExceptionInfo(error, skip_frames=2)
+    einfo = ExceptionInfo(error)
     if state == states.RETRY:
         await _retried(task, request, error, einfo)
     elif state == states.FAILURE:

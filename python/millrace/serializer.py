@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from millrace import _core
+from millrace.einfo import task_frames
 from millrace.errors import (
     ChordError,
     DependencyFailed,
@@ -149,12 +150,11 @@ def error_type(kind: type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def encode_error(error: BaseException, *, skip_frames: int = 0) -> str:
+def encode_error(error: BaseException) -> str:
     """The JSON text `{type, message, stack, data?}` of an exception.
 
     Args:
         error: The exception. `data` is `{"args": [...]}` if its arguments are more than its message and are JSON.
-        skip_frames: How many of the outermost frames of its traceback are the worker's own.
     """
     import traceback
 
@@ -162,10 +162,7 @@ def encode_error(error: BaseException, *, skip_frames: int = 0) -> str:
         message = str(error)
     except Exception:  # noqa: BLE001 - a broken __str__ must not hide that the task failed
         message = f"<{type(error).__name__} whose str() fails>"
-    frames = error.__traceback__
-    for _ in range(skip_frames):
-        frames = frames.tb_next if frames is not None else None
-    stack = "".join(traceback.format_exception(type(error), error, frames))
+    stack = "".join(traceback.format_exception(type(error), error, task_frames(error)))
     body: dict[str, Any] = {
         "type": error_type(type(error)),
         "message": _clean(message[:_MESSAGE_MAX]),
@@ -215,6 +212,8 @@ _KNOWN: Final[Mapping[str, type[Exception]]] = {
 
 def _local_class(name: str, registered: Mapping[str, type[Exception]]) -> type[Exception] | None:
     found = registered.get(name) or _KNOWN.get(name)
+    if found is None and "." in name:
+        return _loaded_class(name)
     if found is None:
         builtin = getattr(sys.modules["builtins"], name, None)
         if isinstance(builtin, type) and issubclass(builtin, Exception):
@@ -222,10 +221,26 @@ def _local_class(name: str, registered: Mapping[str, type[Exception]]) -> type[E
     return found
 
 
+def _loaded_class(name: str) -> type[Exception] | None:
+    """An exception class of a module that this process has imported. Nothing is imported or called to find it."""
+    place, _, inner = name.rpartition(".")
+    names = [inner]
+    while place and place not in sys.modules:
+        place, _, inner = place.rpartition(".")
+        names.insert(0, inner)
+    found: Any = sys.modules.get(place)
+    for each in names:
+        found = vars(found).get(each) if found is not None else None
+        if not isinstance(found, type):
+            return None
+    return found if issubclass(found, Exception) else None
+
+
 def decode_error(text: str, registered: Mapping[str, type[Exception]] | None = None) -> Exception:
     """The local exception for an error's JSON text, with the remote stack as its cause.
 
-    Only registered classes, built-in ones and Millrace's own are made; anything else becomes a `RemoteError`.
+    Only exception classes are made: registered ones, those of modules that are imported here, built-in ones and
+    Millrace's own. Anything else becomes a `RemoteError`.
     """
     try:
         body = loads(text)

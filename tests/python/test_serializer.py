@@ -3,6 +3,7 @@ import decimal
 import enum
 import json
 import math
+import sys
 import uuid
 
 import pytest
@@ -137,21 +138,42 @@ def test_arguments_of_an_error_come_back():
     assert back.args == ("k", 3)
 
 
-def test_a_registered_class_comes_back_and_others_do_not():
+class Outer:
+    class InnerError(Exception):
+        pass
+
+
+def test_a_class_that_is_registered_or_imported_comes_back_and_others_do_not(monkeypatch):
     text = serializer.encode_error(raised(CustomError(4, "x")))
     name = serializer.error_type(CustomError)
     assert json.loads(text)["type"] == name
-    back = serializer.decode_error(text, {name: CustomError})
-    assert isinstance(back, CustomError)
-    assert back.args == (4, "x")
+    for registered in (None, {name: CustomError}):
+        back = serializer.decode_error(text, registered)
+        assert isinstance(back, CustomError)
+        assert back.args == (4, "x")
+    inner = serializer.decode_error(serializer.encode_error(Outer.InnerError("no")))
+    assert type(inner) is Outer.InnerError
+    monkeypatch.delitem(sys.modules, __name__)
     remote = serializer.decode_error(text)
+    assert __name__ not in sys.modules
     assert isinstance(remote, errors.RemoteError)
     assert remote.type == name
     assert remote.data == {"args": [4, "x"]}
 
 
 @pytest.mark.parametrize(
-    "name", ["SystemExit", "KeyboardInterrupt", "eval", "os.system", "__import__", ""]
+    "name",
+    [
+        "SystemExit",
+        "KeyboardInterrupt",
+        "eval",
+        "os.system",
+        "__import__",
+        "",
+        "os.no",
+        "a..b",
+        ".",
+    ],
 )
 def test_only_exceptions_are_made_from_a_name(name):
     back = serializer.decode_error(json.dumps({"type": name, "message": "m", "stack": ""}))

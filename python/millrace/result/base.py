@@ -276,8 +276,9 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
             NotFound: There is no such job.
             TaskRevokedError: It was revoked, or expired.
             ChordError: It is the body of a chord, and the header failed; the cause is the header's error.
-            Exception: What the task raised: the class itself if it is built in or was registered with
-                `app.register_error`, else a RemoteError. The remote traceback is its cause.
+            Exception: What the task raised: the class itself if it is built in, of a module that is imported here, or
+                was registered with `app.register_error`; else, and if it cannot be made again of its arguments, a
+                RemoteError. The remote traceback is its cause.
         """
         if self._ignored:
             return cast("R", None)
@@ -309,9 +310,17 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
     def __await__(self) -> Generator[Any, None, R]:
         return self.aio.get().__await__()
 
-    async def aget(self, timeout: Seconds | None = None, *, propagate: bool = True) -> R:
+    async def aget(
+        self,
+        timeout: Seconds | None = None,
+        *,
+        propagate: bool = True,
+        disable_sync_subtasks: bool = True,
+    ) -> R:
         """The same as `get`, to be awaited."""
-        return await self.aio.get(timeout, propagate=propagate)
+        return await self.aio.get(
+            timeout, propagate=propagate, disable_sync_subtasks=disable_sync_subtasks
+        )
 
     @property
     def aio(self) -> ResultCalls[R]:

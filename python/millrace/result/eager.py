@@ -120,8 +120,11 @@ class EagerResult(AsyncResult[R]):
 
     wait = get
 
-    async def aget(self, timeout: Any = None, *, propagate: bool = True) -> R:
+    async def aget(
+        self, timeout: Any = None, *, propagate: bool = True, disable_sync_subtasks: bool = True
+    ) -> R:
         """As `get`."""
+        del disable_sync_subtasks  # nothing is waited for
         return self.get(timeout, propagate)
 
     def __await__(self) -> Any:

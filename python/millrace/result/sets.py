@@ -212,14 +212,21 @@ class ResultSet(ResultBase, Sequence[AsyncResult[R]], Generic[R]):
         with allow_join_result():
             for result in self:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                value = result.get(
-                    timeout=left,
-                    propagate=propagate,
-                    interval=interval,
-                    no_ack=no_ack,
-                    on_message=on_message,
-                    on_interval=on_interval,
-                )
+                try:
+                    value = result.get(
+                        timeout=left,
+                        propagate=propagate,
+                        interval=interval,
+                        no_ack=no_ack,
+                        on_message=on_message,
+                        on_interval=on_interval,
+                    )
+                except Timeout:
+                    if deadline is None or result.ready():
+                        raise  # it is what the task has raised
+                    raise Timeout(
+                        f"not all of {len(self)} jobs have ended within {timeout} s"
+                    ) from None
                 if callback is not None:
                     callback(result.id, value)
                 else:
@@ -259,11 +266,18 @@ class ResultSet(ResultBase, Sequence[AsyncResult[R]], Generic[R]):
     def __await__(self) -> Generator[Any, None, list[R]]:
         return self.aget().__await__()
 
-    async def aget(self, timeout: Seconds | None = None, *, propagate: bool = True) -> list[R]:
+    async def aget(
+        self,
+        timeout: Seconds | None = None,
+        *,
+        propagate: bool = True,
+        disable_sync_subtasks: bool = True,
+    ) -> list[R]:
         """As `get`, to be awaited."""
         import asyncio
 
-        refuse_inside_task()
+        if disable_sync_subtasks:
+            refuse_inside_task()
         seconds = None if timeout is None else options.to_ms("timeout", timeout) / 1000
 
         async def one(result: Any) -> Any:

@@ -162,7 +162,7 @@ class Batches:
         context = current_request.set(Request(task))
         began = time.perf_counter()
         try:
-            slot.enter(token)
+            slot.enter(token, is_async=task.is_async)
             try:
                 if runner.aborted:
                     raise WorkerAbort

@@ -20,7 +20,7 @@ from millrace.worker.mailbox import ABORT, COLD_STAGE, STOP, Mailbox, show_stack
 from millrace.worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from millrace.app import Millrace
@@ -256,6 +256,24 @@ class Worker:
         self._mailbox.post(ABORT)
 
     terminate = abort
+
+    def reload(
+        self, modules: Iterable[str] | None = None, reload: bool = False, reloader: Any = None
+    ) -> None:
+        """Imports modules, afresh if `reload`. Tasks that the application got since the start are known without it.
+
+        Args:
+            modules: Their names.
+            reload: Whether to run those again that were imported before.
+            reloader: What does that; default `importlib.reload`.
+        """
+        import importlib
+
+        for name in modules or ():
+            again = reload and name in sys.modules
+            module = importlib.import_module(name)
+            if again:
+                (reloader or importlib.reload)(module)
 
 
 class WorkController(Worker):

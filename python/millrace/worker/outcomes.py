@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from millrace import _core, options, serializer
+from millrace import _core, options, serializer, states
+from millrace.einfo import task_frames
 from millrace.errors import (
     Ignore,
     RateLimited,
     Reject,
     ReplaceJob,
     Retry,
+    TaskPredicate,
     TaskRevokedError,
     WaitForChildren,
 )
+from millrace.log import logger
 
 if TYPE_CHECKING:
     from millrace.request import Request
@@ -55,7 +58,7 @@ def outcome_of(
     return _core.Outcome(
         token,
         "failed",
-        serializer.encode_error(error, skip_frames=2),
+        serializer.encode_error(error),
         retryable=not isinstance(error, Reject | SystemExit) and task.is_retryable(error),
         policy=_left(task, request),
     )
@@ -86,3 +89,27 @@ def unknown_task(token: int, name: str, known: int) -> _core.Outcome:
         "with a worker that knows it"
     )
     return _core.Outcome(token, "failed", serializer.encode_error(error), retryable=False)
+
+
+def report(error: BaseException, task: Task[..., Any], request: Request, state: str | None) -> None:
+    """Logs how a task ended that did not return."""
+    about = task.name, request.id
+    if isinstance(error, WorkerAbort):
+        logger.info("Task %s[%s] goes back to its queue: the worker stops", *about)
+    elif state == states.REVOKED or request.cancelled:
+        logger.info("Task %s[%s] was revoked: %s", *about, request.cancel_reason)
+    elif state == states.RETRY:
+        cause = error.exc if isinstance(error, Retry) else error
+        logger.info("Task %s[%s] is retried after %s", *about, _told(cause or error))
+    elif isinstance(error, task.throws):  # type: ignore[arg-type]
+        logger.info("Task %s[%s] raised as expected %s", *about, _told(error))
+    elif state != states.FAILURE and isinstance(error, TaskPredicate):
+        logger.info("Task %s[%s] ended with %s", *about, _told(error))
+    else:
+        info = type(error), error, task_frames(error)
+        logger.error("Task %s[%s] raised %s", *about, _told(error), exc_info=info)
+
+
+def _told(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -16,7 +16,6 @@ from millrace.errors import (
     NotRegistered,
     ReplaceJob,
     SoftTimeLimitExceeded,
-    TaskPredicate,
     TaskRevokedError,
     TimeLimitExceeded,
     TooLarge,
@@ -29,7 +28,7 @@ from millrace.request import Request, current_request
 from millrace.signals import RUNNING
 from millrace.worker.batches import Batches
 from millrace.worker.intake import take
-from millrace.worker.outcomes import WorkerAbort, outcome_of, revoked, unknown_task
+from millrace.worker.outcomes import WorkerAbort, outcome_of, report, revoked, unknown_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -109,7 +108,7 @@ class Runner:
         context = current_request.set(request)
         began = time.perf_counter() if self._verbose else 0.0
         try:
-            slot.enter(token)
+            slot.enter(token, is_async=task.is_async)
             try:
                 self._enter(job, token, request)
                 payload = serializer.loads(job.data)
@@ -227,7 +226,9 @@ class Runner:
         except MillraceError as error:
             self.not_settled(token, error)
         if self._verbose:
-            logger.info("Task %s succeeded in %.6f s", task.name, time.perf_counter() - began)
+            job_id = request.id if request is not None else ""
+            took = time.perf_counter() - began
+            logger.info("Task %s[%s] succeeded in %.6f s", task.name, job_id, took)
 
     async def _unfit(
         self, token: int, task: Task[..., Any], error: Exception, request: Request | None
@@ -256,7 +257,7 @@ class Runner:
             state = lifecycle.state_of(error, task, request)
         if isinstance(error, Ignore):
             request.note_ignored()
-        self.report(error, task, request)
+        report(error, task, request, state)
         if state is not None and (task.hooked or RUNNING):
             return self._told_failure(outcome, state, error, task, request)
         self._end(outcome, error)
@@ -317,25 +318,3 @@ class Runner:
             logger.warning("A job ended after its lease was lost (token %d): %s", token, error)
         else:
             logger.error("The end of a job (token %d) could not be written: %s", token, error)
-
-    def report(self, error: BaseException, task: Task[..., Any], request: Request) -> None:
-        """Logs how a task ended that did not return."""
-        expected = (TaskPredicate, WorkerAbort)
-        if (
-            isinstance(error, expected)
-            or request.cancelled
-            or task.is_retryable(error)
-            or isinstance(error, task.throws)  # type: ignore[arg-type]
-        ):
-            logger.info(
-                "Task %s[%s] ended with %s: %s", task.name, request.id, type(error).__name__, error
-            )
-        else:
-            logger.error(
-                "Task %s[%s] raised %s: %s",
-                task.name,
-                request.id,
-                type(error).__name__,
-                error,
-                exc_info=error,
-            )

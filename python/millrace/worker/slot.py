@@ -36,6 +36,7 @@ class Slot:
         self._use_signal = use_signal
         self._lock = threading.Lock()
         self._token = 0
+        self._is_async = False
         self._wanted: tuple[int, type[BaseException]] | None = None
         self._raised = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -43,8 +44,9 @@ class Slot:
         if use_signal:
             signal.signal(_INTERRUPT, self._on_signal)
 
-    def enter(self, token: int) -> None:
-        """The job with this token begins."""
+    def enter(self, token: int, *, is_async: bool = False) -> None:
+        """The job with this token begins. What an `async def` task does, it does in `run_coroutine`."""
+        self._is_async = is_async
         self._token = token
 
     def leave(self) -> None:
@@ -71,6 +73,8 @@ class Slot:
             self._wanted = (token, error)
             if self._coroutine is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._coroutine.cancel)
+            elif self._is_async:
+                pass  # the coroutine has not begun, and does not; or it has ended
             elif self._use_signal:
                 signal.pthread_kill(self._thread_id, _INTERRUPT)
                 threading.Thread(
@@ -102,8 +106,12 @@ class Slot:
         if loop is None:
             loop = self._loop = asyncio.new_event_loop()
         token = self._token
-        made = loop.create_task(coroutine)
-        self._coroutine = made
+        with self._lock:
+            early = self._wanted
+            if early is not None and early[0] == token:
+                coroutine.close()
+                raise early[1]
+            made = self._coroutine = loop.create_task(coroutine)
         try:
             return loop.run_until_complete(made)
         except asyncio.CancelledError:

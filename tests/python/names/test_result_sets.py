@@ -65,7 +65,7 @@ def test_states_of_a_set(t, three):
 
 
 def test_join_and_get(t, three):
-    with pytest.raises(Timeout):
+    with pytest.raises(Timeout, match=r"not all of \d+ jobs have ended within [\d.]+ s"):
         three.join(timeout=0)
     t.harness.run_all()
     assert three.join(0) == three.get(0) == three.join_native(0) == [0, 2, 4]

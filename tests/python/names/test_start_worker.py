@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -60,3 +61,25 @@ def test_shutdown_timeout(app: Millrace):
         block.__exit__(None, None, None)
     go_on.set()
     assert worker.join(20)
+
+
+def test_reload(app: Millrace, tmp_path, monkeypatch):
+    """As Celery's documentation has it: a task made after the worker has started, and `reload()`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "reloaded_by_a_test.py").write_text("x = 1\n")
+    with start_worker(app) as worker:
+
+        @app.task(name="late")
+        def late(x: int) -> int:
+            return x
+
+        worker.reload()
+        assert late.delay(3).get(timeout=20) == 3
+        worker.reload(["reloaded_by_a_test"])
+        made = sys.modules["reloaded_by_a_test"]
+        made.x = 2
+        worker.reload(["reloaded_by_a_test"])
+        assert made.x == 2
+        worker.reload(["reloaded_by_a_test"], reload=True)
+        assert made.x == 1
+    del sys.modules["reloaded_by_a_test"]
