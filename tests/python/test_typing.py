@@ -10,6 +10,7 @@ import millrace
 import pyright
 
 SAMPLE = """
+from collections.abc import Mapping, Sequence
 from typing import Any
 from millrace import Millrace, Queue, Request, Task, current_app, shared_task
 
@@ -74,6 +75,15 @@ def shared_bound(self: Task[..., Any], x: int) -> float:
 
 class Own(Task[..., Any]):
     colour = "red"
+
+class Told(Task[..., Any]):
+    async def before_start(
+        self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None: ...
+
+    def on_success(
+        self, retval: Any, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None: ...
 
 @app.task(base=Own, colour="blue")
 def based(x: int) -> bytes:
