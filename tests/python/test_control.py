@@ -301,6 +301,9 @@ def test_pool_grow_and_shrink(app, pool):
 
     with start_worker(app, hostname="w1", pool=pool, concurrency=1):
         assert ask(app, "pool_grow", 2) == {"ok": "pool will grow"}
+        for wrong in (0, -2):
+            assert "n must be at least 1" in ask(app, "pool_grow", wrong)["error"]
+            assert "n must be at least 1" in ask(app, "pool_shrink", wrong)["error"]
         meet.delay_many([()] * 3).get(PATIENCE_S)
         assert ask(app, "pool_shrink", 1) == {"ok": "pool will shrink"}
         assert inspect(app).stats()[NODE]["pool"]["max-concurrency"] == 2

@@ -236,16 +236,24 @@ def prepare(args: Namespace, common: Common) -> tuple[Millrace, WorkerOptions]:
 
 
 def _greet(app: Millrace, options: WorkerOptions, *, quiet: bool) -> None:
-    """Said whatever the log level is: who starts a worker wants to know that it is up."""
-    from millrace import _core
+    """Said whatever the log level is: who starts a worker wants to know that it is up, and why it does not end."""
+    from millrace import _core, signals
 
     if quiet:
         return
     queues = ", ".join(options.queues or (app.default_queue,))
+    signals.worker_shutting_down.connect(_say_goodbye, weak=False)
     warn(
         f"millrace {_core.VERSION}: {app.name} on {app.store}, {options.concurrency} {options.pool}, "
         f"queues {queues}, {len(app.tasks)} tasks"
     )
+
+
+def _say_goodbye(how: str, **_: Any) -> None:
+    if how == "Warm":
+        warn("millrace: stops when its running jobs have ended; the same signal again cancels them")
+    else:
+        warn("millrace: stops; its running jobs go back to their queues")
 
 
 def _purge(app: Millrace, options: WorkerOptions) -> None:

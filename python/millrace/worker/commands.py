@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from millrace import options
 from millrace.errors import InvalidArgument, MillraceError, NotFound, WrongState
 from millrace.log import logger
 from millrace.worker.control import ControlState, control_command, inspect_command, nok, ok
@@ -273,7 +274,6 @@ def time_limit(
     """Limits the time of a task's jobs that start from now on."""
     if task_name not in state.app.tasks:
         return nok("unknown task")
-    from millrace import options
 
     soft_ms = options.limit_to_ms("soft", soft)
     hard_ms = options.limit_to_ms("hard", hard)
@@ -289,7 +289,7 @@ def pool_grow(state: ControlState, n: int = 1, **_: Any) -> Any:
     """Lets it run more jobs at once."""
     if state.worker.options.autoscale is not None:
         return nok("pool_grow is not supported with autoscale. Adjust autoscale range instead.")
-    state.worker.pool.resize(int(n))
+    state.worker.pool.resize(options.check_int("n", n, least=1))
     return ok("pool will grow")
 
 
@@ -298,7 +298,7 @@ def pool_shrink(state: ControlState, n: int = 1, **_: Any) -> Any:
     """Lets it run fewer jobs at once."""
     if state.worker.options.autoscale is not None:
         return nok("pool_shrink is not supported with autoscale. Adjust autoscale range instead.")
-    state.worker.pool.resize(-int(n))
+    state.worker.pool.resize(-options.check_int("n", n, least=1))
     return ok("pool will shrink")
 
 

@@ -110,8 +110,8 @@ def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
             ready, _, _ = select.select([watch.fileno(), read], [], [])
             asked = [n for n in (os.read(read, 512) if read in ready else b"") if n in _STOPS]
             if asked:
-                # Ctrl-C has reached the worker, too: it is in the same group of processes.
-                if signal.SIGTERM in asked and not ended:
+                # The Ctrl-C of a terminal has reached the worker, too: it is in the same group of processes.
+                if not ended and (signal.SIGTERM in asked or not _in_foreground()):
                     process.send_signal(signal.SIGTERM)
                 return process.wait()
             if watch.fileno() in ready and _settled(watch):
@@ -130,6 +130,14 @@ def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
         watch.close()
         os.close(read)
         os.close(write)
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal sends its signals to this group of processes."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _settled(watch: SourceWatch) -> bool:

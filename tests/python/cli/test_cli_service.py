@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pytest
 from cli_runner import PYTHON, run
 from millrace.worker.daemon import is_alive
 from worker_support import PATIENCE_S, until
@@ -76,6 +77,7 @@ def test_sighup_restarts(shop):
             before = shop.app.control.inspect(timeout=PATIENCE_S)
             until(before.ping)
             process.send_signal(signal.SIGHUP)
+            assert "stops when" in process.stderr.readline()
             assert "1 solo" in process.stderr.readline()  # the banner again: of the same process
             assert shop.add.delay(1, 2).get(PATIENCE_S) == 3
         finally:
@@ -83,7 +85,8 @@ def test_sighup_restarts(shop):
             assert process.wait(PATIENCE_S) == 0
 
 
-def test_reload_starts_again_when_a_source_changes(shop, tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_reload_starts_again_when_a_source_changes(shop, tmp_path, stop):
     with worker_process("-P", "solo", "--reload") as process:
         try:
             assert process.stderr is not None
@@ -91,10 +94,26 @@ def test_reload_starts_again_when_a_source_changes(shop, tmp_path):
             with (tmp_path / "cli_shop.py").open("a") as file:
                 file.write("\n@app.task\ndef more(): ...\n")
             assert "has changed" in process.stderr.readline()
-            assert "3 tasks" in process.stderr.readline()
+            said = [process.stderr.readline()]
+            if "3 tasks" not in said[0]:  # a worker that was ready says that it stops
+                said.append(process.stderr.readline())
+            assert "3 tasks" in said[-1]
+            assert shop.add.delay(1).get(PATIENCE_S) == 1
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE_S)
+            process.send_signal(stop)
+            assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_worker_says_that_it_stops(shop):
+    with worker_process("-P", "solo") as process:
+        assert shop.add.delay(1).get(PATIENCE_S) == 1
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert "stops when its running jobs have ended; the same signal again cancels them" in said
+    with worker_process("-P", "solo", "-q") as process:
+        assert shop.add.delay(2).get(PATIENCE_S) == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=PATIENCE_S)[1] == ""
 
 
 def test_worker_purges_first(shop):
