@@ -10,8 +10,6 @@ import { type Signal, SignalKind } from "./wire-reports.js";
 export class ActiveJob {
   /** Why its signal fired, if it did: decides how a rejection of the processor is told to the core. */
   aborted: "cancelled" | "soft" | "hard" | "lost" | undefined = undefined;
-  /** The processor has ended. */
-  ended = false;
   /** What the processor answered or threw; told to listeners when the core has acknowledged it. */
   result: unknown = undefined;
   error: Error | undefined = undefined;
@@ -40,11 +38,30 @@ export class ActiveJob {
   /** Told each time, also when the signal has fired already: its sandbox may have to be killed. */
   onAbort: ((why: NonNullable<ActiveJob["aborted"]>, reason: Error) => void) | undefined;
   #controller: AbortController | undefined;
+  #ended = false;
+  #left = false;
 
+  /** `leftSlot` is called once: when the job's end is decided, or the core has given its slot to another. */
   constructor(
     readonly token: number,
     readonly job: Job,
+    readonly leftSlot: () => void,
   ) {}
+
+  /** The processor has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+  set ended(ended: boolean) {
+    this.#ended = ended;
+    if (ended) this.leaveSlot();
+  }
+
+  leaveSlot(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.leftSlot();
+  }
 
   /** Made when first asked for: most processors never do. */
   get signal(): AbortSignal {
@@ -55,6 +72,7 @@ export class ActiveJob {
   abort(why: NonNullable<ActiveJob["aborted"]>, reason: Error): void {
     // A cancel outlives a soft limit; a lost lease outlives both.
     if (this.aborted === undefined || why === "hard" || why === "lost") this.aborted = why;
+    if (why === "hard" || why === "lost") this.leaveSlot(); // a processor that never ends blocks nobody
     this.#controller ??= new AbortController();
     this.#controller.abort(reason);
     this.onAbort?.(why, reason);

@@ -16,11 +16,16 @@ import { type Settled, type Signal, SignalKind, readNotices } from "./wire-repor
 import { type Reader, readLeased } from "./wire.js";
 import type { WorkerListener } from "./worker-options.js";
 
+/** Jobs that are started in one turn of the event loop, at most: as many as one crossing brings. */
+const TURN_MAX = 256;
+
 /** Runs a processor: answers its result or its promise, or throws. */
 export type Process = (active: ActiveJob, signal: AbortSignal | undefined) => unknown;
 
 export interface AttemptsOptions {
   label: string;
+  /** Called after jobs have left their slots. */
+  onFree: () => void;
   next: (token: string) => Promise<Job | undefined>;
   rested: () => Promise<void>;
   emitter: TypedEmitter<WorkerListener>;
@@ -45,8 +50,28 @@ export class Attempts {
   #settler: Settler | undefined;
   #session: NativeSession | undefined;
   #onIdle: (() => void)[] = [];
+  #taken = 0;
+  #told = false;
+  readonly #onFree: () => void;
+  readonly #leftSlot = (): void => {
+    this.#taken--;
+    if (this.#told) return;
+    this.#told = true;
+    // With short jobs nothing else of this process would have a turn, were it always at once.
+    if (this.#takenInTurn < TURN_MAX) process.nextTick(this.#tell);
+    else setImmediate(this.#tell);
+  };
+  readonly #tell = (): void => {
+    this.#told = false;
+    this.#onFree();
+  };
+  #takenInTurn = 0;
+  readonly #newTurn = (): void => {
+    this.#takenInTurn = 0;
+  };
 
   constructor(options: AttemptsOptions) {
+    this.#onFree = options.onFree;
     const { label, emitter, host, opts, process, wantsSignal, rules, next, rested } = options;
     this.#emitter = emitter;
     this.#host = host;
@@ -94,10 +119,18 @@ export class Attempts {
     return undefined;
   }
 
+  /** How many jobs take up a slot. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** A job that has come from the session, not started yet. */
   accept(reader: Reader): ActiveJob {
     const leased = readLeased(reader);
-    const active = new ActiveJob(leased.token, Job.leased(this.#host, this.runner, leased));
+    const job = Job.leased(this.#host, this.runner, leased);
+    const active = new ActiveJob(leased.token, job, this.#leftSlot);
+    this.#taken++;
+    if (this.#takenInTurn++ === 0) setImmediate(this.#newTurn);
     this.jobs.set(leased.token, active);
     return active;
   }
@@ -236,10 +269,10 @@ export class Attempts {
   }
 
   #settle(active: ActiveJob, end: Outcome): void {
-    active.ended = true;
     active.kind = end.kind;
     active.stopTimer?.();
     this.#settler?.push(end);
+    active.ended = true; // after the push: its slot is asked for behind its end
   }
 
   /** The core did not take an outcome: nothing was changed. */
@@ -321,6 +354,7 @@ export class Attempts {
   /** It runs here no more; `error`: its end could not be written. */
   forget(active: ActiveJob, error?: Error): void {
     this.jobs.delete(active.token);
+    active.leaveSlot();
     active.stopTimer?.();
     active.onSettled?.(error);
     active.onForgotten?.();

@@ -113,6 +113,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       // As in BullMQ: a processor that declares three parameters gets the signal; others find it as job.signal.
       wantsSignal: typeof processor === "function" && processor.length >= 3,
       rules: attemptRules(opts),
+      onFree: () => this.#onReady(),
       rested: async () => (await this.#manual)?.settled(),
       next: async (token) => (await this.#manual)?.next(token, 0),
     });
@@ -207,6 +208,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.#concurrency = concurrency;
     this.#session?.setSlots(this.#slots());
     if (this.#attempts.batches !== undefined) this.#attempts.batches.concurrency = concurrency;
+    this.#onReady(); // jobs that were claimed ahead may wait
   }
 
   /** How many jobs may run at once. */
@@ -304,9 +306,12 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     }
   }
 
+  /** Starts jobs in the free slots. The session may have more, claimed ahead: they wait there, not in a processor. */
   #takeAll(session: NativeSession): void {
-    let packed = session.take(TAKE_MAX);
-    for (; packed !== undefined; packed = session.take(TAKE_MAX)) {
+    for (;;) {
+      const free = Math.min(this.#slots() - this.#attempts.taken, TAKE_MAX);
+      const packed = free > 0 ? session.take(free) : undefined;
+      if (packed === undefined) break;
       const reader = new Reader(packed);
       const count = reader.number();
       for (let i = 0; i < count; i++) this.#attempts.start(this.#attempts.accept(reader));

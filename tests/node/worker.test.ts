@@ -116,6 +116,33 @@ describe("Worker", () => {
     finish = deferred();
   });
 
+  it("runs no more at once, however short they are and many are claimed ahead", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const count = 500;
+    await queue.addBulk(Array.from({ length: count }, () => ({ name: "n", data: {} })));
+    let now = 0;
+    let most = 0;
+    let completed = 0;
+    const all = deferred();
+    const worker = bench.worker(
+      async () => {
+        now += 1;
+        most = Math.max(most, now);
+        await new Promise(setImmediate);
+        now -= 1;
+      },
+      { concurrency: 2, autorun: false },
+    );
+    worker.on("completed", () => {
+      completed += 1;
+      if (completed === count) all.resolve();
+    });
+    void worker.run();
+    await all.promise;
+    assert.equal(most, 2);
+  });
+
   it("travels undefined as null", async (t) => {
     const bench = new Bench(t);
     const queue = bench.queue();
