@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from millrace import Reject, _core
+from millrace import Millrace, Reject, _core
 from millrace.app.control import Control, flatten_reply
 from millrace.contrib.testing.worker import start_worker
 from millrace.errors import InvalidArgument, TaskRevokedError
@@ -395,3 +395,13 @@ def test_queues_of_workers_that_are_gone_are_removed(app):
 def test_control_is_made_of_an_application(app):
     assert isinstance(app.control, Control)
     assert app.control.app is app
+
+
+def test_a_reply_that_is_too_large_is_an_error(tmp_path):
+    with Millrace("small", store=tmp_path / "s.db", max_payload_bytes=1024) as app:
+        for number in range(100):
+            app.task(name=f"{'long' * 10}{number}")(lambda: None)
+        with start_worker(app, hostname="w1"):
+            asked = app.control.broadcast("registered", reply=True, timeout=PATIENCE_S)
+            assert "the reply of registered" in asked[0][NODE]["error"]
+            assert app.control.ping(timeout=PATIENCE_S) == [{NODE: {"ok": "pong"}}]

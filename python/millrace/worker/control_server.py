@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace import _core, serializer
-from millrace.errors import Closed, MillraceError
+from millrace.errors import Closed, LeaseLost, MillraceError, NotFound, TooLarge
 from millrace.log import logger
 from millrace.queue_names import CONTROL_PREFIX
 from millrace.worker.control import ControlState, Panel
@@ -70,6 +70,16 @@ class ControlServer:
         except Exception as error:  # noqa: BLE001 - whatever a command raises is its answer
             logger.exception("The command %s failed", command)
             body = serializer.dumps({"error": f"{type(error).__name__}: {error}"})
+        try:
+            self._settle(job, body)
+        except TooLarge as error:
+            self._settle(job, serializer.dumps({"error": f"the reply of {command}: {error}"}))
+        except (LeaseLost, NotFound) as error:
+            logger.warning(
+                "The reply of the command %s was not wanted any more: %s", command, error
+            )
+
+    def _settle(self, job: _core.LeasedJob, body: str) -> None:
         self._session.settle(_core.Outcome(job.token, "completed", body))
 
     def _call(self, command: str, arguments: dict[str, Any]) -> Any:

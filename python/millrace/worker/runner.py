@@ -235,7 +235,8 @@ class Runner:
     ) -> None:
         """Its result is not JSON, or too large: the work is done, but nobody can be told what came out."""
         error.args = (f"result of {task.name}: {error}",)
-        logger.error("Task %s: %s", task.name, error)
+        running = self.running.get(token)
+        logger.error("Task %s[%s]: %s", task.name, running.id if running else "", error)
         if request is not None:
             await lifecycle.failed(task, request, states.FAILURE, error)
         self.settle(_core.Outcome(token, "failed", serializer.encode_error(error), retryable=False))
