@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Coroutine
 from typing import (
     TYPE_CHECKING,
@@ -19,6 +17,7 @@ from typing import (
 
 from millrace import current, options, serializer
 from millrace.errors import AlreadyRegistered, NotRegistered
+from millrace.main_script import main_module_name
 from millrace.parameters import is_coroutine_function
 from millrace.task import CoroutineTask, FunctionTask, Task
 
@@ -341,18 +340,6 @@ def adopt_shared(app: Millrace) -> None:
     """Gives a new application what `shared_task` was given before."""
     for function, task_options in current.shared:
         app.adopt(function, task_options)
-
-
-def main_module_name() -> str | None:
-    """The name by which another process imports the main script; None if it has none."""
-    main = sys.modules.get("__main__")
-    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    if spec is not None:
-        return str(spec.name)
-    if not file:
-        return None
-    name, _ = os.path.splitext(os.path.basename(file))  # noqa: PTH119, PTH122 - pathlib would cost an import
-    return str(name)
 
 
 class AnyDecorator(Protocol):

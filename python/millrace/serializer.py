@@ -35,6 +35,7 @@ from millrace.errors import (
     TimeLimitExceeded,
     WorkerLostError,
 )
+from millrace.main_script import main_module_name
 
 _MESSAGE_MAX: Final = 16_384
 _STACK_MAX: Final = 65_536
@@ -144,10 +145,16 @@ def _loads_padded(text: str) -> Any:
 
 
 def error_type(kind: type[BaseException]) -> str:
-    """The name under which an exception class travels: bare for built-in ones and ours, else with its module."""
-    if kind.__module__ in {"builtins", "millrace.errors", "__main__"}:
+    """The name under which an exception class travels: bare for built-in ones and ours, else with its module.
+
+    The module of the main script is the one that another process imports, as in names of tasks.
+    """
+    module: str | None = kind.__module__
+    if module == "__main__":
+        module = main_module_name()
+    if module in {None, "builtins", "millrace.errors"}:
         return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module}.{kind.__qualname__}"
 
 
 def encode_error(error: BaseException) -> str:
@@ -229,6 +236,9 @@ def _loaded_class(name: str) -> type[Exception] | None:
         place, _, inner = place.rpartition(".")
         names.insert(0, inner)
     found: Any = sys.modules.get(place)
+    if found is None and name.startswith(f"{main_module_name()}."):
+        found = sys.modules.get("__main__")
+        names = name.removeprefix(f"{main_module_name()}.").split(".")
     for each in names:
         found = vars(found).get(each) if found is not None else None
         if not isinstance(found, type):
