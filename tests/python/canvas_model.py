@@ -151,18 +151,17 @@ def value_of(tree: Tree, x: Any) -> Any:
 
 
 def steps_of(tree: Tree) -> list[Tree]:
-    """The steps of a chain: inner chains in their place, groups of one as that one, empty groups not at all.
+    """The steps of a chain: inner chains in their place, groups of one as that one.
 
-    Only a group of one that follows a first group of more is a group still.
+    Only a group of one that follows a first group of none or several is a group still.
     """
     steps: list[Tree] = []
     for position, each in enumerate(tree[1]):
         members = members_of(each) if each[0] == "group" else [each]
-        kept = position == 1 and tree[1][0][0] == "group" and len(members_of(tree[1][0])) > 1
+        kept = position == 1 and tree[1][0][0] == "group" and len(members_of(tree[1][0])) != 1
         step = members[0] if len(members) == 1 and not kept else each
         steps += steps_of(step) if step[0] == "chain" else [step]
-    full = [each for each in steps if not is_empty(each)]
-    return full or steps[:1]
+    return steps
 
 
 def is_empty(tree: Tree) -> bool:
@@ -174,11 +173,7 @@ def members_of(tree: Tree) -> list[Tree]:
     """The tasks of a group, those of groups within it in their place."""
     found: list[Tree] = []
     for each in tree[1]:
-        member = each
-        steps = steps_of(each) if each[0] == "chain" and is_empty(each[1][0]) else []
-        if len(steps) == 1 and not is_empty(steps[0]):
-            member = steps[0]  # chain(group(), group(a, b)) is that group
-        found += members_of(member) if member[0] == "group" else [member]
+        found += members_of(each) if each[0] == "group" else [each]
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from millrace.canvas.joining import folded, is_empty_group, kind_of, unrolled
+from millrace.canvas.joining import folded, kind_of, unrolled
 from millrace.canvas.signature import Item, Signature, maybe_signature
 from millrace.canvas.stamping import StampingVisitor, collect, several, stamp_links
 
@@ -100,13 +100,12 @@ class chain(Signature[Any]):  # noqa: N801 - Celery's name
         return tasks
 
     def steps(self) -> list[Any]:
-        """Its tasks as they follow each other: inner chains in their place, empty groups left out."""
+        """Its tasks as they follow each other: inner chains in their place."""
         found: list[Any] = []
         for each in self.tasks:
             sig = unrolled(maybe_signature(each, app=self._app))
             found += chain._of(sig.unchain_tasks()).steps() if kind_of(sig) == "chain" else [sig]
-        full = [each for each in found if not is_empty_group(each)]
-        return full or found[:1]
+        return found
 
     def prepare_steps(self, args: Any = (), kwargs: Any = None, tasks: Any = None, **_: Any) -> Any:
         """(tasks, results): its steps from the last to the first, frozen."""

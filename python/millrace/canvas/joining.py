@@ -14,11 +14,6 @@ def kind_of(sig: Any) -> str | None:
     return sig.get("subtask_type") if isinstance(sig, dict) else None
 
 
-def is_empty_group(sig: Any) -> bool:
-    """Whether it is a group without tasks."""
-    return kind_of(sig) == "group" and (not sig.tasks or next(sig.unrolled(), None) is None)
-
-
 def unrolled(sig: Any) -> Any:
     """The only task of a group that has one; anything else as it is."""
     if kind_of(sig) == "group":
@@ -35,8 +30,6 @@ def joined(left: Any, right: Any) -> Any:
 
     if not isinstance(right, Signature):
         return NotImplemented
-    if is_empty_group(right):
-        return left
     if kind_of(left) == "group":
         return chord(left, body=right, app=left._app)
     right = unrolled(right)
@@ -61,21 +54,12 @@ def folded(tasks: Iterable[Any], app: Any = None) -> Any:
     given = [maybe_signature(each, app=app) for each in tasks]
     for position, sig in enumerate(given):
         each = unrolled(sig)
-        if is_empty_group(each):
-            continue
-        if not steps and kind_of(each) == "group" and position > 0:
-            # Nothing but empty groups so far: it is the group that the others follow.
-            made = each
-            for follower in given[position + 1 :]:
-                made = joined(made, unrolled(follower))
-            return made
         if position == 1 and each is not sig and _is_group(steps[:1]) and _is_group(given[:1]):
             # As `group(a, b) | group(c)`: a group of one that follows it still answers a list.
             steps = [chord(steps[0], sig, app=sig._app)]
             continue
         _add_step(steps, each)
-    # Of nothing but empty groups one is left, so that there is an (empty) result.
-    return chain._of(steps or given[:1], app=app)
+    return chain._of(steps, app=app)
 
 
 def _is_group(first: list[Any]) -> bool:
@@ -85,7 +69,6 @@ def _is_group(first: list[Any]) -> bool:
 def _chain_of(steps: list[Any], right: Any, app: Any) -> Any:
     from millrace.canvas.chains import chain
 
-    steps = [each for each in steps if not is_empty_group(each)]
     _add_step(steps, right)
     return chain._of(steps, app=app)
 
@@ -93,8 +76,6 @@ def _chain_of(steps: list[Any], right: Any, app: Any) -> Any:
 def _add_step(steps: list[Any], sig: Any) -> None:
     from millrace.canvas.chords import chord
 
-    if is_empty_group(sig):
-        return
     sig = unrolled(sig)
     kind = kind_of(sig)
     if kind == "chain":

@@ -149,15 +149,19 @@ def test_empty_group_and_empty_chord(t, app):
     result = t.run(group(app=app))
     assert (len(result), result.get(0), result.ready()) == (0, [], True)
     assert t.run(chord([], t.total.s())).get(0) == 0
-    assert t.run(chain(t.add.s(1, 1), group(), t.add.s(1))).get(0) == 3
+    assert t.run(chain(t.add.s(1, 1), group(), t.total.s())).get(0) == 0
+    assert t.run(t.add.s(1, 1) | group() | t.total.s()).get(0) == 0
+    assert t.run(chain(t.add.s(1, 1), group())).get(0) == []
+    assert t.run(chain(group(), t.same.s())).get(0) == []
+    assert t.run(chain(group(t.add.s(1, 1), t.add.s(2, 2)), group(), t.same.s())).get(0) == []
+    assert chain(t.add.s(1, 1), group(), t.total.s()).apply().get() == 0
 
 
 def test_a_group_of_one_in_a_chain_stands_for_its_task(t):
-    pair, one = group(t.add.s(1, 1), t.add.s(2, 2)), group(t.total.s())
+    one = group(t.total.s())
     assert t.run(chain(t.add.s(1, 1), group(t.add.s(1)))).get(0) == 3
     more = group(t.add.s(1), t.add.s(2))
     assert t.run(chain(t.add.s(1, 1), more, one)).get(0) == 7
-    assert t.run(chain(group(), pair, one)).get(0) == 6
 
 
 def test_group_skew(t):
