@@ -36,6 +36,16 @@ inline Result<Answer> Map(const Status& status) {
   return Undefined();
 }
 
+inline Result<Answer> MapNumber(const Status& status) {
+  return Map(status);
+}
+// Of a count, a flag or an enumeration.
+template <typename T>
+Result<Answer> MapNumber(const Result<T>& result) {
+  if (!result.ok()) return result.status();
+  return NumberAnswer(static_cast<double>(*result));
+}
+
 }  // namespace millrace::node
 
 #endif  // MILLRACE_BINDINGS_NODE_ASYNC_CALL_H_

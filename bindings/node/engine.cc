@@ -99,6 +99,7 @@ Napi::Function EngineObject::Define(Napi::Env env) {
                       InstanceMethod<&E::PauseGroup>("pauseGroup"),
                       InstanceMethod<&E::ListGroups>("listGroups"),
                       InstanceMethod<&E::PutSchedule>("putSchedule"),
+                      InstanceMethod<&E::ContinueSchedule>("continueSchedule"),
                       InstanceMethod<&E::ChangeSchedule>("changeSchedule"),
                       InstanceMethod<&E::GetSchedule>("getSchedule"),
                       InstanceMethod<&E::ListSchedules>("listSchedules"),

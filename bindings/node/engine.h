@@ -4,7 +4,9 @@
 #ifndef MILLRACE_BINDINGS_NODE_ENGINE_H_
 #define MILLRACE_BINDINGS_NODE_ENGINE_H_
 
+#include <functional>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,18 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   const Share& Open(Napi::Env env) const;
   // CallAsync() of a call on the open engine.
   Napi::Value Run(Info info, const char* name, std::function<Result<Answer>(EngineShare&)> call);
+  // The same for one method of the core that answers a number or nothing.
+  template <typename Method, typename... Args>
+  Napi::Value Call(Info info, const char* name, Method method, Args... args) {
+    return Run(info, name,
+               [method, all = std::make_tuple(std::move(args)...)](EngineShare& engine) {
+                 return std::apply(
+                     [&](const Args&... each) {
+                       return MapNumber(std::invoke(method, engine.operator->(), each...));
+                     },
+                     all);
+               });
+  }
 
   // engine.cc: what is special
   Napi::Value Close(Info info);
@@ -86,6 +100,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject>, private Ending {
   Napi::Value ListGroups(Info info);
   // engine_schedules.cc
   Napi::Value PutSchedule(Info info);
+  Napi::Value ContinueSchedule(Info info);
   Napi::Value ChangeSchedule(Info info);
   Napi::Value GetSchedule(Info info);
   Napi::Value ListSchedules(Info info);

@@ -9,21 +9,28 @@
 namespace millrace::node {
 namespace {
 
-Answer Count(int64_t count) {
-  return NumberAnswer(static_cast<double>(count));
+// Five arguments: queue, state, name, beforeMs, limit.
+BulkQuery BulkArgument(const Napi::CallbackInfo& info, size_t index) {
+  BulkQuery query;
+  query.queue = TextArgument(info, index);
+  query.state = static_cast<JobState>(IntegerArgument(info, index + 1));
+  query.name = TextArgument(info, index + 2);
+  query.before_at_ms = IntegerArgument(info, index + 3);
+  query.limit = IntegerArgument(info, index + 4);
+  return query;
+}
+
+// Two arguments: keepStarted, keepMade.
+RedriveOptions RedriveArgument(const Napi::CallbackInfo& info, size_t index) {
+  return {FlagArgument(info, index), FlagArgument(info, index + 1)};
 }
 
 }  // namespace
 
 // cancel(id, queue, reason, durability)
 Napi::Value EngineObject::Cancel(Info info) {
-  return Run(info, "millrace.cancel",
-             [job = JobArgument(info, 0), reason = TextArgument(info, 2),
-              options = WriteArgument(info, 3)](EngineShare& engine) {
-               return Map(engine->Cancel(job, reason, options), [](CancelResult result) {
-                 return NumberAnswer(static_cast<double>(result));
-               });
-             });
+  return Call(info, "millrace.cancel", &Engine::Cancel, JobArgument(info, 0), TextArgument(info, 2),
+              WriteArgument(info, 3));
 }
 
 // cancelJobs(refs, reason, durability): refs are ids and queues in turn. A digit for each, as of
@@ -51,72 +58,51 @@ Napi::Value EngineObject::CancelJobs(Info info) {
 
 // redrive(id, queue, keepStarted, keepMade, durability)
 Napi::Value EngineObject::Redrive(Info info) {
-  const RedriveOptions redrive{FlagArgument(info, 2), FlagArgument(info, 3)};
-  return Run(info, "millrace.redrive",
-             [job = JobArgument(info, 0), redrive, options = WriteArgument(info, 4)](
-                 EngineShare& engine) { return Map(engine->Redrive(job, redrive, options)); });
+  return Call(info, "millrace.redrive", &Engine::Redrive, JobArgument(info, 0),
+              RedriveArgument(info, 2), WriteArgument(info, 4));
 }
 
 // redriveMany(queue, state, name, beforeMs, limit, keepStarted, keepMade, durability)
 Napi::Value EngineObject::RedriveMany(Info info) {
-  BulkQuery query;
-  query.queue = TextArgument(info, 0);
-  query.state = static_cast<JobState>(IntegerArgument(info, 1));
-  query.name = TextArgument(info, 2);
-  query.before_at_ms = IntegerArgument(info, 3);
-  query.limit = IntegerArgument(info, 4);
-  const RedriveOptions redrive{FlagArgument(info, 5), FlagArgument(info, 6)};
-  return Run(info, "millrace.redriveMany",
-             [query, redrive, options = WriteArgument(info, 7)](EngineShare& engine) {
-               return Map(engine->RedriveMany(query, redrive, options), Count);
-             });
+  return Call(info, "millrace.redriveMany", &Engine::RedriveMany, BulkArgument(info, 0),
+              RedriveArgument(info, 5), WriteArgument(info, 7));
 }
 
 // clearLogs(id, queue, keep, durability)
 Napi::Value EngineObject::ClearLogs(Info info) {
-  return Run(info, "millrace.clearLogs",
-             [job = JobArgument(info, 0), keep = IntegerArgument(info, 2),
-              options = WriteArgument(info, 3)](EngineShare& engine) {
-               return Map(engine->ClearLogs(job, keep, options), Count);
-             });
+  return Call(info, "millrace.clearLogs", &Engine::ClearLogs, JobArgument(info, 0),
+              IntegerArgument(info, 2), WriteArgument(info, 3));
 }
 
 // trimEvents(queue, keep, durability)
 Napi::Value EngineObject::TrimEvents(Info info) {
-  return Run(info, "millrace.trimEvents",
-             [queue = TextArgument(info, 0), keep = IntegerArgument(info, 1),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->TrimEvents(queue, keep, options), Count);
-             });
+  return Call(info, "millrace.trimEvents", &Engine::TrimEvents, TextArgument(info, 0),
+              IntegerArgument(info, 1), WriteArgument(info, 2));
 }
 
 // removeDependency(id, queue, dependsOn, dependsOnQueue, durability)
 Napi::Value EngineObject::RemoveDependency(Info info) {
-  return Run(info, "millrace.removeDependency",
-             [job = JobArgument(info, 0), other = JobArgument(info, 2),
-              options = WriteArgument(info, 4)](EngineShare& engine) {
-               return Map(engine->RemoveDependency(job, other, options), Count);
-             });
+  return Call(info, "millrace.removeDependency", &Engine::RemoveDependency, JobArgument(info, 0),
+              JobArgument(info, 2), WriteArgument(info, 4));
 }
 
 // removeUnprocessed(id, queue, durability)
 Napi::Value EngineObject::RemoveUnprocessed(Info info) {
-  return Run(info, "millrace.removeUnprocessed",
-             [job = JobArgument(info, 0), options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->RemoveUnprocessed(job, options), Count);
-             });
+  return Call(info, "millrace.removeUnprocessed", &Engine::RemoveUnprocessed, JobArgument(info, 0),
+              WriteArgument(info, 2));
 }
 
 // changeJob(action, id, queue, durability)
 Napi::Value EngineObject::ChangeJob(Info info) {
-  return Run(info, "millrace.changeJob",
-             [action = TextArgument(info, 0), job = JobArgument(info, 1),
-              options = WriteArgument(info, 3)](EngineShare& engine) -> Result<Answer> {
-               if (action == "redrive") return Map(engine->Redrive(job, {}, options));
-               if (action == "promote") return Map(engine->Promote(job, options));
-               if (action == "remove") return Map(engine->Remove(job, options));
-               return Status(Code::kInvalidArgument, "no such change of a job: " + action);
-             });
+  const std::string action = TextArgument(info, 0);
+  if (action == "redrive") {
+    return Call(info, "millrace.redrive", &Engine::Redrive, JobArgument(info, 1), RedriveOptions(),
+                WriteArgument(info, 3));
+  }
+  const auto change = action == "promote"  ? &Engine::Promote
+                      : action == "remove" ? &Engine::Remove
+                                           : &Engine::RemoveAlone;
+  return Call(info, "millrace.changeJob", change, JobArgument(info, 1), WriteArgument(info, 3));
 }
 
 // updateJob(id, queue, data, numbers, durability): data is JSON text or undefined; numbers are
@@ -135,26 +121,20 @@ Napi::Value EngineObject::UpdateJob(Info info) {
   if (!std::isnan(delay_ms)) change.delay_ms = static_cast<int64_t>(delay_ms);
   const int64_t state = numbers.Integer();
   if (state != 0) change.in_state = static_cast<JobState>(state);
-  return Run(
-      info, "millrace.updateJob",
-      [job = JobArgument(info, 0), change = std::move(change), options = WriteArgument(info, 4)](
-          EngineShare& engine) { return Map(engine->UpdateJob(job, change, options)); });
+  return Call(info, "millrace.updateJob", &Engine::UpdateJob, JobArgument(info, 0),
+              std::move(change), WriteArgument(info, 4));
 }
 
 // setProgress(id, queue, json, durability)
 Napi::Value EngineObject::SetProgress(Info info) {
-  return Run(
-      info, "millrace.setProgress",
-      [job = JobArgument(info, 0), json = TextArgument(info, 2), options = WriteArgument(info, 3)](
-          EngineShare& engine) { return Map(engine->SetProgress(job, json, options)); });
+  return Call(info, "millrace.setProgress", &Engine::SetProgress, JobArgument(info, 0),
+              TextArgument(info, 2), WriteArgument(info, 3));
 }
 
 // addLog(id, queue, line, durability)
 Napi::Value EngineObject::AddLog(Info info) {
-  return Run(
-      info, "millrace.addLog",
-      [job = JobArgument(info, 0), line = TextArgument(info, 2), options = WriteArgument(info, 3)](
-          EngineShare& engine) { return Map(engine->AddLog(job, line, options), Count); });
+  return Call(info, "millrace.addLog", &Engine::AddLog, JobArgument(info, 0), TextArgument(info, 2),
+              WriteArgument(info, 3));
 }
 
 // publishEvent(queue, name, data, jobId, durability)
@@ -164,55 +144,37 @@ Napi::Value EngineObject::PublishEvent(Info info) {
   event.name = TextArgument(info, 1);
   event.data = TextArgument(info, 2);
   event.job_id = TextArgument(info, 3);
-  return Run(info, "millrace.publishEvent",
-             [event = std::move(event), options = WriteArgument(info, 4)](EngineShare& engine) {
-               return Map(engine->PublishEvent(event, options));
-             });
+  return Call(info, "millrace.publishEvent", &Engine::PublishEvent, std::move(event),
+              WriteArgument(info, 4));
 }
 
 // changeMany(action, queue, state, name, beforeMs, limit, durability)
 Napi::Value EngineObject::ChangeMany(Info info) {
-  BulkQuery query;
-  query.queue = TextArgument(info, 1);
-  query.state = static_cast<JobState>(IntegerArgument(info, 2));
-  query.name = TextArgument(info, 3);
-  query.before_at_ms = IntegerArgument(info, 4);
-  query.limit = IntegerArgument(info, 5);
-  return Run(info, "millrace.changeMany",
-             [action = TextArgument(info, 0), query,
-              options = WriteArgument(info, 6)](EngineShare& engine) -> Result<Answer> {
-               if (action == "redrive") return Map(engine->RedriveMany(query, {}, options), Count);
-               if (action == "promote") return Map(engine->PromoteMany(query, options), Count);
-               if (action == "remove") return Map(engine->RemoveMany(query, options), Count);
-               return Status(Code::kInvalidArgument, "no such change of many jobs: " + action);
-             });
+  const std::string action = TextArgument(info, 0);
+  if (action == "redrive") {
+    return Call(info, "millrace.redriveMany", &Engine::RedriveMany, BulkArgument(info, 1),
+                RedriveOptions(), WriteArgument(info, 6));
+  }
+  const auto change = action == "promote" ? &Engine::PromoteMany : &Engine::RemoveMany;
+  return Call(info, "millrace.changeMany", change, BulkArgument(info, 1), WriteArgument(info, 6));
 }
 
 // drain(queue, scheduledToo, durability)
 Napi::Value EngineObject::Drain(Info info) {
-  return Run(info, "millrace.drain",
-             [queue = TextArgument(info, 0), scheduled = FlagArgument(info, 1),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->Drain(queue, scheduled, options), Count);
-             });
+  return Call(info, "millrace.drain", &Engine::Drain, TextArgument(info, 0), FlagArgument(info, 1),
+              WriteArgument(info, 2));
 }
 
 // obliterate(queue, force, durability)
 Napi::Value EngineObject::Obliterate(Info info) {
-  return Run(info, "millrace.obliterate",
-             [queue = TextArgument(info, 0), force = FlagArgument(info, 1),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->Obliterate(queue, force, options), Count);
-             });
+  return Call(info, "millrace.obliterate", &Engine::Obliterate, TextArgument(info, 0),
+              FlagArgument(info, 1), WriteArgument(info, 2));
 }
 
 // setPaused(queue, paused, durability)
 Napi::Value EngineObject::SetPaused(Info info) {
-  return Run(info, "millrace.setPaused",
-             [queue = TextArgument(info, 0), paused = FlagArgument(info, 1),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(paused ? engine->Pause(queue, options) : engine->Resume(queue, options));
-             });
+  const auto change = FlagArgument(info, 1) ? &Engine::Pause : &Engine::Resume;
+  return Call(info, "millrace.setPaused", change, TextArgument(info, 0), WriteArgument(info, 2));
 }
 
 // setRetention(queue, completedAgeMs, completedCount, failedAgeMs, failedCount, durability); a
@@ -224,11 +186,8 @@ Napi::Value EngineObject::SetRetention(Info info) {
   };
   const std::optional<Keep> completed = keep(1);
   const std::optional<Keep> failed = keep(3);
-  return Run(info, "millrace.setRetention",
-             [queue = TextArgument(info, 0), completed, failed,
-              options = WriteArgument(info, 5)](EngineShare& engine) {
-               return Map(engine->SetRetention(queue, completed, failed, options));
-             });
+  return Call(info, "millrace.setRetention", &Engine::SetRetention, TextArgument(info, 0),
+              completed, failed, WriteArgument(info, 5));
 }
 
 }  // namespace millrace::node

@@ -95,20 +95,14 @@ Napi::Value EngineObject::DedupHolder(Info info) {
 
 // releaseDedup(queue, key, durability)
 Napi::Value EngineObject::ReleaseDedup(Info info) {
-  return Run(info, "millrace.releaseDedup",
-             [queue = TextArgument(info, 0), key = TextArgument(info, 1),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->ReleaseDedup(queue, key, options),
-                          [](bool released) { return NumberAnswer(released ? 1 : 0); });
-             });
+  return Call(info, "millrace.releaseDedup", &Engine::ReleaseDedup, TextArgument(info, 0),
+              TextArgument(info, 1), WriteArgument(info, 2));
 }
 
 // setLimit(numbers, text, durability)
 Napi::Value EngineObject::SetLimit(Info info) {
-  return Run(info, "millrace.setLimit",
-             [limit = LimitArgument(info), options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->SetLimit(limit, options));
-             });
+  return Call(info, "millrace.setLimit", &Engine::SetLimit, LimitArgument(info),
+              WriteArgument(info, 2));
 }
 
 Napi::Value EngineObject::ListLimits(Info info) {
@@ -120,21 +114,14 @@ Napi::Value EngineObject::ListLimits(Info info) {
 
 // throttle(numbers, text, durability, ms)
 Napi::Value EngineObject::Throttle(Info info) {
-  return Run(info, "millrace.throttle",
-             [scope = LimitArgument(info), options = WriteArgument(info, 2),
-              ms = IntegerArgument(info, 3)](EngineShare& engine) {
-               return Map(engine->Throttle(scope, ms, options));
-             });
+  return Call(info, "millrace.throttle", &Engine::Throttle, LimitArgument(info),
+              IntegerArgument(info, 3), WriteArgument(info, 2));
 }
 
 // pauseGroup(queue, group, paused, durability)
 Napi::Value EngineObject::PauseGroup(Info info) {
-  return Run(
-      info, "millrace.pauseGroup",
-      [queue = TextArgument(info, 0), group = TextArgument(info, 1), paused = FlagArgument(info, 2),
-       options = WriteArgument(info, 3)](EngineShare& engine) {
-        return Map(engine->PauseGroup(queue, group, paused, options));
-      });
+  return Call(info, "millrace.pauseGroup", &Engine::PauseGroup, TextArgument(info, 0),
+              TextArgument(info, 1), FlagArgument(info, 2), WriteArgument(info, 3));
 }
 
 // listGroups(queue, after, limit)

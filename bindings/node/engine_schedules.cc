@@ -27,6 +27,14 @@ Napi::Value EngineObject::PutSchedule(Info info) {
              });
 }
 
+// continueSchedule(numbers, text, id, after, durability)
+Napi::Value EngineObject::ContinueSchedule(Info info) {
+  NumberReader numbers(info.Env(), info[0]);
+  FieldReader fields(info.Env(), info[1]);
+  return Call(info, "millrace.continueSchedule", &Engine::ContinueSchedule, TextArgument(info, 2),
+              IntegerArgument(info, 3), ReadTiming(&numbers, &fields), WriteArgument(info, 4));
+}
+
 // changeSchedule(action, id, durability)
 Napi::Value EngineObject::ChangeSchedule(Info info) {
   return Run(info, "millrace.changeSchedule",

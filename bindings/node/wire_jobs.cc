@@ -25,6 +25,14 @@ void PackEvent(const Event& event, const std::string* queue_before, Packed* out)
   out->Number(static_cast<double>(event.count));
 }
 
+void PackParent(const std::optional<ParentLink>& parent, Packed* out) {
+  out->Number(parent ? 1 : 0);
+  if (!parent) return;
+  out->Text(parent->job.id);
+  out->Text(parent->job.queue);
+  out->Number(static_cast<double>(parent->policy));
+}
+
 }  // namespace
 
 void PackLeased(const LeasedJob& job, Packed* out) {
@@ -35,13 +43,14 @@ void PackLeased(const LeasedJob& job, Packed* out) {
   out->Number(job.crashes);
   out->Number(static_cast<double>(job.created_at_ms));
   out->Number(static_cast<double>(job.started_at_ms));
-  const bool has_more = !job.checkpoint.empty() || job.dependency_count > 0;
+  const bool has_more = !job.checkpoint.empty() || job.dependency_count > 0 || job.parent;
   out->Number(has_more ? 1 : 0);
   if (!has_more) return;
   out->Text(job.checkpoint);
   out->Number(static_cast<double>(job.dependency_count));
   out->Number(static_cast<double>(job.dependencies.size()));
   for (const DependencyInfo& each : job.dependencies) PackDependency(each, out);
+  PackParent(job.parent, out);
 }
 
 void PackInfo(const JobInfo& job, Packed* out) {
@@ -64,6 +73,7 @@ void PackInfo(const JobInfo& job, Packed* out) {
   out->Text(job.checkpoint);
   out->Number(static_cast<double>(job.dependencies));
   out->Number(static_cast<double>(job.pending));
+  PackParent(job.parent, out);
 }
 
 void PackOutcome(const JobOutcome& outcome, Packed* out) {

@@ -84,6 +84,13 @@ SELECT d.job, j.created_at_ms, j.salt, j.custom_id, q.name
 FROM (SELECT DISTINCT job FROM dependencies WHERE depends_on = ?1) d
 JOIN jobs j ON j.job = d.job JOIN queues q ON q.queue_id = j.queue_id ORDER BY d.job LIMIT ?2 OFFSET ?3;
 
+-- name: first_dependent
+-- The first that waits or has waited for a job. in: depends_on; out: policy, job, created_at_ms, salt, custom_id, queue;
+-- index: dependents, rowids
+SELECT d.policy, d.job, j.created_at_ms, j.salt, j.custom_id, q.name
+FROM dependencies d JOIN jobs j ON j.job = d.job JOIN queues q ON q.queue_id = j.queue_id
+WHERE d.depends_on = ?1 ORDER BY d.job LIMIT 1;
+
 -- name: delete_dependencies
 -- in: job; changes: dependencies; index: primary key
 DELETE FROM dependencies WHERE job = ?1;

@@ -31,6 +31,8 @@ export class ActiveJob {
   onSettled: ((error: Error | undefined) => void) | undefined = undefined;
   stopTimer: (() => void) | undefined = undefined;
   onForgotten: (() => void) | undefined = undefined;
+  /** Children were added to it since it was started: it may not complete before they are done. */
+  hasChildren = false;
   /** It must not be tried again, whatever attempts are left. */
   noRetry = false;
   /** The jobs that the processor was handed together; undefined: this one alone. */

@@ -4,16 +4,24 @@ import { type AttemptRules, startRefusal } from "./attempt-rules.js";
 import { Batches, batchSignal } from "./batches.js";
 import { closedError } from "./connection.js";
 import type { TypedEmitter } from "./emitter.js";
-import { endOfError, endOfResult, isNoEnd, movedAway, released } from "./endings.js";
+import {
+  childrenRefusal,
+  endOfError,
+  endOfResult,
+  isNoEnd,
+  movedAway,
+  released,
+} from "./endings.js";
 import { UnrecoverableError, decodeError, hasCode } from "./errors.js";
 import { lockMismatch, missingLock } from "./job-errors.js";
 import { type JobHost, LeaseRunner } from "./job-runner.js";
 import { Job } from "./job.js";
 import type { NativeSession } from "./native.cjs";
+import { type Subscribable, isObservable, lastOf } from "./observable.js";
 import { type Outcome, OutcomeKind, Settler } from "./settler.js";
-import type { WorkerOptions } from "./types.js";
+import type { JobProgress, WorkerOptions } from "./types.js";
 import { type Settled, type Signal, SignalKind, readNotices } from "./wire-reports.js";
-import { type Reader, readLeased } from "./wire.js";
+import { type LeasedJob, type Reader, readLeased } from "./wire.js";
 import type { WorkerListener } from "./worker-options.js";
 
 /** Jobs that are started in one turn of the event loop, at most: as many as one crossing brings. */
@@ -35,6 +43,8 @@ export interface AttemptsOptions {
   process: Process | undefined;
   wantsSignal: boolean;
   rules: AttemptRules | undefined;
+  /** A job that has any was started. */
+  onHeaders: (leased: LeasedJob) => void;
 }
 
 export class Attempts {
@@ -47,6 +57,7 @@ export class Attempts {
   readonly #process: Process | undefined;
   readonly #wantsSignal: boolean;
   readonly #rules: AttemptRules | undefined;
+  readonly #onHeaders: AttemptsOptions["onHeaders"];
   #settler: Settler | undefined;
   #session: NativeSession | undefined;
   #onIdle: (() => void)[] = [];
@@ -79,6 +90,7 @@ export class Attempts {
     this.#process = process;
     this.#wantsSignal = wantsSignal;
     this.#rules = rules;
+    this.#onHeaders = options.onHeaders;
     if (opts.batch !== undefined) {
       this.batches = new Batches(opts.batch, opts.concurrency ?? 1, (jobs) =>
         this.#startBatch(jobs),
@@ -88,6 +100,7 @@ export class Attempts {
       host: () => host,
       opts,
       find: (job) => this.#find(job),
+      leased: (lease) => this.jobs.get(lease),
       session: () => {
         if (this.#session === undefined) throw closedError(label);
         return this.#session;
@@ -127,6 +140,7 @@ export class Attempts {
   /** A job that has come from the session, not started yet. */
   accept(reader: Reader): ActiveJob {
     const leased = readLeased(reader);
+    if (leased.headers !== "") this.#onHeaders(leased);
     const job = Job.leased(this.#host, this.runner, leased);
     const active = new ActiveJob(leased.token, job, this.#leftSlot);
     this.#taken++;
@@ -235,8 +249,25 @@ export class Attempts {
       onError(error);
       return;
     }
-    if (result instanceof Promise) result.then(onValue, onError);
-    else onValue(result);
+    const onAnswer = (value: unknown): void => {
+      if (isObservable(value)) this.#follow(active, signal, value).then(onValue, onError);
+      else onValue(value);
+    };
+    if (result instanceof Promise) result.then(onAnswer, onError);
+    else onAnswer(result);
+  }
+
+  /** The processor answered an observable: its values are the job's progress. */
+  #follow(
+    active: ActiveJob,
+    signal: AbortSignal | undefined,
+    observable: Subscribable<unknown>,
+  ): Promise<unknown> {
+    const { batch, job } = active;
+    if (batch === undefined) {
+      return lastOf(observable, active.signal, (value) => job.updateProgress(value as JobProgress));
+    }
+    return lastOf(observable, signal ?? batchSignal(batch), () => Promise.resolve());
   }
 
   /** Jobs of an unfinished batch go back to the queue: their attempts have not begun. */
@@ -246,6 +277,10 @@ export class Attempts {
 
   completed(active: ActiveJob, result: unknown): void {
     if (active.ended) return;
+    if (active.hasChildren && active.moved === undefined && active.replacement === undefined) {
+      void this.#completeParent(active, result);
+      return;
+    }
     let end: Outcome;
     try {
       end = active.moved === undefined ? endOfResult(active, result) : movedAway(active);
@@ -254,6 +289,18 @@ export class Attempts {
       return;
     }
     this.#settle(active, end);
+  }
+
+  /** One that has added children to itself: it completes if they are done. */
+  async #completeParent(active: ActiveJob, result: unknown): Promise<void> {
+    active.ended = true; // nobody else ends it meanwhile
+    const refusal = await childrenRefusal(active.job, "moveToFinished").catch(
+      (error: unknown) => error,
+    );
+    active.ended = false;
+    active.hasChildren = false;
+    if (refusal === undefined) this.completed(active, result);
+    else this.failed(active, refusal);
   }
 
   failed(active: ActiveJob, thrown: unknown): void {

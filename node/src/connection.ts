@@ -68,9 +68,11 @@ export class Connection {
     }
   }
 
-  /** The fencing token of a job that a worker of this connection runs; 0: none does. */
+  /** The fencing token of a job that a worker of this connection runs, and that gets a child; 0: none runs it. */
   leaseOf(id: string, queue: string): number {
-    return this.holderOf(id, queue)?.lease ?? 0;
+    const holder = this.holderOf(id, queue);
+    holder?.runner.adopts(holder.lease);
+    return holder?.lease ?? 0;
   }
 
   /** The worker of this connection that runs a job. */

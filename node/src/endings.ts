@@ -2,6 +2,8 @@
 import type { ActiveJob } from "./active-job.js";
 import { effectsOfNoEnd } from "./job-transaction.js";
 import { show } from "./check.js";
+import { FailedChildrenError, pendingChildren } from "./job-errors.js";
+import type { Job } from "./job.js";
 import {
   type RateLimitError,
   type RateLimitScope,
@@ -12,7 +14,7 @@ import {
 import { type RetryDecision, decideRetry } from "./retry.js";
 import { encodeJson } from "./serializer.js";
 import { type Outcome, OutcomeKind } from "./settler.js";
-import type { WorkerOptions } from "./types.js";
+import type { JobState, WorkerOptions } from "./types.js";
 
 const BY_THE_JOB: RetryDecision = { retryable: true, delay: NaN };
 const NEVER: RetryDecision = { retryable: false, delay: NaN };
@@ -59,6 +61,16 @@ export function endOfResult(active: ActiveJob, result: unknown): Outcome {
     active.job.updateProgress(active.effects.progress.value).catch(() => undefined);
   }
   return outcome(active, OutcomeKind.completed, body, BY_THE_JOB, active.effects?.take());
+}
+
+/** Why a job may not complete, or wait, that has added children to itself; undefined: it may. */
+export async function childrenRefusal(job: Job, command: string): Promise<Error | undefined> {
+  const states: JobState[] = ["failed", "cancelled"];
+  const { dependencies, pending } = await job.dependencies({ states, limit: 10_000 });
+  const failing = dependencies.filter(({ policy }) => policy === "fail");
+  const held = pending - failing.filter(({ done }) => !done).length;
+  if (held > 0 && command === "moveToFinished") return pendingChildren(job.id, command);
+  return failing.length === 0 ? undefined : new FailedChildrenError(job.id, command);
 }
 
 /** Errors that say what is to become of a job that has not failed. */

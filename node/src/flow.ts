@@ -131,6 +131,7 @@ export class Flow {
       }
       const label = (): string => labelOf(stack.length - 1);
       const job = this.#addNode(label, node, queueName, ofQueue(queueName), children);
+      for (const child of children) child.job.adoptedBy(job);
       const done: JobNode = children.length === 0 ? { job } : { job, children };
       stack.pop();
       onPath.delete(node);

@@ -31,7 +31,6 @@ export {
   type JobSchedulerJson,
   type JobSchedulerTemplate,
   type JobSchedulerTemplateOptions,
-  type RepeatOptions,
 } from "./job-scheduler.js";
 export { Job } from "./job.js";
 export { JobError } from "./job-errors.js";
@@ -78,7 +77,9 @@ export type {
   SandboxedJobProcessor,
   SandboxedOptions,
 } from "./peer-types.js";
+export type { Subscribable } from "./observable.js";
 export { Queue } from "./queue.js";
+export type { RepeatOptions, RepeatStrategy } from "./repeat-strategy.js";
 export type { QueueListener } from "./queue-base.js";
 export type { Metrics, QueueMeta } from "./queue-state.js";
 export { QueueEventsProducer, type QueueEventsProducerOptions } from "./queue-events-producer.js";

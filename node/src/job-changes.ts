@@ -9,7 +9,7 @@ import {
   checkString,
 } from "./check.js";
 import { MillraceError, hasCode } from "./errors.js";
-import { changing, missingJob, notInState } from "./job-errors.js";
+import { changing, jobError, missingJob, missingParent, notInState } from "./job-errors.js";
 import type { ParentKeys } from "./job-extras.js";
 import { JobReads } from "./job-reads.js";
 import { encodeData, encodeJson } from "./serializer.js";
@@ -18,7 +18,19 @@ import type { CancelResult, FinishedStatus, JobProgress, JobType } from "./types
 import { Reader } from "./wire.js";
 
 const LOG_LINES_MAX = 10_000;
+const COMMAND = "removeChildDependency";
 const RETRY_OPTIONS = new Set(["resetAttemptsMade", "resetAttemptsStarted"]);
+
+/** How a job is removed, as the addon calls it. */
+export type Removal = "remove" | "removeAlone";
+
+export function removalOf(what: string, opts: unknown): Removal {
+  checkObject(`${what}: options`, opts);
+  checkKnownOptions(what, opts, new Set(["removeChildren"]));
+  const { removeChildren = true } = opts;
+  checkBoolean(`${what}: removeChildren`, removeChildren);
+  return removeChildren ? "remove" : "removeAlone";
+}
 
 export abstract class JobChanges<Data, Result, Name extends string> extends JobReads<
   Data,
@@ -158,10 +170,13 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     if (resetAttemptsStarted) this.attemptsStarted = 0;
   }
 
-  /** Deletes it with everything about it. Refused while a worker runs it. */
-  async remove(): Promise<void> {
+  /**
+   * Deletes it with everything about it. Refused while a worker runs it. Its unfinished children that nobody else waits
+   * for go too, unless `removeChildren` is false: then they go on for themselves.
+   */
+  async remove(opts: { removeChildren?: boolean } = {}): Promise<void> {
     try {
-      await this.#change("remove", "removeJob");
+      await this.#change(removalOf("job.remove", opts), "removeJob");
     } catch (error) {
       if (!hasCode(error, "wrong_state")) throw error;
       const message = `Job ${this.id} could not be removed because it is locked by another worker`;
@@ -206,9 +221,20 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     const change = connection.call((engine) =>
       engine.removeDependency(parent.id, parent.queueKey, this.id, this.queueName, durability),
     );
-    const removed = (await changing(change, parent.id, "removeChildDependency")) === 1;
+    const removed = (await this.#unbinding(change, parent)) === 1;
     if (removed) this.orphaned();
     return removed;
+  }
+
+  /** Of the two the parent may be the one that is gone. */
+  async #unbinding(change: Promise<number>, { id, queueKey }: ParentKeys): Promise<number> {
+    try {
+      return await change;
+    } catch (error) {
+      const own = hasCode(error, "not_found") && (await this.getState()) === "unknown";
+      if (own || !hasCode(error, "not_found")) throw jobError(error, this.id, COMMAND);
+      throw missingParent(`${queueKey}:${id}`, COMMAND, { cause: error });
+    }
   }
 
   /** In a flow the parent's id is not known when its children are added: the store knows it. */
@@ -229,7 +255,7 @@ export abstract class JobChanges<Data, Result, Name extends string> extends JobR
     await changing(change, this.id, "removeUnprocessedChildren");
   }
 
-  async #change(action: "promote" | "remove", command: string, state?: string): Promise<void> {
+  async #change(action: "promote" | Removal, command: string, state?: string): Promise<void> {
     const change = this.host.connection.call((engine) =>
       engine.changeJob(action, this.id, this.queueName, this.host.durability),
     );

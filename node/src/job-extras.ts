@@ -8,7 +8,8 @@ import {
   checkObject,
   checkString,
 } from "./check.js";
-import type { JobsOptions } from "./types.js";
+import type { RepeatRule } from "./repeat-strategy.js";
+import type { DependencyPolicy, JobsOptions } from "./types.js";
 
 /** Headers that begin with "millrace-" are Millrace's own. */
 export const EXTRAS_HEADER = "millrace-opts";
@@ -33,6 +34,8 @@ export interface JobExtras {
   parent?: ParentKeys;
   /** The type of a back-off that is neither of the core's. */
   backoff?: string;
+  /** Of the job of a scheduler whose times a repeatStrategy computes. */
+  repeat?: RepeatRule;
 }
 
 const BACKOFF_TYPES = new Set(["fixed", "exponential", "custom"]);
@@ -63,13 +66,26 @@ export function parentKeys(id: string, queueKey: string, opts: JobsOptions): Par
   return keys;
 }
 
+const FLAG_OF_POLICY = { fail: "fpof", remove: "rdof", ignore: "idof", continue: "cpof" } as const;
+
+/** The same from what the store knows. */
+export function parentKeysOf(
+  id: string,
+  queueKey: string,
+  policy: DependencyPolicy | undefined,
+): ParentKeys {
+  const flag = FLAG_OF_POLICY[policy as keyof typeof FLAG_OF_POLICY] as "fpof" | undefined;
+  return flag === undefined ? { id, queueKey } : { id, queueKey, [flag]: true };
+}
+
 /** What of the options goes into the header, checked; undefined: nothing, as for most jobs. */
 export function extrasOf(
   what: string,
   opts: JobsOptions,
   parent: { id: string; queue: string } | undefined,
+  repeat?: RepeatRule,
 ): JobExtras | undefined {
-  let extras: JobExtras | undefined;
+  let extras: JobExtras | undefined = repeat && { repeat };
   for (const name of NAMES) {
     const value = opts[name];
     if (value === undefined) continue;
@@ -94,6 +110,19 @@ export function readExtras(headers: string): JobExtras | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The header of a job that tells which schedule made it. */
+const SCHEDULE_HEADER = "millrace-schedule";
+
+/** The scheduler that made a job of a queue, by the job's headers. */
+export function schedulerOf(
+  queue: string,
+  headers: Record<string, string> | undefined,
+): string | undefined {
+  const id = headers?.[SCHEDULE_HEADER];
+  if (id === undefined) return undefined;
+  return id.startsWith(`${queue}:`) ? id.slice(queue.length + 1) : id;
 }
 
 const FLAGS = {

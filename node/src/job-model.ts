@@ -11,6 +11,7 @@ import {
   show,
 } from "./check.js";
 import { invalidArgument } from "./errors.js";
+import type { RepeatRule } from "./repeat-strategy.js";
 import { JOB_TYPES, nativeState } from "./states.js";
 import type {
   DeduplicationOptions,
@@ -56,9 +57,9 @@ export interface Edge {
 export interface PackContext {
   /** Edges to other jobs of the same call. */
   edges?: Edge[];
-  /** The job above it in a flow, if its id is known: shown as `parent` and `parentKey` of the job. */
-  parent?: { id: string; queue: string };
-  /** The fencing token of a job that runs in this process; 0: it does not. */
+  /** Of the job of a scheduler whose times the user's program computes: see repeat-strategy.ts. */
+  repeat?: RepeatRule;
+  /** The fencing token of a job that runs in this process, which gets a child; 0: it does not. */
   leaseOf?: (id: string, queue: string) => number;
 }
 
@@ -109,7 +110,7 @@ export function packModel(
   if (opts.parent === undefined) return { numbers: [...numbers, 0], text };
   const { id, queue, token } = referenceOf(`${what} parent`, opts.parent);
   const policy = policyNumber(parentPolicy(opts) ?? "wait");
-  const lease = token === 0 ? (context.leaseOf?.(id, queue) ?? 0) : token;
+  const lease = context.leaseOf?.(id, queue) || token;
   numbers.push(1, lease, policy);
   return { numbers, text: text + id + SEPARATOR + queue + SEPARATOR + (opts.as ?? "") + SEPARATOR };
 }

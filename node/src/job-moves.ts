@@ -1,5 +1,6 @@
 // What moves a job that is in the hands of this process: by its processor, or by a program that fetched it itself.
 import { checkDuration, checkString, show } from "./check.js";
+import { childrenRefusal } from "./endings.js";
 import { invalidArgument } from "./errors.js";
 import type { Flow } from "./flow.js";
 import { JobChanges } from "./job-changes.js";
@@ -75,6 +76,8 @@ export abstract class JobMoves<Data, Result, Name extends string> extends JobCha
   async moveToWaitingChildren(token?: string, options: { children?: Flow } = {}): Promise<boolean> {
     checkToken("job.moveToWaitingChildren", token);
     const runner = await this.#holder("moveToWaitingChildren");
+    const refusal = await childrenRefusal(this.self, "moveToWaitingChildren");
+    if (refusal !== undefined) throw refusal;
     if (options.children !== undefined) runner.waitFor(this.self, options.children);
     else if ((await this.dependencies({ limit: 1 })).pending === 0) return false;
     await runner.waitNow(this.self, token);

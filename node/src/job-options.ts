@@ -181,8 +181,8 @@ export function packOptions(
     checkName(`${what} jobId`, opts.jobId);
     checkJobId(`${what} jobId`, opts.jobId);
   }
-  const parent = opts.parent === undefined ? context.parent : referenceOf(what, opts.parent);
-  const extras = extrasOf(what, opts, parent);
+  const parent = opts.parent === undefined ? undefined : referenceOf(what, opts.parent);
+  const extras = extrasOf(what, opts, parent, context.repeat);
   if (opts.delay !== undefined) {
     checkDuration(`${what} delay`, opts.delay);
     if (opts.timestamp === undefined) numbers[Option.delay] = opts.delay;

@@ -4,7 +4,14 @@ import { inspect } from "node:util";
 import { show } from "./check.js";
 import { readAck } from "./enqueuer.js";
 import { type ErrorBody, MillraceError, decodeError } from "./errors.js";
-import { type ParentKeys, parentKeys, readExtras } from "./job-extras.js";
+import {
+  type ParentKeys,
+  parentKeys,
+  parentKeysOf,
+  readExtras,
+  schedulerOf,
+} from "./job-extras.js";
+import { POLICIES } from "./job-model.js";
 import { durabilityName, unpackDelay, unpackOptions } from "./job-options.js";
 import type { JobHost, JobRunner } from "./job-runner.js";
 import type { Job } from "./job.js";
@@ -89,6 +96,7 @@ export abstract class JobRecord<Data, Result, Name extends string> {
   #opts: JobsOptions | undefined = undefined;
   #checkpoint: unknown = NOT_READ;
   #parent: ParentKeys | undefined = undefined;
+  #above: Job | undefined = undefined;
   #hasParent = true;
 
   /** Not for users: jobs come from Queue and Worker. */
@@ -133,10 +141,12 @@ export abstract class JobRecord<Data, Result, Name extends string> {
     return this.opts.deduplication?.id;
   }
 
-  /** The job that waits for this one, if it was named when this one was added. */
+  /** The job that waits for this one; of several the first. */
   get parent(): ParentKeys | undefined {
     if (!this.#hasParent) return undefined;
-    if (this.#spec !== undefined) return readExtras(this.#spec.headers)?.parent;
+    if (this.#spec !== undefined) return parentOfSpec(this.#spec);
+    if (this.#above !== undefined && this.#above.id !== "")
+      return parentKeys(this.#above.id, this.#above.queueName, this.opts);
     const { parent } = this.opts;
     if (this.#parent !== undefined || parent === undefined) return this.#parent;
     const queue = "queueName" in parent ? parent.queueName : (parent.queue ?? this.queueName);
@@ -148,6 +158,11 @@ export abstract class JobRecord<Data, Result, Name extends string> {
     return parent === undefined ? undefined : `${parent.queueKey}:${parent.id}`;
   }
 
+  /** @internal The job above it in a flow that is being added: its id may not be known yet. */
+  adoptedBy(parent: Job): void {
+    this.#above = parent;
+  }
+
   /** @internal Nobody waits for it any more. */
   protected orphaned(): void {
     this.#hasParent = false;
@@ -155,7 +170,8 @@ export abstract class JobRecord<Data, Result, Name extends string> {
 
   /** The scheduler that made it. */
   get repeatJobKey(): string | undefined {
-    return this.opts.repeatJobKey;
+    const { repeatJobKey, headers } = this.opts;
+    return repeatJobKey ?? schedulerOf(this.queueName, headers);
   }
 
   /** Always undefined: a job whose child fails with failParentOnFailure fails at once, without being run. */
@@ -328,6 +344,14 @@ export abstract class JobRecord<Data, Result, Name extends string> {
     const limit = this.opts.stackTraceLimit;
     if (limit !== undefined) this.stacktrace = limit === 0 ? [] : this.stacktrace.slice(-limit);
   }
+}
+
+/** As it was named when the job was added, else as the store knows it. */
+function parentOfSpec(spec: Spec): ParentKeys | undefined {
+  const named = readExtras(spec.headers)?.parent;
+  if (named !== undefined) return named;
+  const { more, parent = more?.parent } = spec as Partial<LeasedJob & JobInfo>;
+  return parent && parentKeysOf(parent.id, parent.queue, POLICIES[parent.policy]);
 }
 
 /** Progress is advice: a damaged one must not keep the job from running. */

@@ -2,7 +2,13 @@
 import type { ActiveJob } from "./active-job.js";
 import { show } from "./check.js";
 import type { Connection } from "./connection.js";
-import { endOfError, endOfResult, movedAway, waitsForChildren } from "./endings.js";
+import {
+  childrenRefusal,
+  endOfError,
+  endOfResult,
+  movedAway,
+  waitsForChildren,
+} from "./endings.js";
 import { MillraceError, hasCode, toMillraceError } from "./errors.js";
 import { Flow, checkFlow } from "./flow.js";
 import { lockMismatch, missingLock } from "./job-errors.js";
@@ -62,6 +68,8 @@ export interface JobRunner {
   waitNow(job: Job, token: string | undefined): Promise<boolean>;
   /** It is not tried again if it fails. */
   discard(job: Job): void;
+  /** A child is being added to the job of this lease. */
+  adopts(lease: number): void;
 }
 
 /** A worker, as its jobs need it. */
@@ -69,6 +77,7 @@ export interface Lessee {
   host(): JobHost;
   opts: WorkerOptions;
   find(job: Job): ActiveJob | undefined;
+  leased(lease: number): ActiveJob | undefined;
   /** Throws when it is closed. */
   session(): NativeSession;
   progressed(job: Job, value: JobProgress): void;
@@ -159,6 +168,10 @@ export class LeaseRunner implements JobRunner {
     const active = this.#held(job, token, "moveToFinished");
     const byHand = !active.running;
     const { opts } = this.#worker;
+    if ("result" in end && active.hasChildren) {
+      const refusal = await childrenRefusal(active.job, "moveToFinished");
+      if (refusal !== undefined) throw refusal;
+    }
     const outcome =
       "error" in end
         ? await endOfError(active, end.error, opts, (error) => this.#worker.report(error))
@@ -191,6 +204,11 @@ export class LeaseRunner implements JobRunner {
 
   discard(job: Job): void {
     this.#active(job).noRetry = true;
+  }
+
+  adopts(lease: number): void {
+    const active = this.#worker.leased(lease);
+    if (active !== undefined) active.hasChildren = true;
   }
 
   async #written(active: ActiveJob, outcome: Outcome, byHand: boolean): Promise<void> {

@@ -2,28 +2,16 @@
 import { checkInteger, checkKnownOptions, checkName, checkObject } from "./check.js";
 import type { Connection } from "./connection.js";
 import { hasCode, invalidArgument } from "./errors.js";
+import {
+  type RepeatOptions,
+  type RepeatRule,
+  type RepeatStrategy,
+  sameRule,
+  slotAfter,
+  slotTiming,
+} from "./repeat-strategy.js";
 import { type Schedule, type ScheduleTemplate, Schedules } from "./schedules.js";
 import type { JobsOptions } from "./types.js";
-
-/** When: one of `pattern` and `every`. Times are milliseconds UTC, Dates, or what `new Date()` reads. */
-export interface RepeatOptions {
-  /** Cron text of five fields (minute hour day month weekday) or six (second first), or @daily and the like. */
-  pattern?: string;
-  /** Milliseconds between two jobs. The first is added at once, or at `startDate`. */
-  every?: number;
-  /** How many jobs it makes in all. Default: no bound. */
-  limit?: number;
-  /** How many of them count as made already. Default 0. */
-  count?: number;
-  startDate?: Date | string | number;
-  endDate?: Date | string | number;
-  /** Name of the time zone of `pattern`, such as "Europe/Paris". Default: UTC. */
-  tz?: string;
-  /** Milliseconds by which the times of `every` are moved from its multiples since 1970; less than `every`. */
-  offset?: number;
-  /** With `pattern`: one job now besides, when the scheduler is new. */
-  immediately?: boolean;
-}
 
 /** The job of each slot. */
 export interface JobSchedulerTemplate<Data = unknown, Name extends string = string> {
@@ -75,19 +63,6 @@ const TEMPLATE = new Set(["name", "data", "opts"]);
 const COUNT_MAX = 1_000_000_000;
 const PAGE = 1000;
 
-/** The header of a job that tells which schedule made it. */
-const SCHEDULE_HEADER = "millrace-schedule";
-
-/** The scheduler that made a job of a queue, by the job's headers. */
-export function schedulerOf(
-  queue: string,
-  headers: Record<string, string> | undefined,
-): string | undefined {
-  const id = headers?.[SCHEDULE_HEADER];
-  if (id === undefined) return undefined;
-  return id.startsWith(`${queue}:`) ? id.slice(queue.length + 1) : id;
-}
-
 function dateOf(what: string, value: Date | string | number | undefined): number | undefined {
   if (value === undefined) return undefined;
   const ms = new Date(value).getTime();
@@ -100,9 +75,11 @@ export class JobScheduler {
   readonly #connection: Connection;
   readonly #queue: string;
   readonly #schedules: Schedules;
+  readonly #strategy: RepeatStrategy | undefined;
 
   /** @internal */
-  constructor(queue: string, connection: Connection) {
+  constructor(queue: string, connection: Connection, strategy?: RepeatStrategy) {
+    this.#strategy = strategy;
     this.#queue = queue;
     this.#connection = connection;
     this.#schedules = new Schedules(() => connection);
@@ -131,6 +108,11 @@ export class JobScheduler {
     if (endDate !== undefined && now > endDate) return undefined;
     if (limit !== undefined && count + 1 > limit) return undefined;
     const known = await this.#find(key);
+    if (this.#strategy !== undefined && repeat.pattern !== undefined) {
+      const dates = { startDate, endDate };
+      const made = templateOf(id, this.#queue, template);
+      return this.#upsertByRule(this.#strategy, { key, known, repeat, ...dates }, made);
+    }
     const schedule = await this.#schedules.put(
       key,
       {
@@ -148,6 +130,63 @@ export class JobScheduler {
     );
     const atOnce = schedule.lastJobId !== known?.lastJobId ? schedule.lastJobId : undefined;
     return { schedule, jobId: atOnce };
+  }
+
+  /** The strategy says when the first job is due; an upsert of the same rule leaves the next slot and the count alone. */
+  async #upsertByRule(
+    strategy: RepeatStrategy,
+    { key, known, repeat, startDate, endDate }: Ruled,
+    template: ScheduleTemplate,
+  ): Promise<Upserted | undefined> {
+    const { count = 0, limit } = repeat;
+    const rule = ruleOf(repeat, startDate, endDate);
+    const options = limit === undefined ? {} : { limit: limit - count };
+    if (known !== undefined && sameRule(known.rule, rule)) {
+      if (known.next === undefined) await this.#goOn(strategy, known);
+      const { slot } = (await this.#find(key)) ?? known;
+      const timing = slotTiming(slot as number);
+      await this.#schedules.putByRule(key, { ...options, ...timing }, template, rule);
+    } else {
+      const now = (await this.#connection.ready).now();
+      const opts = { ...rule, ...(repeat.immediately === true ? { immediately: true } : {}) };
+      const slot = await slotAfter(strategy, opts, template.name, { now, last: 0 });
+      if (slot === undefined) return undefined;
+      const timing = slotTiming(slot);
+      const put = await this.#schedules.putByRule(key, { ...options, ...timing }, template, rule);
+      // The slot has passed meanwhile: it comes all the same.
+      if (put.next === undefined) await this.#goOnWith(key, 0, slot);
+    }
+    const schedule = await this.#find(key);
+    return schedule && { schedule, jobId: undefined };
+  }
+
+  /** @internal The job of its last slot is being started: the strategy gives it the next one, unless somebody has. */
+  async goOn(id: string): Promise<void> {
+    const known = await this.#find(`${this.#queue}:${id}`);
+    if (known !== undefined) await this.#goOn(this.#strategy as RepeatStrategy, known);
+  }
+
+  /** @internal The same for all that stand still. */
+  async goOnAll(): Promise<void> {
+    for (const each of await this.#all()) await this.#goOn(this.#strategy as RepeatStrategy, each);
+  }
+
+  async #goOn(strategy: RepeatStrategy, known: Schedule): Promise<void> {
+    const { id, rule, last = 0, limit, iterationCount, template } = known;
+    if (rule === undefined || known.next !== undefined || known.paused === true) return;
+    if (limit !== undefined && iterationCount >= limit) return;
+    const now = (await this.#connection.ready).now();
+    const slot = await slotAfter(strategy, rule, template.name, { now, last });
+    if (slot !== undefined) await this.#goOnWith(id, last, slot);
+  }
+
+  async #goOnWith(key: string, last: number, slot: number): Promise<void> {
+    try {
+      await this.#schedules.goOn(key, last, slotTiming(slot));
+    } catch (error) {
+      // Somebody else has given it one, put it anew or removed it.
+      if (!hasCode(error, "wrong_state") && !hasCode(error, "not_found")) throw error;
+    }
   }
 
   async #find(key: string): Promise<Schedule | undefined> {
@@ -229,6 +268,24 @@ export class JobScheduler {
   }
 }
 
+/** An upsert by a strategy. */
+interface Ruled {
+  key: string;
+  known: Schedule | undefined;
+  repeat: RepeatOptions;
+  startDate: number | undefined;
+  endDate: number | undefined;
+}
+
+function ruleOf(repeat: RepeatOptions, startDate?: number, endDate?: number): RepeatRule {
+  const rule: RepeatRule = { pattern: repeat.pattern as string };
+  if (repeat.tz !== undefined) rule.tz = repeat.tz;
+  if (repeat.limit !== undefined) rule.limit = repeat.limit;
+  if (startDate !== undefined) rule.startDate = startDate;
+  if (endDate !== undefined) rule.endDate = endDate;
+  return rule;
+}
+
 /** An interval counts from its start, and goes on as it did when it is put again. */
 function everyOf(
   { every, offset }: RepeatOptions,
@@ -265,6 +322,7 @@ function checkRepeat(what: string, repeat: unknown): asserts repeat is RepeatOpt
     refuse("Both .immediately and .startDate options are defined for this repeatable job");
   }
   if (every !== undefined) checkInteger(`${what}: every (milliseconds)`, every, 1, 1e14);
+  if (pattern !== undefined) checkName(`${what}: pattern`, pattern);
   if (limit !== undefined) checkInteger(`${what}: limit`, limit, 1, COUNT_MAX);
   if (count !== undefined) checkInteger(`${what}: count`, count, 0, COUNT_MAX);
 }

@@ -120,7 +120,7 @@ export interface NativeEngine {
   ): Promise<number>;
   removeUnprocessed(id: string, queue: string, durability: number): Promise<number>;
   changeJob(
-    action: "redrive" | "promote" | "remove",
+    action: "redrive" | "promote" | "remove" | "removeAlone",
     id: string,
     queue: string,
     durability: number,
@@ -188,6 +188,13 @@ export interface NativeEngine {
   listGroups(queue: string, after: string, limit: number): Promise<Packed>;
 
   putSchedule(numbers: Float64Array, text: string, durability: number): Promise<Packed>;
+  continueSchedule(
+    numbers: Float64Array,
+    text: string,
+    id: string,
+    after: number,
+    durability: number,
+  ): Promise<void>;
   changeSchedule(
     action: "remove" | "pause" | "resume",
     id: string,

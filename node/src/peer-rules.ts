@@ -1,6 +1,7 @@
 // What BullMQ refuses as a name or an id. Its sentences are kept: programs compare them.
 import { checkKnownOptions, checkObject, show } from "./check.js";
 import { invalidArgument } from "./errors.js";
+import { checkStrategy } from "./repeat-strategy.js";
 
 /** Names of queues are joined to ids by a colon, as in the keys of job.getChildrenValues(). */
 export function checkQueueName(what: string, name: string): void {
@@ -26,15 +27,12 @@ function isInteger(id: string): boolean {
   return String(Number.parseInt(id, 10)) === id;
 }
 
-const REPEAT_SETTINGS = new Set(["repeatKeyHashAlgorithm"]);
-export const REPEAT_NOT_HERE = {
-  repeatStrategy:
-    "is not supported: any process, of any language, computes the next slot; use pattern or every, or add the next job from the job before",
-};
+const REPEAT_SETTINGS = new Set(["repeatKeyHashAlgorithm", "repeatStrategy"]);
 
-/** The option `settings` of a queue: nothing in it has an effect. */
+/** The option `settings` of a queue. */
 export function checkRepeatSettings(what: string, settings: unknown): void {
   if (settings === undefined) return;
   checkObject(what, settings);
-  checkKnownOptions(what, settings, REPEAT_SETTINGS, REPEAT_NOT_HERE);
+  checkKnownOptions(what, settings, REPEAT_SETTINGS);
+  checkStrategy(what, settings["repeatStrategy"]);
 }

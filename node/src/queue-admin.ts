@@ -10,6 +10,7 @@ import {
   checkString,
 } from "./check.js";
 import { MillraceError, hasCode } from "./errors.js";
+import { type Removal, removalOf } from "./job-changes.js";
 import { changing } from "./job-errors.js";
 import { keepNumbers } from "./job-options.js";
 import { QueueGroups } from "./queue-groups.js";
@@ -93,19 +94,22 @@ export abstract class QueueAdmin<Data, Result, Name extends string> extends Queu
     }
   }
 
-  /** Removes a job: 1, or 0 if there is none or a worker runs it. */
-  async remove(jobId: string): Promise<number> {
+  /**
+   * Removes a job: 1, or 0 if there is none or a worker runs it. Its unfinished children that nobody else waits for go
+   * too, unless `removeChildren` is false.
+   */
+  async remove(jobId: string, opts: { removeChildren?: boolean } = {}): Promise<number> {
     this.checkOpen();
     checkString("queue.remove: jobId", jobId);
-    if (!(await this.#removeOne(jobId))) return 0;
+    if (!(await this.#removeOne(jobId, removalOf("queue.remove", opts)))) return 0;
     this.emit("removed", jobId);
     return 1;
   }
 
-  async #removeOne(jobId: string): Promise<boolean> {
+  async #removeOne(jobId: string, how: Removal = "remove"): Promise<boolean> {
     try {
       await this.openConnection.call((engine) =>
-        engine.changeJob("remove", jobId, this.name, this.durability),
+        engine.changeJob(how, jobId, this.name, this.durability),
       );
       return true;
     } catch (error) {

@@ -1,12 +1,8 @@
 // The part of Queue that knows job schedulers.
 import type { Job } from "./job.js";
-import {
-  JobScheduler,
-  type JobSchedulerJson,
-  type JobSchedulerTemplate,
-  type RepeatOptions,
-} from "./job-scheduler.js";
+import { JobScheduler, type JobSchedulerJson, type JobSchedulerTemplate } from "./job-scheduler.js";
 import { QueueAdmin } from "./queue-admin.js";
+import type { RepeatOptions } from "./repeat-strategy.js";
 
 export abstract class QueueSchedulers<Data, Result, Name extends string> extends QueueAdmin<
   Data,
@@ -17,7 +13,8 @@ export abstract class QueueSchedulers<Data, Result, Name extends string> extends
 
   get #schedulers(): JobScheduler {
     this.checkOpen();
-    this.#scheduler ??= new JobScheduler(this.name, this.connection);
+    const strategy = this.opts.settings?.repeatStrategy;
+    this.#scheduler ??= new JobScheduler(this.name, this.connection, strategy);
     return this.#scheduler;
   }
 

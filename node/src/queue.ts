@@ -4,6 +4,7 @@ import type { Batch } from "./enqueuer.js";
 import { SpanKind, TelemetryAttributes } from "./enums.js";
 import { invalidArgument } from "./errors.js";
 import { Flow } from "./flow.js";
+import { addError } from "./job-errors.js";
 import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Job } from "./job.js";
 import { type OptionSet, durabilityNumber, packOptions } from "./job-options.js";
@@ -207,7 +208,7 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   #newBatch(jobs: Job<Data, Result, Name>[], reject: (error: unknown) => void): Batch {
     const refused = (error: unknown): void => {
       this.#addsUnderWay--;
-      reject(error);
+      reject(addError(error, jobs));
     };
     return { jobs, sets: [], text: "", resolve: () => undefined, reject: refused };
   }

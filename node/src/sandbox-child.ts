@@ -3,9 +3,11 @@
 import { parentPort } from "node:worker_threads";
 
 import { RemoteError, decodeError, encodeError } from "./errors.js";
+import { isObservable, lastOf } from "./observable.js";
 import { sandboxedJob } from "./sandbox-job.js";
 import type { FromSandbox, SandboxMethod, ToSandbox } from "./sandbox-messages.js";
 import { encodeJson } from "./serializer.js";
+import type { JobProgress } from "./types.js";
 
 type Processor = (job: unknown, token: string, signal: AbortSignal) => unknown;
 
@@ -71,7 +73,10 @@ async function start(number: number, fields: Record<string, unknown>, token: str
   try {
     const { signal } = run.controller;
     const job = sandboxedJob(fields, token, signal, (method, args) => call(run, method, args));
-    const result = await (processor as Processor)(job, token, signal);
+    let result = await (processor as Processor)(job, token, signal);
+    if (isObservable(result)) {
+      result = await lastOf(result, signal, (value) => job.updateProgress(value as JobProgress));
+    }
     const text = encodeJson(() => `the result of job ${String(job.id)}`, result, "null");
     end = { kind: "ended", run: number, result: text };
   } catch (error) {

@@ -16,7 +16,9 @@ import type { Connection } from "./connection.js";
 import { pack } from "./enqueuer.js";
 import { invalidArgument } from "./errors.js";
 import { newId } from "./hub.js";
+import { readExtras } from "./job-extras.js";
 import { packOptions, unpackOptions } from "./job-options.js";
+import type { RepeatRule } from "./repeat-strategy.js";
 import { decodeJson, encodeData } from "./serializer.js";
 import type { JobsOptions } from "./types.js";
 import {
@@ -92,6 +94,10 @@ export interface Schedule extends ScheduleOptions {
   /** Slots passed by (overlap, catch-up). */
   skipped: number;
   lastJobId: string | undefined;
+  /** @internal A repeatStrategy computes its times: by this rule, and the slot that it has. */
+  rule?: RepeatRule;
+  /** @internal */
+  slot?: number;
 }
 
 const OVERLAPS = ["allow", "skip", "queue-one"] as const;
@@ -166,7 +172,11 @@ function timingOf(what: string, options: TimingOptions): NativeTiming {
 }
 
 /** The template as one batch of one job. */
-function packTemplate(what: string, template: ScheduleTemplate): ReturnType<typeof pack> {
+function packTemplate(
+  what: string,
+  template: ScheduleTemplate,
+  rule: RepeatRule | undefined,
+): ReturnType<typeof pack> {
   checkObject(what, template);
   checkKnownOptions(what, template, TEMPLATE, {
     queueName: "is called queue here",
@@ -180,7 +190,7 @@ function packTemplate(what: string, template: ScheduleTemplate): ReturnType<type
       throw invalidArgument(`${what}.opts must not have a ${option}: each slot makes a job anew`);
     }
   }
-  const set = packOptions(`${what}: option`, queue, opts);
+  const set = packOptions(`${what}: option`, queue, opts, rule && { repeat: rule });
   const text = [name, encodeData(what, data, opts.sizeLimit), "", ""].join(SEPARATOR);
   return pack([{ sets: [set], text }], newId());
 }
@@ -189,6 +199,7 @@ function packSchedule(
   id: string,
   options: ScheduleOptions,
   template: ScheduleTemplate,
+  rule: RepeatRule | undefined,
 ): [numbers: Float64Array, text: string] {
   const what = "store.schedules.put";
   checkName(`${what}: id`, id);
@@ -204,7 +215,7 @@ function packSchedule(
   checkInteger(`${what}: catchUpMax`, catchUpMax, 1, 10_000);
   checkBoolean(`${what}: paused`, paused);
   checkBoolean(`${what}: immediately`, immediately);
-  const job = packTemplate(`${what}: template`, template);
+  const job = packTemplate(`${what}: template`, template, rule);
   const numbers = [
     ...[...timingNumbers(timing), limit, jitter, OVERLAPS.indexOf(overlap as "allow")],
     ...[CATCH_UPS.indexOf(catchUp as "none"), catchUpMax, paused ? 1 : 0, immediately ? 1 : 0],
@@ -223,6 +234,7 @@ function unpackTemplate({ job }: NativeSchedule): ScheduleTemplate {
 
 function scheduleOf(native: NativeSchedule): Schedule {
   const { timing } = native;
+  const rule = readExtras(native.job.headers)?.repeat;
   const schedule: Schedule = {
     id: native.id,
     template: unpackTemplate(native),
@@ -235,6 +247,14 @@ function scheduleOf(native: NativeSchedule): Schedule {
     catchUp: CATCH_UPS[native.catchUp] ?? "last",
     paused: native.paused,
   };
+  if (native.limit > 0) schedule.limit = native.limit;
+  if (native.jitter > 0) schedule.jitter = native.jitter;
+  if (schedule.catchUp === "all") schedule.catchUpMax = native.catchUpMax;
+  if (rule !== undefined) {
+    const { pattern, tz, startDate, endDate } = rule;
+    const dates = { ...(startDate && { startDate }), ...(endDate && { endDate }) };
+    return { ...schedule, pattern, ...(tz && { tz }), ...dates, rule, slot: timing.endAt };
+  }
   if (timing.cron !== "") schedule.pattern = timing.cron;
   if (timing.timeZone !== "") schedule.tz = timing.timeZone;
   if (timing.every > 0) schedule.every = timing.every;
@@ -245,9 +265,6 @@ function scheduleOf(native: NativeSchedule): Schedule {
   }
   if (timing.startAt > 0) schedule.startDate = timing.startAt;
   if (timing.endAt > 0) schedule.endDate = timing.endAt;
-  if (native.limit > 0) schedule.limit = native.limit;
-  if (native.jitter > 0) schedule.jitter = native.jitter;
-  if (schedule.catchUp === "all") schedule.catchUpMax = native.catchUpMax;
   return schedule;
 }
 
@@ -265,9 +282,28 @@ export class Schedules {
    * The jobs have the headers "millrace-schedule" (the id) and "millrace-slot" (milliseconds UTC).
    */
   async put(id: string, options: ScheduleOptions, template: ScheduleTemplate): Promise<Schedule> {
-    const [numbers, text] = packSchedule(id, options, template);
+    return this.putByRule(id, options, template, undefined);
+  }
+
+  /** @internal The same of a scheduler whose times a repeatStrategy computes. */
+  async putByRule(
+    id: string,
+    options: ScheduleOptions,
+    template: ScheduleTemplate,
+    rule: RepeatRule | undefined,
+  ): Promise<Schedule> {
+    const [numbers, text] = packSchedule(id, options, template, rule);
     const packed = await this.#open().call((engine) => engine.putSchedule(numbers, text, -1));
     return scheduleOf(readSchedule(new Reader(packed)));
+  }
+
+  /** @internal One that has ended with the slot `last` (0: none) goes on, and keeps its job and counters. */
+  async goOn(id: string, last: number, options: TimingOptions): Promise<void> {
+    const timing = timingOf("store.schedules.goOn", options);
+    const numbers = Float64Array.from(timingNumbers(timing));
+    await this.#open().call((engine) =>
+      engine.continueSchedule(numbers, timingText(timing), id, last, -1),
+    );
   }
 
   /** Code "not_found". */

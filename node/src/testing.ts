@@ -18,7 +18,7 @@ import { MillraceError, invalidArgument } from "./errors.js";
 import { QueueEvents } from "./queue-events.js";
 import { Queue } from "./queue.js";
 import { Store } from "./store.js";
-import type { Processor } from "./types.js";
+import type { Processor, WorkerOptions } from "./types.js";
 import { Worker } from "./worker.js";
 
 export interface TestStoreOptions {
@@ -72,9 +72,8 @@ export class TestStore extends Store {
    */
   async runAll(
     queueName: string,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as Worker
-    processor: Processor<any, any, string>,
-    options: { concurrency?: number } = {},
+    processor: Processor,
+    options: Pick<WorkerOptions, "concurrency" | "settings"> = {},
   ): Promise<number> {
     checkName("testStore.runAll: queueName", queueName);
     if (typeof processor !== "function") {

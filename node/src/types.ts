@@ -1,6 +1,8 @@
 // The types that users name: options, states and shapes of answers.
 import type { JobSink } from "./job-sink.js";
 import type { Job } from "./job.js";
+import type { Subscribable } from "./observable.js";
+import type { RepeatStrategy } from "./repeat-strategy.js";
 import type { SandboxOptions } from "./sandbox-process.js";
 import type { Store } from "./store.js";
 import type { Telemetry } from "./telemetry.js";
@@ -204,8 +206,8 @@ export interface QueueOptions extends StoreOption {
 
   /** Accepted for BullMQ's sake, without effect: events are kept as openStore()'s `keepEvents` says. */
   streams?: { events: { maxLen: number } };
-  /** Without effect: schedules have no hashed keys. */
-  settings?: { repeatKeyHashAlgorithm?: string };
+  /** `repeatStrategy` computes the times of job schedulers with a `pattern`; the other is without effect. */
+  settings?: { repeatStrategy?: RepeatStrategy; repeatKeyHashAlgorithm?: string };
   /** Without effect. */
   skipVersionCheck?: boolean;
   /** Without effect: nothing is written about a queue. */
@@ -242,7 +244,8 @@ export interface WorkerOptions extends StoreOption, SandboxOptions {
   name?: string;
   /** Of finishes. Default: the store's, `power`. */
   durability?: Durability;
-  settings?: { backoffStrategy?: BackoffStrategy };
+  /** `repeatStrategy`: the same as of the Queue. */
+  settings?: { backoffStrategy?: BackoffStrategy; repeatStrategy?: RepeatStrategy };
   /** Jobs are handed to the processor several at once: see Job.getBatch(). `concurrency` then counts batches. */
   batch?: BatchOptions;
 
@@ -305,7 +308,7 @@ export type Processor<Data = any, Result = any, Name extends string = string> = 
   job: Job<Data, Result, Name>,
   token: string,
   signal: AbortSignal,
-) => Promise<Result> | Result;
+) => Promise<Result | Subscribable<Result>> | Result | Subscribable<Result>;
 
 /** How cancel() ended. */
 export type CancelResult = "cancelled" | "requested" | "finished";

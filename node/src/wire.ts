@@ -80,12 +80,20 @@ export interface NativeDependency {
   error: string;
 }
 
+/** The first job that waits or has waited for another one. */
+export interface NativeParent {
+  id: string;
+  queue: string;
+  policy: number;
+}
+
 /** What few jobs bring when they start. */
 export interface LeasedMore {
   checkpoint: string;
   dependencyCount: number;
   /** The first of them, as many as are cheap. */
   dependencies: NativeDependency[];
+  parent: NativeParent | undefined;
 }
 
 export interface LeasedJob extends Spec {
@@ -117,6 +125,7 @@ export interface JobInfo extends Spec {
   checkpoint: string;
   dependencies: number;
   pending: number;
+  parent: NativeParent | undefined;
 }
 
 export interface JobOutcome {
@@ -199,12 +208,18 @@ export function readDependency(reader: Reader): NativeDependency {
   };
 }
 
+function readParent(reader: Reader): NativeParent | undefined {
+  if (reader.number() === 0) return undefined;
+  return { id: reader.text(), queue: reader.text(), policy: reader.number() };
+}
+
 function readMore(reader: Reader): LeasedMore | undefined {
   if (reader.number() === 0) return undefined;
   return {
     checkpoint: reader.text(),
     dependencyCount: reader.number(),
     dependencies: reader.list(readDependency),
+    parent: readParent(reader),
   };
 }
 
@@ -278,6 +293,7 @@ export function readInfo(reader: Reader): JobInfo {
     checkpoint: reader.text(),
     dependencies: reader.number(),
     pending: reader.number(),
+    parent: readParent(reader),
   };
 }
 

@@ -12,7 +12,7 @@ import { invalidArgument } from "./errors.js";
 import type { Job } from "./job.js";
 import { checkDurability, keepNumbers } from "./job-options.js";
 import { COUNT_MAX, YEAR_MS } from "./limits.js";
-import { REPEAT_NOT_HERE } from "./peer-rules.js";
+import { checkStrategy } from "./repeat-strategy.js";
 import { checkTelemetry } from "./telemetry.js";
 import type { BatchOptions, JobProgress, WorkerOptions } from "./types.js";
 
@@ -82,8 +82,9 @@ export function checkWorkerOptions(opts: unknown): asserts opts is WorkerOptions
   checkPeerOptions(opts);
   if (opts["settings"] === undefined) return;
   checkObject("new Worker: settings", opts["settings"]);
-  const known = new Set(["backoffStrategy", "repeatKeyHashAlgorithm"]);
-  checkKnownOptions("new Worker: settings", opts["settings"], known, REPEAT_NOT_HERE);
+  const known = new Set(["backoffStrategy", "repeatStrategy", "repeatKeyHashAlgorithm"]);
+  checkKnownOptions("new Worker: settings", opts["settings"], known);
+  checkStrategy("new Worker: settings", opts["settings"]["repeatStrategy"]);
   const strategy = opts["settings"]["backoffStrategy"];
   if (strategy !== undefined && typeof strategy !== "function") {
     throw invalidArgument(

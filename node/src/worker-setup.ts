@@ -5,9 +5,10 @@ import { MetricNames, SpanKind, TelemetryAttributes } from "./enums.js";
 import type { Job } from "./job.js";
 import { keepNumbers } from "./job-options.js";
 import { changeLimit } from "./limits.js";
+import { isObservable, lastOf } from "./observable.js";
 import type { Sandbox } from "./sandbox.js";
 import { type Meter, type Span, trace } from "./telemetry.js";
-import type { Processor, WorkerOptions } from "./types.js";
+import type { JobProgress, Processor, WorkerOptions } from "./types.js";
 
 /** The processor as it is called; undefined: there is none. */
 export function processOf<Data, Result, Name extends string>(
@@ -65,7 +66,12 @@ async function spanned(
       .record(performance.now() - begun, attributes);
   };
   try {
-    const result = await work();
+    let result = await work();
+    if (isObservable(result)) {
+      // Here, so that the span ends when it does; what is answered is no observable any more.
+      const { signal } = job;
+      result = await lastOf(result, signal, (value) => job.updateProgress(value as JobProgress));
+    }
     span.addEvent("job completed");
     count(MetricNames.JobsCompleted, "completed");
     return result;

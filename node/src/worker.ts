@@ -34,6 +34,7 @@ import { throttle } from "./limits.js";
 import { ManualWork } from "./manual-work.js";
 import type { NativeSession } from "./native.cjs";
 import { checkQueueName } from "./peer-rules.js";
+import { Repeater } from "./repeater.js";
 import { type Sandbox, checkProcessor, newSandbox } from "./sandbox.js";
 import type { Processor, WorkerOptions } from "./types.js";
 import { Reader } from "./wire.js";
@@ -64,6 +65,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   readonly #host: JobHost;
   readonly #source = newId();
   readonly #attempts: Attempts;
+  readonly #repeater: Repeater;
   readonly #hasProcessor: boolean;
   #manual: Promise<ManualWork> | undefined;
   #manualWork: ManualWork | undefined;
@@ -104,6 +106,9 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (typeof processor === "string" || processor instanceof URL)
       this.#sandbox = newSandbox(processor, opts);
     const process = processOf(processor, this.#sandbox);
+    const report = (error: unknown): void => void this.emit("error", error as Error);
+    const strategy = opts.settings?.repeatStrategy;
+    this.#repeater = new Repeater(name, this.connection, strategy, report);
     this.#attempts = new Attempts({
       label: `Worker ${show(name)}`,
       emitter: this,
@@ -114,6 +119,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       wantsSignal: typeof processor === "function" && processor.length >= 3,
       rules: attemptRules(opts),
       onFree: () => this.#onReady(),
+      onHeaders: (leased) => this.#repeater.started(leased),
       rested: async () => (await this.#manual)?.settled(),
       next: async (token) => (await this.#manual)?.next(token, 0),
     });
@@ -170,6 +176,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
         leaseOf: (id, queue) => this.#leaseOf(id, queue),
         runner: this.#attempts.runner,
       });
+      this.#repeater.open();
       return session;
     } catch (error) {
       unlisten(this.#source);
@@ -457,6 +464,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       this.#hold(false);
     }
     await this.#sandbox?.close(force);
+    await this.#repeater.close();
     await this.connection.release();
     this.#stopped?.();
     this.emit("closed");

@@ -322,7 +322,9 @@ describe("flows", () => {
     assert.equal(values["late"], 7);
     assert.ok(late.id);
     await assert.rejects(queue.add("n", {}, { parent: job }), { code: "wrong_state" });
-    await assert.rejects(queue.add("n", {}, { parent: { id: "nobody" } }), { code: "not_found" });
+    await assert.rejects(queue.add("n", {}, { parent: { id: "nobody" } }), {
+      reason: "not_found",
+    });
   });
 
   it("go with a job that is cancelled or removed", async (t) => {

@@ -82,6 +82,8 @@ class Changes {
   virtual Status Promote(const JobRef& job, const WriteOptions& options) = 0;
   // Deletes a job with everything about it. kWrongState if active.
   virtual Status Remove(const JobRef& job, const WriteOptions& options) = 0;
+  // The same, but those that it waits for stay and go their own way.
+  virtual Status RemoveAlone(const JobRef& job, const WriteOptions& options) = 0;
   // JobInfo::spec shows what has been changed. Another time is a kScheduled or kReady event.
   virtual Status UpdateJob(const JobRef& job, const JobChange& change,
                            const WriteOptions& options) = 0;

@@ -139,6 +139,12 @@ class Engine : public Changes {
   // Creates or replaces by id. An unchanged timing keeps the next slot and the counters.
   virtual Result<ScheduleInfo> PutSchedule(const ScheduleSpec& schedule,
                                            const WriteOptions& options) = 0;
+  // A schedule that has ended with this slot (ScheduleInfo::last_at_ms; 0: without one) goes on
+  // with the first slot of a timing after it, also one that has passed, and keeps its job and
+  // counters: a program that computes slot after slot itself. kWrongState if it does not stand
+  // still there, so that of several such programs one is in time.
+  virtual Status ContinueSchedule(const std::string& id, int64_t after_ms, const Timing& timing,
+                                  const WriteOptions& options) = 0;
   virtual Status RemoveSchedule(const std::string& id, const WriteOptions& options) = 0;
   virtual Status PauseSchedule(const std::string& id, bool paused, const WriteOptions& options) = 0;
   virtual Result<ScheduleInfo> GetSchedule(const std::string& id) = 0;  // kNotFound

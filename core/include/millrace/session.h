@@ -30,6 +30,7 @@ struct LeasedJob {
   // What it waited for: the first 100, as many as fit into 256 KiB; Engine::Dependencies() has all.
   std::vector<DependencyInfo> dependencies = {};
   int64_t dependency_count = 0;
+  std::optional<ParentLink> parent = {};  // the first job that waits for it, and its policy
 };
 
 // "Rate limited": nothing of the scope starts for ms (a remote service asked for patience).

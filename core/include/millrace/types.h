@@ -157,8 +157,8 @@ struct EnqueueAck {
 
 // Everything about one job at one moment.
 struct JobInfo {
-  // As enqueued, with the id filled in; priority as it is now. `after` and `parent` are not read
-  // back: Engine::Dependencies() has what became of them.
+  // As enqueued, with the id filled in; priority as it is now. `after` and its `parent` are not
+  // read back: Engine::Dependencies() has what became of them, `parent` below who waits.
   JobSpec spec = {};
   JobState state = JobState::kReady;
   int64_t created_at_ms = 0;
@@ -179,6 +179,8 @@ struct JobInfo {
   std::string checkpoint = {};  // of Session::Checkpoint; JSON text, empty: none
   int64_t dependencies = 0;     // how many jobs it waits or has waited for
   int64_t pending = 0;          // blocked only: of these, not done
+  // The first job that waits or has waited for this one, and its policy.
+  std::optional<ParentLink> parent = {};
 };
 
 // The part of a JobInfo that a waiting caller needs; costs no read of the payload.

@@ -52,6 +52,10 @@ Status EngineImpl::Remove(const JobRef& job, const WriteOptions& options) {
   return Change(options, [&](jobs::Ledger& ledger) { return flows::RemoveJob(ledger, job); });
 }
 
+Status EngineImpl::RemoveAlone(const JobRef& job, const WriteOptions& options) {
+  return Change(options, [&](jobs::Ledger& ledger) { return jobs::RemoveJob(ledger, job); });
+}
+
 Status EngineImpl::UpdateJob(const JobRef& job, const JobChange& change,
                              const WriteOptions& options) {
   RETURN_IF_ERROR(jobs::CheckChange(change, options_.max_payload_bytes));

@@ -72,6 +72,8 @@ class EngineImpl : public Engine {
   // engine_schedule.cc
   Result<ScheduleInfo> PutSchedule(const ScheduleSpec& schedule,
                                    const WriteOptions& options) override;
+  Status ContinueSchedule(const std::string& id, int64_t after_ms, const Timing& timing,
+                          const WriteOptions& options) override;
   Status RemoveSchedule(const std::string& id, const WriteOptions& options) override;
   Status PauseSchedule(const std::string& id, bool paused, const WriteOptions& options) override;
   Result<ScheduleInfo> GetSchedule(const std::string& id) override;
@@ -118,6 +120,7 @@ class EngineImpl : public Engine {
                  const WriteOptions& options) override;
   Status Promote(const JobRef& job, const WriteOptions& options) override;
   Status Remove(const JobRef& job, const WriteOptions& options) override;
+  Status RemoveAlone(const JobRef& job, const WriteOptions& options) override;
   Status UpdateJob(const JobRef& job, const JobChange& change,
                    const WriteOptions& options) override;
   Status SetProgress(const JobRef& job, const std::string& json,

@@ -28,6 +28,13 @@ Result<ScheduleInfo> EngineImpl::PutSchedule(const ScheduleSpec& schedule,
   return info;
 }
 
+Status EngineImpl::ContinueSchedule(const std::string& id, int64_t after_ms, const Timing& timing,
+                                    const WriteOptions& options) {
+  return Change(options, [&](jobs::Ledger& ledger) {
+    return schedule::ContinueSchedule(ledger, id, after_ms, timing);
+  });
+}
+
 Status EngineImpl::RemoveSchedule(const std::string& id, const WriteOptions& options) {
   return Change(options,
                 [&](jobs::Ledger& ledger) { return schedule::RemoveSchedule(ledger, id); });

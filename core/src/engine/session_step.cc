@@ -148,7 +148,7 @@ Status SessionCore::ClaimForQueues(int32_t want) {
     RETURN_IF_ERROR(jobs::ClaimJobs(*context_.ledger, queue_id, name, context_.process_id, want,
                                     &step_claimed_, &more));
     for (size_t at = before; at < step_claimed_.size(); ++at) {
-      RETURN_IF_ERROR(flows::AddDependencies(context_.ledger->connection(), &step_claimed_[at]));
+      RETURN_IF_ERROR(flows::AddRelations(context_.ledger->connection(), &step_claimed_[at]));
     }
     step_more_ = step_more_ || more;
     want -= static_cast<int32_t>(step_claimed_.size() - before);

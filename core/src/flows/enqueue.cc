@@ -228,7 +228,7 @@ Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
   jobs::NewJob job{.has_room = true};
   RETURN_IF_ERROR(jobs::AddBody(ledger_, spec, &job, ack));
   added = {.row = job.key.row, .existing = !job.added};
-  if (!job.added) return Status::Ok();
+  if (!job.added) return spec.parent && !spec.id.empty() ? AdoptExisting(index) : Status::Ok();
   added.queue_id = job.place.queue_id;
   Waits waits;
   RETURN_IF_ERROR(GatherWaits(index, &waits));
@@ -246,7 +246,28 @@ Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
   added.unsettled = join || waits.reconsider;
   if (join) ledger_.NoteFlow({.kind = Note::Kind::kCountDown, .row = added.row});
   if (waits.reconsider) ledger_.NoteFlow({.kind = Note::Kind::kReconsider, .row = added.row});
-  return parents_[index] != 0 ? AddChild(index) : Status::Ok();
+  return parents_[index] != 0 ? AddChild(index, true) : Status::Ok();
+}
+
+// The id was taken: the parent waits for that job too, unless it does already or that has ended.
+Status Enqueue::AdoptExisting(size_t index) {
+  Location at;
+  bool found = false;
+  RETURN_IF_ERROR(jobs::LocateRow(ledger_.connection(), added_[index].row, &at, &found));
+  if (!found || at.state >= JobState::kCompleted) return Status::Ok();
+  {
+    Query q(ledger_.connection(), sql::flows::kSelectDependents);
+    q.Bind(at.key.row);
+    for (;;) {
+      bool dependent = false;
+      RETURN_IF_ERROR(q.Step(&dependent));
+      if (!dependent) break;
+      if (q.Int(0) == parents_[index]) return Status::Ok();
+    }
+  }
+  added_[index].queue_id = at.queue_id;
+  RETURN_IF_ERROR(jobs::MarkPlace(ledger_, at, kAwaited));
+  return AddChild(index, false);
 }
 
 Status Enqueue::Put(const jobs::Place& place, int64_t pending, JobState* state) {
@@ -261,8 +282,8 @@ Status Enqueue::Put(const jobs::Place& place, int64_t pending, JobState* state) 
                : jobs::PutReady(ledger_, place, jobs::kNowhere, kCause);
 }
 
-// The new job is one thing more that its parent waits for.
-Status Enqueue::AddChild(size_t index) {
+// The job is one thing more that its parent waits for.
+Status Enqueue::AddChild(size_t index, bool member) {
   const int64_t parent = parents_[index];
   const std::optional<ParentLink>& link = specs_[index].parent;
   auto [it, first] = next_position_.try_emplace(parent, 0);
@@ -278,7 +299,7 @@ Status Enqueue::AddChild(size_t index) {
   {
     Query q(ledger_.connection(), sql::flows::kInsertDependency);
     q.Bind(parent, it->second++, added_[index].row, added_[index].queue_id,
-           static_cast<int>(link ? link->policy : DependencyPolicy::kFail), false, true, nullptr,
+           static_cast<int>(link ? link->policy : DependencyPolicy::kFail), false, member, nullptr,
            name);
     RETURN_IF_ERROR(q.Run());
   }

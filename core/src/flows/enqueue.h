@@ -84,7 +84,8 @@ class Enqueue {
   Status GatherWaits(size_t index, Waits* waits);
   Status Standing(const Dependency& dependency, Edge* edge);
   Status WriteEdges(int64_t row, const std::vector<Edge>& edges);
-  Status AddChild(size_t index);
+  Status AdoptExisting(size_t index);
+  Status AddChild(size_t index, bool member);
   Status UpdateAcks(std::vector<EnqueueAck>* acks);
 
   jobs::Ledger& ledger_;

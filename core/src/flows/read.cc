@@ -80,10 +80,12 @@ Result<std::vector<JobRef>> ReadDependents(Connection& connection, const JobRef&
   }
 }
 
-Status AddDependencies(Connection& connection, jobs::Claimed* claimed) {
-  if (!claimed->lease.place.has(jobs::kDependent)) return Status::Ok();
+Status AddRelations(Connection& connection, jobs::Claimed* claimed) {
   LeasedJob& job = claimed->job;
   const int64_t row = claimed->lease.key.row;
+  const jobs::Place& place = claimed->lease.place;
+  if (place.has(jobs::kAwaited)) RETURN_IF_ERROR(jobs::ReadParent(connection, row, &job.parent));
+  if (!place.has(jobs::kDependent)) return Status::Ok();
   std::vector<DependencyRow> rows;
   RETURN_IF_ERROR(LoadDependencies(connection, row, 0, kLeasedMax, &rows));
   job.dependency_count = std::ssize(rows);

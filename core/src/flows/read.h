@@ -27,8 +27,9 @@ Result<std::vector<JobRef>> ReadDependents(store::Connection& connection, const 
 Result<std::string> FlowJson(store::Connection& connection, const JobRef& job, int32_t depth,
                              int32_t children);
 
-// Fills in LeasedJob::dependencies of those of the claimed jobs that have waited for others.
-Status AddDependencies(store::Connection& connection, jobs::Claimed* claimed);
+// Fills in LeasedJob::dependencies and LeasedJob::parent of a claimed job that has waited for
+// others, or for which others wait.
+Status AddRelations(store::Connection& connection, jobs::Claimed* claimed);
 
 }  // namespace millrace::flows
 

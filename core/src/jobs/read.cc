@@ -129,6 +129,25 @@ Status SetStanding(Connection& connection, const Location& at, JobInfo* info, in
   return Status::Ok();
 }
 
+}  // namespace
+
+Status ReadParent(Connection& connection, int64_t row, std::optional<ParentLink>* parent) {
+  Query q(connection, sql::flows::kFirstDependent);
+  q.Bind(row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  if (!found) return Status::Ok();
+  const JobKey key{.row = q.Int(1),
+                   .created_at_ms = q.Int(2),
+                   .salt = static_cast<uint64_t>(q.Int(3)),
+                   .custom_id = std::string(q.IsNull(4) ? std::string_view() : q.Text(4))};
+  *parent = {.job = {.id = key.PublicId(), .queue = std::string(q.Text(5))},
+             .policy = static_cast<DependencyPolicy>(q.Int(0))};
+  return Status::Ok();
+}
+
+namespace {
+
 Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   JobInfo info;
   Body body;
@@ -146,6 +165,7 @@ Result<JobInfo> ReadAt(Connection& connection, const Location& at) {
   RETURN_IF_ERROR(SetWorker(connection, process_id, &info));
   RETURN_IF_ERROR(SetAttemptErrors(connection, at.key.row, &info));
   if (at.place.has(kDependent)) RETURN_IF_ERROR(SetDependencies(connection, at, &info));
+  if (at.place.has(kAwaited)) RETURN_IF_ERROR(ReadParent(connection, at.key.row, &info.parent));
   return info;
 }
 

@@ -3,6 +3,7 @@
 #define MILLRACE_JOBS_READ_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct Attempts {
 Result<Attempts> ReadAttempts(store::Connection& connection, int64_t row);
 
 Result<JobInfo> ReadJob(store::Connection& connection, const JobRef& job);
+// JobInfo::parent; untouched if nobody waits for it.
+Status ReadParent(store::Connection& connection, int64_t row, std::optional<ParentLink>* parent);
 // What a waiting caller reads again and again: never the payload.
 Result<JobOutcome> ReadOutcome(store::Connection& connection, const JobRef& job);
 // Log lines, oldest first. limit 1 .. 10,000.

@@ -48,11 +48,11 @@ Status WakeFirers(Ledger& ledger) {
   return Status::Ok();
 }
 
-// Sets when the schedule is due next, from now on.
-void SetNext(const Ledger& ledger, const Slots& slots, ScheduleRow* row) {
+// Sets when the schedule is due next: at its first slot after a time.
+void SetNext(const Slots& slots, int64_t after_ms, ScheduleRow* row) {
   row->next_at_ms.reset();
   const bool used_up = row->spec.limit != 0 && row->fired >= row->spec.limit;
-  if (!row->spec.paused && !used_up) row->next_at_ms = slots.Next(ledger.now_ms());
+  if (!row->spec.paused && !used_up) row->next_at_ms = slots.Next(after_ms);
 }
 
 Status DeleteRows(Ledger& ledger, int64_t number) {
@@ -97,15 +97,35 @@ Status PutSchedule(Ledger& ledger, const ScheduleSpec& spec, const EnqueueJobFn&
   if (!same) row.fired = row.skipped = row.last_at_ms = 0;
   const bool used_up = spec.limit != 0 && row.fired >= spec.limit;
   if (!same || !row.next_at_ms || spec.paused || used_up) {
-    SetNext(ledger, slots, &row);
+    SetNext(slots, ledger.now_ms(), &row);
   }
   RETURN_IF_ERROR(WriteSchedule(ledger.connection(), row));
   if (!found && spec.immediately) {
     RETURN_IF_ERROR(FireSlot(ledger, enqueue, ledger.now_ms(), &row));
-    SetNext(ledger, slots, &row);
+    SetNext(slots, ledger.now_ms(), &row);
     RETURN_IF_ERROR(WriteProgress(ledger.connection(), row));
   }
   *info = InfoOf(row);
+  return IsEarlier(row, earliest) ? WakeFirers(ledger) : Status::Ok();
+}
+
+Status ContinueSchedule(Ledger& ledger, const std::string& id, int64_t after_ms,
+                        const Timing& timing) {
+  ASSIGN_OR_RETURN(const Slots slots, Slots::Create(timing));
+  RETURN_IF_ERROR(jobs::CheckRange(after_ms, 0, jobs::kTimeMaxMs, "after_ms"));
+  ASSIGN_OR_RETURN(const auto earliest, EarliestSlot(ledger.connection()));
+  ScheduleRow row;
+  bool found = false;
+  RETURN_IF_ERROR(LoadSchedule(ledger.connection(), id, &row, &found));
+  if (!found) return NotFound(id);
+  if (row.next_at_ms || row.spec.paused || row.last_at_ms != after_ms) {
+    return Status(Code::kWrongState, "schedule " + Quoted(id) + " does not stand still after " +
+                                         std::to_string(after_ms));
+  }
+  RETURN_IF_ERROR(LoadJob(ledger.connection(), &row));
+  row.spec.timing = timing;
+  SetNext(slots, after_ms, &row);
+  RETURN_IF_ERROR(WriteSchedule(ledger.connection(), row));
   return IsEarlier(row, earliest) ? WakeFirers(ledger) : Status::Ok();
 }
 
@@ -147,7 +167,7 @@ Status PauseSchedule(Ledger& ledger, const std::string& id, bool paused) {
   const Result<Slots> slots = Slots::Create(row.spec.timing);
   if (!slots.ok()) return Status(Code::kCorrupt, slots.status().message());
   row.spec.paused = paused;
-  SetNext(ledger, *slots, &row);
+  SetNext(*slots, ledger.now_ms(), &row);
   Query q(ledger.connection(), sql::schedule::kWritePaused);
   q.Bind(row.number, paused, row.next_at_ms);
   RETURN_IF_ERROR(q.Run());

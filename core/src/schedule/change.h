@@ -22,6 +22,11 @@ Status CheckSchedule(const ScheduleSpec& spec, int64_t max_payload_bytes);
 Status PutSchedule(jobs::Ledger& ledger, const ScheduleSpec& spec, const EnqueueJobFn& enqueue,
                    ScheduleInfo* info);
 // Its jobs stay. kNotFound.
+// The schedule has come to its end with this slot (0: without one) and goes on with the first slot
+// of another timing after it, also one that has passed; its counters stay. kNotFound; kWrongState
+// if it is paused or does not stand still there: of several that continue it one is in time.
+Status ContinueSchedule(jobs::Ledger& ledger, const std::string& id, int64_t after_ms,
+                        const Timing& timing);
 Status RemoveSchedule(jobs::Ledger& ledger, const std::string& id);
 // Removes the schedules whose jobs are for a queue, among the next 1,000 of all by number after
 // *after, which moves on; *done at the end. Their jobs stay.

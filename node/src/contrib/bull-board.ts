@@ -118,17 +118,8 @@ export class MillraceAdapter extends BaseAdapter {
   obliterate({ force = false }: ObliterateOptions = {}): Promise<void> {
     return this.#queue.obliterate({ force });
   }
-  async getMetrics(type: MetricsType, start?: number, end?: number): Promise<QueueMetrics> {
-    const queue = this.#queue as unknown as {
-      getMetrics?: (type: string, start?: number, end?: number) => Promise<QueueMetrics>;
-    };
-    return (
-      queue.getMetrics?.(type, start, end) ?? {
-        meta: { count: 0, prevTS: 0, prevCount: 0 },
-        data: [],
-        count: 0,
-      }
-    );
+  getMetrics(type: MetricsType, start?: number, end?: number): Promise<QueueMetrics> {
+    return this.#queue.getMetrics(type, start, end);
   }
   override getQueueDefaultJobOptions(): QueueDefaultJobOptions {
     return this.#queue.defaultJobOptions;

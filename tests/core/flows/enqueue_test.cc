@@ -1,6 +1,7 @@
 #include "flows/enqueue.h"
 
 #include "flows/flows_test_util.h"
+#include "flows/members.h"
 
 namespace millrace::flows {
 namespace {
@@ -183,6 +184,34 @@ TEST_CASE("what a flow refers to must exist, and nothing is written if it does n
   CHECK(f.Int("SELECT count(*) FROM dependencies") == 0);
 }
 
+TEST_CASE("a parent waits for a child whose id was taken", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("one"), {0}), After(Spec("two"), {0})});
+  f.AddAll({Spec("ended", "other")});
+  f.Run("ended", Kind::kCompleted, "1", "other");
+  f.AddAll({Spec("shared", "other")});
+  for (const char* parent : {"one", "two", "two"}) {
+    CHECK(f.AddAll({ChildOf(Spec("shared", "other"), parent)})[0].existing);
+    CHECK(f.AddAll({ChildOf(Spec("ended", "other"), parent)})[0].existing);
+    CHECK(f.Read(parent).pending == 2);
+    f.CheckInvariants();
+  }
+  f.Run("a");
+  CHECK(f.Is("one", JobState::kBlocked));
+  f.Run("shared", Kind::kCompleted, "7", "other");
+  CHECK(f.Is("one", JobState::kReady));
+  CHECK(f.Is("two", JobState::kReady));
+  CHECK(f.Dependencies("two").dependencies[1].result == "7");
+  f.CheckInvariants();
+  // It was there before: it stays when its parent goes.
+  f.AddAll({Spec("b"), After(Spec("three"), {0}), Spec("kept", "other")});
+  f.AddAll({ChildOf(Spec("kept", "other"), "three")});
+  f.MustDo([](jobs::Ledger& ledger) { return RemoveJob(ledger, {"three", ""}); });
+  CHECK(f.Exists("kept"));
+  CHECK_FALSE(f.Exists("b"));
+  f.CheckInvariants();
+}
+
 TEST_CASE("a child cannot wait for its own parent, however far around", "[flows]") {
   FlowsFixture f;
   f.AddAll({Spec("a"), After(Spec("p"), {0}), After(Spec("above"), {1})});
@@ -199,6 +228,7 @@ TEST_CASE("a child cannot wait for its own parent, however far around", "[flows]
   refused({ChildOf(AfterJob(Spec(), "p2"), "p"), ChildOf(AfterJob(Spec(), "p"), "p2")},
           "would wait for a job that waits for it");
   refused({Spec("above"), ChildOf(After(Spec(), {0}), "p")}, "would wait for a job");
+  refused({ChildOf(Spec("above"), "p")}, "would wait for a job that waits for it");
   CHECK(f.AddAll({ChildOf(AfterJob(Spec("fine"), "p2"), "p")})[0].state == JobState::kBlocked);
   f.CheckInvariants();
 }

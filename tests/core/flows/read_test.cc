@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flows/flows_test_util.h"
+#include "jobs/change.h"
 #include "jobs/read.h"
 
 namespace millrace::flows {
@@ -128,16 +129,40 @@ TEST_CASE("a leased job brings as many results along as fit", "[flows]") {
   f.AddAll(specs);
   for (const jobs::Claimed& job : f.Claim(150)) f.Settle(job.lease, Kind::kCompleted, "1");
   std::vector<jobs::Claimed> claimed = f.Claim(1, "tops");
-  RequireOk(AddDependencies(f.connection(), claimed.data()));
+  RequireOk(AddRelations(f.connection(), claimed.data()));
   CHECK(claimed[0].job.dependencies.size() == 100);
   CHECK(claimed[0].job.dependency_count == 150);
   f.AddAll({Spec(), Spec(), Spec(), After(Spec("large", "tops"), {0, 1, 2})});
   const std::string large(100 << 10, '1');
   for (const jobs::Claimed& job : f.Claim(3)) f.Settle(job.lease, Kind::kCompleted, large);
   claimed = f.Claim(1, "tops");
-  RequireOk(AddDependencies(f.connection(), claimed.data()));
+  RequireOk(AddRelations(f.connection(), claimed.data()));
   CHECK(claimed[0].job.dependencies.size() == 2);
   CHECK(claimed[0].job.dependency_count == 3);
+}
+
+TEST_CASE("a job knows the first that waits for it", "[flows]") {
+  FlowsFixture f;
+  JobSpec other = After(Spec("other", "tops"), {0}, DependencyPolicy::kIgnore);
+  f.AddAll({Spec("a"), Spec("alone"), After(Spec("top", "tops"), {0, 1}), other});
+  f.AddAll({Spec("single")});
+  const auto read = RequireOk(jobs::ReadJob(f.connection(), {"a", "q"}));
+  REQUIRE(read.parent);
+  CHECK(read.parent->job.id == "top");
+  CHECK(read.parent->job.queue == "tops");
+  CHECK(read.parent->policy == DependencyPolicy::kFail);
+  CHECK_FALSE(RequireOk(jobs::ReadJob(f.connection(), {"top", "tops"})).parent);
+  std::vector<jobs::Claimed> claimed = f.Claim(3);
+  for (jobs::Claimed& job : claimed) RequireOk(AddRelations(f.connection(), &job));
+  REQUIRE(claimed[1].job.parent);
+  CHECK(claimed[1].job.parent->job.id == "top");
+  CHECK_FALSE(claimed[2].job.parent);
+  // Ended, it knows it still; when that one is gone, the next one.
+  f.Settle(claimed[0].lease, Kind::kCompleted, "1");
+  CHECK(RequireOk(jobs::ReadJob(f.connection(), {"a", "q"})).parent->job.id == "top");
+  f.MustDo([](jobs::Ledger& ledger) { return jobs::RemoveJob(ledger, {"top", "tops"}); });
+  CHECK(RequireOk(jobs::ReadJob(f.connection(), {"a", "q"})).parent->job.id == "other");
+  CHECK_FALSE(RequireOk(jobs::ReadJob(f.connection(), {"single", "q"})).parent);
 }
 
 TEST_CASE("blocked jobs are listed in the order of claim", "[flows]") {

@@ -48,7 +48,7 @@ TEST_CASE("a handler adds children, waits for them and is called again", "[flows
   f.clock.Advance(1);
   std::vector<jobs::Claimed> claimed = f.Claim();
   REQUIRE(claimed.size() == 1);
-  RequireOk(AddDependencies(f.connection(), claimed.data()));
+  RequireOk(AddRelations(f.connection(), claimed.data()));
   CHECK(claimed[0].job.attempt == 1);
   REQUIRE(claimed[0].job.dependencies.size() == 2);
   CHECK(claimed[0].job.dependencies[0].result == "1");

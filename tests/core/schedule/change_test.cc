@@ -118,6 +118,54 @@ TEST_CASE("a changed timing begins anew", "[schedule][change]") {
   CHECK(f.Int("SELECT count(*) FROM schedule_jobs") == 1);
 }
 
+TEST_CASE("a schedule that stands still goes on with a slot, for one of several",
+          "[schedule][change]") {
+  ScheduleFixture f;
+  const auto once = [](int64_t slot_ms) {
+    return Timing{.every_ms = kEveryMaxMs,
+                  .offset_ms = slot_ms % kEveryMaxMs,
+                  .start_at_ms = slot_ms,
+                  .end_at_ms = slot_ms};
+  };
+  const auto go_on = [&](int64_t after_ms, const Timing& timing, const std::string& id = "s") {
+    return f.Do([&](Ledger& ledger) { return ContinueSchedule(ledger, id, after_ms, timing); })
+        .code();
+  };
+  const int64_t first = kStartMs + 7;
+  const int64_t second = kStartMs + 5 * kMinuteMs;
+  CHECK(go_on(first, once(second)) == Code::kNotFound);
+  ScheduleSpec spec = EveryMinute();
+  spec.timing = once(first);
+  spec.limit = 3;
+  spec.job.name = "kept";
+  f.Put(spec);
+  CHECK(go_on(0, once(second)) == Code::kWrongState);  // its slot is to come
+  f.FireAt(first);
+  CHECK(f.Get().next_at_ms == 0);
+  CHECK(go_on(first + 1, once(second)) == Code::kWrongState);
+  CHECK(go_on(first, {}) == Code::kInvalidArgument);
+  CHECK(go_on(first, once(second)) == Code::kOk);
+  CHECK(go_on(first, once(second + 1)) == Code::kWrongState);  // somebody else was faster
+  CHECK(f.Get().next_at_ms == second);
+  CHECK(f.Get().last_at_ms == first);
+  f.FireAt(second);
+  CHECK(f.Get().fired == 2);
+  CHECK(f.Read(f.Get().last_job_id).spec.name == "kept");
+  CHECK(go_on(second, once(second + 9)) == Code::kOk);
+  f.FireAt(second + 9);
+  CHECK(go_on(second + 9, once(second + 20)) == Code::kOk);  // its limit is reached: no slot comes
+  CHECK(f.Get().next_at_ms == 0);
+  // One whose first slot had passed when it was put goes on with it all the same.
+  spec.id = "late";
+  spec.timing = once(second);
+  f.Put(spec);
+  CHECK(f.Get("late").next_at_ms == 0);
+  CHECK(go_on(0, once(second), "late") == Code::kOk);
+  CHECK(f.Fire().jobs == 1);
+  CHECK(f.Get("late").last_at_ms == second);
+  f.CheckSound();
+}
+
 TEST_CASE("a raised limit lets an ended schedule go on", "[schedule][change]") {
   ScheduleFixture f;
   ScheduleSpec spec = EveryMinute();

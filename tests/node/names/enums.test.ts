@@ -75,10 +75,6 @@ describe("options", () => {
     const options = { connection: { host: "localhost" } } as never;
     assert.throws(() => new Queue("q", options), message);
     assert.throws(() => new Worker("q", () => 1, options), message);
-    const settings = { repeatStrategy: () => 1 };
-    const strategy = /option "repeatStrategy" is not supported: any process/;
-    assert.throws(() => new Queue("q", { settings } as never), strategy);
-    assert.throws(() => new Worker("q", () => 1, { settings } as never), strategy);
     assert.throws(() => new Queue("q", { prefix: "bull" } as never), /queues of one name in two/);
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 
-import { ErrorCode, Job, type JobsOptions, type Worker } from "millrace";
+import { ErrorCode, Job, type JobNode, type JobsOptions, type Worker } from "millrace";
 
 import { Bench, deferred, until } from "../support.js";
 
@@ -268,6 +268,62 @@ describe("Job's functions", () => {
     assert.deepEqual([job.attemptsMade, job.attemptsStarted], [0, 0]);
     await anew;
     assert.deepEqual(await counts(), [2, 2]);
+  });
+
+  it("Job.remove({removeChildren: false}), Queue.remove({removeChildren: false}): the children stay", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const family = (): Promise<JobNode> =>
+      queue.addFlow({ name: "p", children: [{ name: "c", queueName: "children" }] });
+    const [one, two, three] = [await family(), await family(), await family()];
+    await one.job.remove({ removeChildren: false });
+    assert.equal(await queue.remove(two.job.id, { removeChildren: false }), 1);
+    await three.job.remove({ removeChildren: true });
+    const children = bench.queue("children");
+    const left = (await children.getWaiting()).map(({ id }) => id);
+    const kept = [one, two].map((each) => each.children![0]!.job.id);
+    assert.deepEqual(left.sort(), kept.sort());
+    assert.equal((await children.getJob(kept[0]!))?.parent, undefined, "they go their own way");
+    const done: string[] = [];
+    bench.worker((job) => void done.push(job.id), {}, "children");
+    await until(() => done.length === 2);
+    for (const bad of [{ removeChildren: 1 }, { children: true }, null]) {
+      const error = { code: "invalid_argument" };
+      await assert.rejects(three.job.remove(bad as never), error);
+      await assert.rejects(queue.remove("x", bad as never), error);
+    }
+  });
+
+  it("Job.parent of a flow: of jobs that were added, read and started, with what they do if it fails", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    const opts = { ignoreDependencyOnFailure: true };
+    const root = await queue.addFlow({
+      name: "root",
+      opts: { jobId: "root" },
+      children: [{ name: "mid", queueName: "other", opts, children: [{ name: "leaf" }] }],
+    });
+    const mid = root.children![0]!;
+    const leaf = mid.children![0]!;
+    const ofMid = { id: "root", queueKey: "q", idof: true };
+    const ofLeaf = { id: mid.job.id, queueKey: "other" };
+    assert.equal(root.job.parent, undefined);
+    assert.deepEqual(mid.job.parent, ofMid);
+    assert.deepEqual(leaf.job.parent, ofLeaf);
+    assert.equal(leaf.job.parentKey, `other:${mid.job.id}`);
+    const other = bench.queue("other");
+    assert.deepEqual((await other.getJob(mid.job.id))?.parent, ofMid);
+    const [listed] = await other.getWaiting();
+    assert.deepEqual([listed?.id, listed?.parent], [leaf.job.id, ofLeaf]);
+    assert.deepEqual(listed?.asJSON().parent, ofLeaf);
+    const seen: unknown[] = [];
+    bench.worker((job) => void seen.push([job.name, job.parent]), {}, "other");
+    await until(() => seen.length === 2);
+    assert.deepEqual(seen, [
+      ["leaf", ofLeaf],
+      ["mid", ofMid],
+    ]);
+    assert.deepEqual((await other.getJob(mid.job.id))?.parent, ofMid, "when it has ended, too");
   });
 
   it("Job.remove: refuses a job that runs, and tells the queue's listeners", async (t) => {
