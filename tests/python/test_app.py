@@ -180,3 +180,19 @@ def test_a_task_of_the_main_script_has_the_name_that_its_worker_sees(tmp_path):
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert answer.stdout.strip() == "shop.f"
+
+
+def test_an_interrupt_at_the_end_of_the_program_is_not_told(tmp_path, monkeypatch):
+    from millrace.app import base
+
+    closed = []
+
+    class Interrupted(Millrace):
+        def close(self) -> None:
+            closed.append(self.name)
+            raise KeyboardInterrupt
+
+    made = [Interrupted(name, store=tmp_path / "jobs.db") for name in ("one", "two")]
+    monkeypatch.setattr(base, "_apps", made)
+    base._close_engines()
+    assert closed == ["one", "two"]

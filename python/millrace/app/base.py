@@ -473,7 +473,10 @@ def _forget_engines() -> None:
 
 def _close_engines() -> None:
     for app in list(_apps):
-        app.close()
+        with suppress(
+            KeyboardInterrupt
+        ):  # one Ctrl-C too many: what is written is safe, and nothing is left to stop
+            app.close()
 
 
 os.register_at_fork(after_in_child=_forget_engines)
