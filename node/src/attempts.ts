@@ -393,9 +393,11 @@ export class Attempts {
     const active = this.jobs.get(signal.token);
     if (active === undefined) return;
     const error = active.told(signal);
-    if (signal.kind === SignalKind.hardLimit)
+    if (signal.kind === SignalKind.hardLimit) {
       this.#emitter.emit("failed", active.job, error, "active");
-    else if (signal.kind === SignalKind.leaseLost) this.#emitter.emit("error", error);
+      // The core has failed it; this gives its place to another one, should its processor never end.
+      if (!active.ended) this.#settle(active, released(active));
+    } else if (signal.kind === SignalKind.leaseLost) this.#emitter.emit("error", error);
   }
 
   /** It runs here no more; `error`: its end could not be written. */

@@ -114,6 +114,33 @@ describe("a processor", () => {
   });
 });
 
+describe("a processor that never settles", () => {
+  for (const [kind, options, jobOptions] of [
+    ["timeLimit", {}, { timeLimit: 50 }],
+    ["ttl", { ttl: 50 }, {}],
+  ] as const) {
+    it(`keeps the place of its job until its ${kind} has passed, and no close() waits for it`, async (t) => {
+      const bench = new Bench(t);
+      const queue = bench.queue();
+      const events = await bench.events();
+      const worker = bench.worker(
+        (job: Job) => (job.name === "never" ? new Promise(() => undefined) : "next"),
+        { ...options, concurrency: 1 },
+      );
+      const ends: string[] = [];
+      worker.on("failed", (job) => ends.push(`failed ${job?.name}`));
+      worker.on("completed", (job) => ends.push(`completed ${job.name}`));
+      worker.on("error", ({ message }) => ends.push(message));
+      const never = await queue.add("never", {}, jobOptions);
+      const next = await queue.add("n", {});
+      await assert.rejects(never.waitUntilFinished(events), { type: "TimeLimitExceeded" });
+      assert.equal(await next.waitUntilFinished(events), "next");
+      await worker.close();
+      assert.deepEqual(ends, ["failed never", "completed n"]);
+    });
+  }
+});
+
 describe("a worker of batches", () => {
   it("bounds the time of each job by its ttl, and goes on though its processor never settles", async (t) => {
     const bench = new Bench(t);
