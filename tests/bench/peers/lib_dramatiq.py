@@ -37,11 +37,10 @@ def enqueue_stamp(sent_ns: int) -> None:
 
 
 def worker_command(pool: str, concurrency: int) -> list[str]:
-    """Threads in one process; or so many processes, of one thread or of its default of eight."""
+    """Threads in one process; or so many processes of eight threads, which are its default."""
     shape = {
         "default": [],
         "threads": ["-p", "1", "-t", str(concurrency)],
-        "processes": ["-p", str(concurrency), "-t", "1"],
         "processes of 8 threads": ["-p", str(concurrency), "-t", "8"],
     }[pool]
     return [sys.executable, "-m", "dramatiq", "lib_dramatiq", *shape]

@@ -108,17 +108,13 @@ NODE_WORK = Group(
     "node-work",
     (
         ours_node("work", 100_000, "power", variants=concurrency(10, 100, 500)),
-        *_bullmq("work", 12_000, 8_000, concurrency(1, 10, 50, 100, 300)),
+        *_bullmq("work", 12_000, 8_000, concurrency(10, 50, 100, 300)),
         *_postgresql(
             "work",
             10_000,
-            pg_boss=(
-                *concurrency(1, 4, batch=100),
-                *concurrency(1, 4, batch=1_000),
-            ),
+            pg_boss=(*concurrency(4, batch=100), *concurrency(1, 4, batch=1_000)),
             graphile_worker=(
                 *concurrency(10, batch=0),
-                *concurrency(24, batch=25),
                 *concurrency(24, batch=500),
                 *concurrency(100, batch=500),
             ),
