@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "infos.h"
+#include "log_lines.h"
 #include "names.h"
 
 namespace millrace::python {
@@ -42,7 +43,8 @@ std::shared_ptr<PyEngine> Open(const std::string& path, const std::string& durab
                                const std::optional<std::pair<int64_t, int64_t>>& keep_failed,
                                int64_t keep_events, const py::iterable& keys,
                                const std::string& security_mode, bool require_sealed,
-                               const std::shared_ptr<ManualClock>& clock) {
+                               const std::shared_ptr<ManualClock>& clock,
+                               const std::shared_ptr<LogLines>& log_lines) {
   OpenOptions options;
   options.path = path;
   options.durability = ToDurability(durability);
@@ -55,6 +57,7 @@ std::shared_ptr<PyEngine> Open(const std::string& path, const std::string& durab
   options.keep_events = keep_events;
   options.security = ToSecurity(keys, security_mode, require_sealed);
   options.clock = clock;
+  options.on_log = LogLines::Callback(log_lines);
   auto made = std::make_shared<PyEngine>();
   made->engine = Unwrap(Unlocked([&] { return Engine::Open(std::move(options)); }));
   return made;
@@ -192,7 +195,7 @@ void RegisterEngine(py::module_& module) {
            py::arg("keep_completed") = py::none(), py::arg("keep_failed") = py::none(),
            py::arg("keep_events") = defaults.keep_events, py::arg("keys") = py::tuple(),
            py::arg("security_mode") = "encrypt", py::arg("require_sealed") = false,
-           py::arg("clock") = py::none())
+           py::arg("clock") = py::none(), py::arg("log_lines") = py::none())
       .def("close", [](PyEngine& self) { Check(Unlocked([&] { return self->Close(); })); })
       .def_property_readonly("path", [](PyEngine& self) { return Text(self->path()); })
       .def_property_readonly("durability",

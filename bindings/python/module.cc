@@ -1,8 +1,8 @@
 // The module millrace._core: the core's engine.h, one to one. No rule about jobs lives here.
 //
 // Lifetimes: sessions and subscriptions hold their engine. Callbacks of the core never touch
-// Python: they signal a Notifier or fill a Completions, both held by shared_ptr. Every call that
-// may wait for the disk or for another process releases the GIL.
+// Python: they signal a Notifier or fill a Completions or LogLines, all held by shared_ptr. Every
+// call that may wait for the disk or for another process releases the GIL.
 #include <pybind11/pybind11.h>
 
 #include "engine.h"
@@ -11,6 +11,7 @@
 #include "json_writer.h"
 #include "leased_job.h"
 #include "links.h"
+#include "log_lines.h"
 #include "notify.h"
 #include "spec.h"
 
@@ -35,6 +36,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   RegisterErrors(module);
   RegisterJson(module);
   RegisterNotify(module);
+  RegisterLogLines(module);
   RegisterLinks(module);
   RegisterSpec(module);
   RegisterInfos(module);

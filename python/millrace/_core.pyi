@@ -160,6 +160,17 @@ class Notifier:
         """Makes it unreadable; call this before looking for the news."""
 
 @final
+class LogLines:
+    """What the core has to say to a human: one line for each thing. Thread-safe."""
+
+    def __init__(self) -> None: ...
+    def take(self) -> list[str] | None:
+        """Blocks until there is a line; None once it was closed and all were taken."""
+
+    def close(self) -> None:
+        """No more lines are wanted. Idempotent."""
+
+@final
 class ManualClock:
     """A clock that stands still until it is advanced. For tests. Thread-safe."""
 
@@ -908,6 +919,7 @@ class Engine:
         security_mode: "encrypt" or "sign": for jobs that do not say.
         require_sealed: What is not sealed does not open.
         clock: In place of the system's.
+        log_lines: Where to say what a human should know; None: nowhere.
     """
 
     def __init__(
@@ -926,6 +938,7 @@ class Engine:
         security_mode: _Sealing = "encrypt",
         require_sealed: bool = False,
         clock: ManualClock | None = None,
+        log_lines: LogLines | None = None,
     ) -> None: ...
     def close(self) -> None:
         """Ends sessions and subscriptions and writes what is queued. Idempotent."""

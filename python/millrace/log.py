@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, Final
 
+from millrace import _core
 from millrace.request import current_request
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -41,6 +43,19 @@ def get_task_logger(name: str) -> logging.Logger:
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         task_logger.addHandler(handler)
     return task_logger
+
+
+def follow_core() -> _core.LogLines:
+    """Lines for a core; a thread says them as warnings of the logger "millrace" until they are closed."""
+    lines = _core.LogLines()
+    threading.Thread(target=_say, args=(lines,), name="millrace-log", daemon=True).start()
+    return lines
+
+
+def _say(lines: _core.LogLines) -> None:
+    while (news := lines.take()) is not None:
+        for line in news:
+            logger.warning("%s", line)
 
 
 def configure(level: str, *, app: Any = None, logfile: str | None = None, node: str = "") -> None:

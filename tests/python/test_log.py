@@ -1,7 +1,8 @@
 import contextlib
 import logging
+import threading
 
-from millrace import log
+from millrace import Millrace, log
 
 
 @contextlib.contextmanager
@@ -43,3 +44,34 @@ def test_the_loggers_of_celerys_users(caplog):
     assert utils_log.task_logger.name == "millrace.task"
     assert utils_log.worker_logger.name == "millrace.worker"
     assert utils_log.current_task_id() is None
+
+
+def test_what_the_core_has_to_say_is_logged(tmp_path, caplog):
+    app = Millrace("logged", store=tmp_path / "jobs.db")
+    told = threading.Event()
+
+    class Tell(logging.Handler):
+        def emit(self, record):
+            if "wake-ups from other processes" in record.getMessage():
+                assert record.levelno == logging.WARNING
+                told.set()
+
+    handler = Tell()
+    log.logger.addHandler(handler)
+    try:
+        with app, app.engine.subscribe("default"):
+            (tmp_path / "jobs.db-mill").unlink()  # what a cleaning cron job does
+            assert told.wait(30)
+    finally:
+        log.logger.removeHandler(handler)
+
+
+def test_lines_end_when_they_are_closed():
+    before = {*threading.enumerate()}
+    lines = log.follow_core()
+    (thread,) = {*threading.enumerate()} - before
+    lines.close()
+    lines.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert lines.take() is None

@@ -15,6 +15,7 @@ from millrace.app.config import MEMORY, Configured, check_backend, store_path
 from millrace.app.store_parts import StoreParts
 from millrace.app.surface import Surface
 from millrace.errors import ForkedChild, InvalidArgument, WrongState
+from millrace.log import follow_core
 from millrace.prepared import job_specs
 from millrace.registry import Registry, adopt_shared
 from millrace.request import current_request
@@ -133,6 +134,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self._require_sealed = options.check_flag("require_sealed", require_sealed)
         self._clock = clock
         self._engine: _core.Engine | None = None
+        self._lines: _core.LogLines  # of the open engine
         self._lock = threading.Lock()
         self._aio: AppCalls | None = None
         self.strict_typing = options.check_flag("strict_typing", strict_typing)
@@ -279,16 +281,23 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self.load_announced()
         with self._lock:
             if self._engine is None:
-                self._engine = _core.Engine(
-                    self.store,
-                    durability="memory" if self.store == MEMORY else self._durability,
-                    max_payload_bytes=self._max_payload_bytes,
-                    keep_completed=(self._keep_ms, -1),
-                    keys=self._keys,
-                    security_mode=self._security_mode,  # type: ignore[arg-type]
-                    require_sealed=self._require_sealed,
-                    clock=self._clock,
-                )
+                lines = follow_core()
+                try:
+                    self._engine = _core.Engine(
+                        self.store,
+                        durability="memory" if self.store == MEMORY else self._durability,
+                        max_payload_bytes=self._max_payload_bytes,
+                        keep_completed=(self._keep_ms, -1),
+                        keys=self._keys,
+                        security_mode=self._security_mode,  # type: ignore[arg-type]
+                        require_sealed=self._require_sealed,
+                        clock=self._clock,
+                        log_lines=lines,
+                    )
+                except BaseException:
+                    lines.close()
+                    raise
+                self._lines = lines
             return self._engine
 
     def reopened(self) -> _core.Engine:
@@ -303,6 +312,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         if engine is not None:
             with suppress(ForkedChild):  # it was the parent's
                 engine.close()
+                self._lines.close()
 
     def __enter__(self) -> Millrace:
         return self
