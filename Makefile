@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export CI ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-peers tidy fmt lint asan tsan torture wheel prebuild clean
+.PHONY: help setup build test test-node demo bench bench-peers tidy fmt lint asan tsan torture wheel prebuild clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -17,6 +17,9 @@ build: setup ## build the core, the Python module, the Node addon and the TypeSc
 
 test: setup ## run everything that must pass: build, tidy, lint, all tests, short sanitizer and torture runs
 	@tools/test.sh
+
+test-node: build ## the Node tests, under the Node that NODE names (default: that of PATH)
+	@NODE="$(NODE)" tools/node_tests.sh
 
 demo: build ## the demo: FastAPI and Express on one file, with a worker killed on the way (KEEP=1 leaves the servers up)
 	@KEEP="$(KEEP)" $(PY) examples/demo/run.py

@@ -15,14 +15,6 @@ step() {
   }
   printf '== %s: ok, %d s\n' "$name" $((SECONDS - begin))
 }
-# The Node tests: compiled from tests/**/*.test.ts, or written as modules. No file is a failure.
-node_tests() {
-  local files
-  node tools/build_ts.mjs --tests
-  mapfile -t files < <(find build/node-tests tests/node -name '*.test.js' -o -name '*.test.mjs' -o -name '*.test.cjs' | sort)
-  [ ${#files[@]} -gt 0 ] || { echo "no Node tests were found" >&2; return 1; }
-  node --enable-source-maps --test --test-timeout=300000 --test-reporter=spec "${files[@]}"
-}
 pytest() { .venv/bin/python -m pytest -q "$@"; }
 
 step build tools/build.sh
@@ -31,7 +23,7 @@ step lint tools/lint.sh
 step "C++ tests" tools/core_tests.sh release
 step "symbols stay private" tests/build/symbols.sh
 step "Python tests" pytest tests/tools tests/python
-step "Node tests" node_tests
+step "Node tests" tools/node_tests.sh
 step "conformance, interop, documentation, examples" pytest tests/conformance tests/interop tests/docs tests/examples
 step "torture, short" tools/torture.sh
 step "C++ tests, address and undefined behaviour" tools/core_tests.sh asan

@@ -8,12 +8,18 @@ import { it } from "node:test";
 
 import { Queue, Worker } from "millrace";
 
+/** It waits for others, as the rest do by default. */
+function patient(database) {
+  database.exec("PRAGMA busy_timeout = 5000");
+  return database;
+}
+
 /** [name, open] of every SQLite that this Node can load. */
 async function otherSqlites() {
   const found = [];
   try {
     const { DatabaseSync } = await import("node:sqlite");
-    found.push(["node:sqlite", (path) => new DatabaseSync(path)]);
+    found.push(["node:sqlite", (path) => patient(new DatabaseSync(path))]);
   } catch {
     // Node before 22.5
   }
