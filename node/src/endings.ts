@@ -76,7 +76,8 @@ export async function childrenRefusal(job: Job, command: string): Promise<Error 
 /** Errors that say what is to become of a job that has not failed. */
 function goesOn(active: ActiveJob, thrown: unknown): Outcome | undefined {
   if (active.moved !== undefined) return movedAway(active);
-  if (active.waits && isError(thrown, "WaitingChildrenError")) return waitsForChildren(active);
+  if ((active.waits || active.hasChildren) && isError(thrown, "WaitingChildrenError"))
+    return waitsForChildren(active);
   if (!isError(thrown, "RateLimitError")) return undefined;
   const { limit } = thrown as RateLimitError;
   if (limit === undefined) return released(active);

@@ -70,6 +70,8 @@ function dateOf(what: string, value: Date | string | number | undefined): number
   return ms;
 }
 
+const UPSERT = "queue.upsertJobScheduler";
+
 /** The schedulers of one queue. Their ids are the queue's own: as schedules of the store they are "queue:id". */
 export class JobScheduler {
   readonly #connection: Connection;
@@ -96,7 +98,7 @@ export class JobScheduler {
     repeat: RepeatOptions,
     template: JobSchedulerTemplate,
   ): Promise<Upserted | undefined> {
-    const what = "queue.upsertJobScheduler";
+    const what = UPSERT;
     const key = this.#key(what, id);
     checkRepeat(what, repeat);
     checkObject(`${what}: jobTemplate`, template);
@@ -113,7 +115,8 @@ export class JobScheduler {
       const made = templateOf(id, this.#queue, template);
       return this.#upsertByRule(this.#strategy, { key, known, repeat, ...dates }, made);
     }
-    const schedule = await this.#schedules.put(
+    const schedule = await this.#schedules.putAs(
+      what,
       key,
       {
         ...(repeat.pattern === undefined ? {} : { pattern: repeat.pattern }),
@@ -127,6 +130,7 @@ export class JobScheduler {
           repeat.every === undefined ? (repeat.immediately ?? false) : startDate === undefined,
       },
       templateOf(id, this.#queue, template),
+      undefined,
     );
     const atOnce = schedule.lastJobId !== known?.lastJobId ? schedule.lastJobId : undefined;
     return { schedule, jobId: atOnce };
@@ -145,14 +149,20 @@ export class JobScheduler {
       if (known.next === undefined) await this.#goOn(strategy, known);
       const { slot } = (await this.#find(key)) ?? known;
       const timing = slotTiming(slot as number);
-      await this.#schedules.putByRule(key, { ...options, ...timing }, template, rule);
+      await this.#schedules.putAs(UPSERT, key, { ...options, ...timing }, template, rule);
     } else {
       const now = (await this.#connection.ready).now();
       const opts = { ...rule, ...(repeat.immediately === true ? { immediately: true } : {}) };
       const slot = await slotAfter(strategy, opts, template.name, { now, last: 0 });
       if (slot === undefined) return undefined;
       const timing = slotTiming(slot);
-      const put = await this.#schedules.putByRule(key, { ...options, ...timing }, template, rule);
+      const put = await this.#schedules.putAs(
+        UPSERT,
+        key,
+        { ...options, ...timing },
+        template,
+        rule,
+      );
       // The slot has passed meanwhile: it comes all the same.
       if (put.next === undefined) await this.#goOnWith(key, 0, slot);
     }

@@ -14,7 +14,7 @@ import {
 } from "./check.js";
 import type { Connection } from "./connection.js";
 import { pack } from "./enqueuer.js";
-import { invalidArgument } from "./errors.js";
+import { hasCode, invalidArgument } from "./errors.js";
 import { newId } from "./hub.js";
 import { readExtras } from "./job-extras.js";
 import { packOptions, unpackOptions } from "./job-options.js";
@@ -196,12 +196,12 @@ function packTemplate(
 }
 
 function packSchedule(
+  what: string,
   id: string,
   options: ScheduleOptions,
   template: ScheduleTemplate,
   rule: RepeatRule | undefined,
 ): [numbers: Float64Array, text: string] {
-  const what = "store.schedules.put";
   checkName(`${what}: id`, id);
   checkObject(`${what}: options`, options);
   checkKnownOptions(what, options, KNOWN);
@@ -230,6 +230,19 @@ function unpackTemplate({ job }: NativeSchedule): ScheduleTemplate {
   delete opts.delay;
   const data = decodeJson(`data of the schedule's job ${show(job.name)}`, job.data);
   return { name: job.name, queue: job.queue, data, opts };
+}
+
+/** A call with a timing: what the core says of its `cron` and `time_zone`, in the words of ours. */
+async function timed<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!hasCode(error, "invalid_argument")) throw error;
+    const said = (error as Error).message
+      .replace(/^cron\b/, "pattern")
+      .replace(/^time_zone\b/, "tz");
+    throw invalidArgument(`${what}: ${said}`);
+  }
 }
 
 function scheduleOf(native: NativeSchedule): Schedule {
@@ -282,18 +295,21 @@ export class Schedules {
    * The jobs have the headers "millrace-schedule" (the id) and "millrace-slot" (milliseconds UTC).
    */
   async put(id: string, options: ScheduleOptions, template: ScheduleTemplate): Promise<Schedule> {
-    return this.putByRule(id, options, template, undefined);
+    return this.putAs("store.schedules.put", id, options, template, undefined);
   }
 
-  /** @internal The same of a scheduler whose times a repeatStrategy computes. */
-  async putByRule(
+  /** @internal The same for a scheduler: `rule` is what a repeatStrategy computes its times from, `what` who asks. */
+  async putAs(
+    what: string,
     id: string,
     options: ScheduleOptions,
     template: ScheduleTemplate,
     rule: RepeatRule | undefined,
   ): Promise<Schedule> {
-    const [numbers, text] = packSchedule(id, options, template, rule);
-    const packed = await this.#open().call((engine) => engine.putSchedule(numbers, text, -1));
+    const [numbers, text] = packSchedule(what, id, options, template, rule);
+    const packed = await timed(what, () =>
+      this.#open().call((engine) => engine.putSchedule(numbers, text, -1)),
+    );
     return scheduleOf(readSchedule(new Reader(packed)));
   }
 
@@ -358,8 +374,10 @@ export class Schedules {
     const after = momentOf(`${what}: after`, options.after);
     const native = timingOf(what, timing);
     const numbers = Float64Array.from(timingNumbers(native));
-    const packed = await this.#open().call((engine) =>
-      engine.previewTiming(numbers, timingText(native), after, count),
+    const packed = await timed(what, () =>
+      this.#open().call((engine) =>
+        engine.previewTiming(numbers, timingText(native), after, count),
+      ),
     );
     return new Reader(packed).list((each) => new Date(each.number()));
   }

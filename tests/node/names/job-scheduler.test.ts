@@ -194,7 +194,18 @@ describe("job schedulers", () => {
     }
     await assert.rejects(queue.upsertJobScheduler("", { every: 1 }), /jobSchedulerId/);
     const template = { opts: { jobId: "x" } } as never;
-    await assert.rejects(queue.upsertJobScheduler("s", { every: 10 }, template), /jobId/);
+    await assert.rejects(queue.upsertJobScheduler("s", { every: 10 }, template), {
+      message:
+        "queue.upsertJobScheduler: template.opts must not have a jobId: each slot makes a job anew",
+    });
+    await assert.rejects(
+      queue.upsertJobScheduler("s", { pattern: "* * * * *", tz: "Mars/Base" }),
+      /^MillraceError: queue.upsertJobScheduler: tz is not a known time zone: got "Mars\/Base"/,
+    );
+    await assert.rejects(
+      queue.upsertJobScheduler("s", { pattern: "hello" }),
+      /^MillraceError: queue.upsertJobScheduler: pattern has 1 fields: got "hello"/,
+    );
     assert.equal(await queue.getJobSchedulersCount(), 0);
   });
 
