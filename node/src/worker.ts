@@ -305,8 +305,9 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       for (let packed = session.drain(); packed !== undefined; packed = session.drain()) {
         this.#attempts.notice(new Reader(packed));
       }
-      if (this.#manual === undefined) this.#takeAll(session);
-      else this.#manualWork?.take();
+      // What was claimed before a pause takes effect goes back with it.
+      if (this.#manual !== undefined) this.#manualWork?.take();
+      else if (!this.#paused) this.#takeAll(session);
     } catch (error) {
       const reason = toMillraceError(error);
       if (!hasCode(reason, "closed")) this.emit("error", reason as Error);
