@@ -35,6 +35,8 @@ export class ActiveJob {
   hasChildren = false;
   /** It must not be tried again, whatever attempts are left. */
   noRetry = false;
+  /** By setAsCompleted() or setAsFailed(): its processor goes on. */
+  settledInBatch = false;
   /** The jobs that the processor was handed together; undefined: this one alone. */
   batch: ActiveJob[] | undefined = undefined;
   /** Told each time, also when the signal has fired already: its sandbox may have to be killed. */

@@ -221,7 +221,8 @@ export class Attempts {
       active.batch = open;
       // A processor that never settles keeps no place from others once time limits have ended its jobs.
       active.onForgotten = () => {
-        if (open.every(({ token }) => !this.jobs.has(token))) leave();
+        if (open.some(({ token }) => this.jobs.has(token))) return;
+        if (!open.every(({ settledInBatch }) => settledInBatch)) leave();
       };
     }
     this.#call(

@@ -149,6 +149,7 @@ export class LeaseRunner implements JobRunner {
       const why = active.ended ? "has ended already" : "is not one of a batch: return or throw";
       throw new MillraceError("wrong_state", `job ${show(job.id)} ${why}`);
     }
+    active.settledInBatch = true;
     if ("error" in end) this.#worker.failed(active, end.error);
     else this.#worker.completed(active, end.result);
   }

@@ -47,6 +47,7 @@ for (const [name, open] of others) {
     const store = join(folder, "jobs.db");
     const queue = new Queue("q", { store, durability: "process" });
     const worker = new Worker("q", () => 1, { store, durability: "process", concurrency: 10 });
+    await queue.waitUntilReady(); // the file is there
     let completed = 0;
     worker.on("completed", () => completed++);
     const ids = [];
