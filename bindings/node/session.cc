@@ -15,8 +15,8 @@ namespace {
 constexpr size_t kOutcomesMax = 1 << 20;  // in one crossing
 
 // settle()'s arguments: a count, then token, kind, retryable, delay (NaN: none), what it throttles
-// (scope and ms; scope 0: nothing) and whether it adds jobs (as one batch) of each; the bodies as
-// text.
+// (scope and ms; scope 0: nothing) and what it brings along (bits: 1 jobs, as one batch; 2
+// progress) of each; the bodies and progress as text.
 std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value array,
                                                       Napi::Value text) {
   NumberReader numbers(env, array);
@@ -33,7 +33,9 @@ std::vector<std::pair<int64_t, Outcome>> ReadOutcomes(Napi::Env env, Napi::Value
     const int64_t throttle_ms = numbers.Integer();
     if (scope != LimitScope{}) outcome.throttle = Throttle{.scope = scope, .ms = throttle_ms};
     outcome.body = fields.Next();
-    if (numbers.Next() == 0) continue;
+    const int64_t brings = numbers.Integer();
+    if ((brings & 2) != 0) outcome.progress = fields.Next();
+    if ((brings & 1) == 0) continue;
     for (std::vector<JobSpec>& batch : ReadBatches(&numbers, &fields)) {
       outcome.jobs.insert(outcome.jobs.end(), std::make_move_iterator(batch.begin()),
                           std::make_move_iterator(batch.end()));

@@ -184,16 +184,17 @@ void RegisterNotices(py::module_& module) {
                        const std::string& content_type, bool retryable,
                        std::optional<int64_t> delay_ms, std::optional<RetryPolicy> policy,
                        const std::optional<std::pair<std::string, int64_t>>& throttle,
-                       const py::iterable& jobs) {
+                       const py::iterable& jobs, std::string progress) {
              return PyOutcome{
                  token,
                  {ToOutcomeKind(kind), ToData(body, "body"), ToContentType(content_type), retryable,
-                  delay_ms, policy, ToThrottle(throttle), ToSpecs(jobs)}};
+                  delay_ms, policy, ToThrottle(throttle), ToSpecs(jobs), std::move(progress)}};
            }),
            py::arg("token"), py::arg("kind"), py::arg("body") = "", py::kw_only(),
            py::arg("content_type") = "json", py::arg("retryable") = true,
            py::arg("delay_ms") = py::none(), py::arg("policy") = py::none(),
-           py::arg("throttle") = py::none(), py::arg("jobs") = py::tuple())
+           py::arg("throttle") = py::none(), py::arg("jobs") = py::tuple(),
+           py::arg("progress") = "")
       .def_readonly("token", &PyOutcome::token);
 }
 

@@ -79,6 +79,11 @@ WHERE b.job > ?1 AND b.job <= ?2 AND d.done = 0
       AND (d.state IS NULL OR iif(f.state = 5, d.policy <> 6, d.policy IN (2, 3, 4, 6)))))
 LIMIT ?3;
 
+-- name: blocked_edges
+-- What blocked jobs wait for that is blocked itself, at one moment. in: none; out: job, depends_on; index: rowids, primary key
+SELECT d.job, d.depends_on FROM blocked b JOIN dependencies d ON d.job = b.job
+WHERE d.done = 0 AND EXISTS (SELECT 1 FROM blocked o WHERE o.job = d.depends_on);
+
 -- name: unmarked_dependencies
 -- Jobs of a slice whose place does not know that they wait for others, or that others wait for them.
 -- in: first job (exclusive), last job, limit; out: job; index: rowids, primary keys, dependents

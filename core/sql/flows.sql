@@ -33,6 +33,11 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
 -- Where a job's next dependency goes. in: job; out: position; index: primary key
 SELECT ifnull(max(position) + 1, 0) FROM dependencies WHERE job = ?1;
 
+-- name: waits_already
+-- Whether a job that another waits for is among its dependencies before a position. in: job, depends_on, position; out: 1 or 0;
+-- index: dependents
+SELECT EXISTS (SELECT 1 FROM dependencies WHERE depends_on = ?2 AND job = ?1 AND position < ?3);
+
 -- name: select_dependents
 -- Who waits or has waited for a job. in: depends_on; out: job, position, policy, done; index: dependents, primary key
 SELECT job, position, policy, done FROM dependencies WHERE depends_on = ?1 ORDER BY job, position;
@@ -48,8 +53,9 @@ SELECT position, policy, state, depends_on FROM dependencies WHERE job = ?1 AND 
 ORDER BY position;
 
 -- name: select_unfinished
--- What a job waits for that has not ended. in: job; out: depends_on; index: primary key
-SELECT depends_on FROM dependencies WHERE job = ?1 AND done = 0 AND state IS NULL;
+-- What a job that has not ended waits for that has not either. in: job; out: depends_on; index: primary key, rowid
+SELECT depends_on FROM dependencies WHERE job = ?1 AND done = 0 AND state IS NULL
+  AND NOT EXISTS (SELECT 1 FROM finished WHERE job = ?1);
 
 -- name: end_dependency
 -- in: job, position, state or NULL, done; changes: dependencies; index: primary key

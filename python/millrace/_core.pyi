@@ -753,7 +753,8 @@ class LeasedJob:
 class Outcome:
     """How an attempt ended. `body` is the result's or the error's JSON text, or bytes. `policy` replaces the job's.
 
-    `throttle` is (scope, ms): nothing of that scope starts meanwhile. `jobs` are enqueued in the same commit.
+    `throttle` is (scope, ms): nothing of that scope starts meanwhile. `jobs` are enqueued, and `progress` (JSON text) is
+    recorded, in the same commit.
     """
 
     def __init__(
@@ -768,6 +769,7 @@ class Outcome:
         policy: RetryPolicy | None = None,
         throttle: tuple[_LimitScope, int] | None = None,
         jobs: Iterable[JobSpec] = (),
+        progress: str = "",
     ) -> None: ...
     @property
     def token(self) -> int: ...

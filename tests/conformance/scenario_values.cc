@@ -145,6 +145,7 @@ Outcome ReadOutcome(const Json& step) {
     outcome.body = step.value("body", Json()).dump();
   outcome.retryable = step.value("retryable", true);
   if (step.contains("delay_ms")) outcome.delay_ms = step.at("delay_ms").get<int64_t>();
+  if (step.contains("progress")) outcome.progress = step.at("progress").dump();
   if (step.contains("throttle")) {
     outcome.throttle = Throttle{.scope = ReadLimit(step.at("throttle")).scope,
                                 .ms = step.at("throttle").at("ms").get<int64_t>()};

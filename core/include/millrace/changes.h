@@ -21,7 +21,9 @@ struct BulkQuery {
   JobState state = JobState::kFailed;
   std::string name = {};     // empty: all names
   int64_t before_at_ms = 0;  // only jobs finished (or enqueued) before; 0: all
-  int64_t limit = 0;         // 0: all, in slices of 1,000 a commit
+  // 0: all, in slices of about 1,000 a commit. What goes with a removed one (Remove()) is counted
+  // in the answer, but not here.
+  int64_t limit = 0;
 };
 
 enum class CancelResult : uint8_t {

@@ -63,7 +63,10 @@ struct Dependency {
   std::string name = {};  // under which its result is read; at most 255 bytes, may be empty
 };
 
-// A new job that an existing one is to wait for (children added later).
+// A new job that an existing one is to wait for (children added later). If the new one exists
+// already (its id is taken, its deduplication key is held), the parent waits for the one that is
+// there, once; how that has ended counts at once. A child that is added to a job which was asked to
+// stop is cancelled when the parent ends as cancelled.
 struct ParentLink {
   JobRef job = {};
   // Of the parent's lease, if it is running: a handler adds children to its own job and then

@@ -52,11 +52,14 @@ struct Outcome {
   // kWaiting    the job waits for the children that it has added (JobSpec::parent) and for `jobs`,
   // and is called again when they are done: blocked meanwhile, the attempt is not counted. If
   // nothing is left to wait for it is ready at once. It waits for those of `jobs` that no other of
-  // them waits for, with the policy of their JobSpec::parent if that names it, else with kFail.
+  // them waits for, with the policy of their JobSpec::parent if that names it, else with kFail. One
+  // that exists already (its id is taken, its deduplication key is held) is waited for like a fresh
+  // one; if it has ended, that counts at once.
   // An attempt that has added children and is retried, released or lost with its worker waits for
   // them too before it runs again.
   // kReplaced   the job ends as `jobs` do: it completes with the result of the one among them that
-  // nobody else waits for (several: the array of their results), or fails with its error.
+  // nobody else waits for (several: the array of their results, in the order of `jobs`), or fails
+  // with its error. At once if they exist already and have ended.
   enum class Kind : uint8_t {
     kCompleted,
     kFailed,
@@ -75,6 +78,8 @@ struct Outcome {
   std::optional<Throttle> throttle = {};   // kReleased: the job goes back, and its like wait
   // Enqueued in the same commit, if the lease still holds. Their ids are in Settled::added.
   std::vector<JobSpec> jobs = {};
+  // As Session::Progress(), recorded in the same commit and only with the outcome; empty: none.
+  std::string progress = {};
 };
 
 // What became of a settled attempt. Sent when it is durable as the session's durability says.

@@ -148,7 +148,7 @@ struct JobSpec {
 struct EnqueueAck {
   std::string id = {};
   // The id, or the holder of the deduplication key, was there already: `id` and `state` are its
-  // own, nothing was written.
+  // own, and of the new job nothing was written. Who was to wait for that waits for this one.
   bool existing = false;
   std::string replaced_id = {};  // of the job that this one has taken the place of (deduplication)
   JobState state = JobState::kReady;

@@ -223,7 +223,8 @@ auto EngineImpl::ReadOwn(Read read) -> decltype(read()) {
 template <typename F>
 Result<int64_t> EngineImpl::ChangeMany(int64_t limit, const WriteOptions& options, F slice) {
   jobs::BulkCursor cursor;
-  int64_t changed = 0;
+  int64_t changed = 0;  // what goes with them is not limited
+  int64_t companions = 0;
   for (;;) {
     const int64_t most = limit == 0 ? jobs::kSliceMax : std::min(jobs::kSliceMax, limit - changed);
     jobs::BulkCursor next;
@@ -235,7 +236,8 @@ Result<int64_t> EngineImpl::ChangeMany(int64_t limit, const WriteOptions& option
     }));
     cursor = next;
     changed += result.changed;
-    if (!result.more || (limit != 0 && changed >= limit)) return changed;
+    companions += result.companions;
+    if (!result.more || (limit != 0 && changed >= limit)) return changed + companions;
   }
 }
 

@@ -118,6 +118,9 @@ Result<Notices> SessionCore::Drain(int64_t timeout_ms) {
 Status SessionCore::Settle(int64_t token, Outcome outcome) {
   RETURN_IF_ERROR(jobs::CheckOutcome(outcome, context_.max_payload_bytes));
   RETURN_IF_ERROR(flows::CheckOutcomeJobs(outcome));
+  if (!outcome.progress.empty()) {
+    RETURN_IF_ERROR(jobs::CheckProgress(outcome.progress, context_.max_payload_bytes));
+  }
   RETURN_IF_ERROR(SealOutcome(token, &outcome));
   Lock lock(mutex_);
   auto it = running_.find(token);

@@ -61,6 +61,7 @@ Status SessionCore::SealOutcome(int64_t token, Outcome* outcome) {
   const bool completed = outcome->kind == Outcome::Kind::kCompleted;
   if (!outcome->body.empty() || completed)
     SealFor(token, completed ? SealField::kResult : SealField::kError, &outcome->body);
+  if (!outcome->progress.empty()) SealFor(token, SealField::kProgress, &outcome->progress);
   return Status::Ok();
 }
 

@@ -26,7 +26,7 @@ Status Damaged(const jobs::Lease& lease, const Status& failed) {
 }
 
 int64_t NoteBytes(const Note& note) {
-  size_t bytes = note.outcome.body.size() + note.text.size();
+  size_t bytes = note.outcome.body.size() + note.outcome.progress.size() + note.text.size();
   for (const JobSpec& job : note.outcome.jobs) bytes += job.data.size() + job.headers.size();
   return static_cast<int64_t>(bytes);
 }

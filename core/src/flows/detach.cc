@@ -67,7 +67,12 @@ Status RemoveUnprocessedSlice(jobs::Ledger& ledger, const JobRef& job, int64_t l
   std::vector<std::pair<int64_t, int64_t>> held;
   RETURN_IF_ERROR(LoadHeld(ledger, at.key.row, cursor->started ? cursor->major : -1, limit, &held));
   cursor->started = true;
+  int64_t work = 0;
   for (const auto& [position, row] : held) {
+    if (work >= limit) {
+      result->more = true;
+      return Status::Ok();
+    }
     cursor->major = position;
     Location other;
     bool found = false;
@@ -75,7 +80,9 @@ Status RemoveUnprocessedSlice(jobs::Ledger& ledger, const JobRef& job, int64_t l
     if (!found || !IsUnprocessed(other.state)) continue;
     int64_t edges = 0;
     RETURN_IF_ERROR(Detach(ledger, at, row, &edges));
-    RETURN_IF_ERROR(RemoveLocated(ledger, other));
+    int64_t gone = 0;
+    RETURN_IF_ERROR(RemoveLocated(ledger, other, &gone));
+    work += gone;
     ++result->changed;
   }
   result->more = std::ssize(held) == limit;

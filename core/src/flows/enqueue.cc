@@ -68,10 +68,10 @@ Status Enqueue::Find(size_t index, const std::string& argument, const JobRef& jo
   return Status::Ok();
 }
 
-Status Enqueue::FindParent(size_t index) {
+Status Enqueue::FindParent(size_t index, int64_t* row) {
   const ParentLink& link = *specs_[index].parent;
-  RETURN_IF_ERROR(Find(index, "parent", link.job, &parents_[index]));
-  const Location& at = located_.at(parents_[index]);
+  RETURN_IF_ERROR(Find(index, "parent", link.job, row));
+  const Location& at = located_.at(*row);
   if (at.state == JobState::kBlocked) return Status::Ok();
   const std::string parent = SpecName(specs_, index) + ".parent: job " + at.key.PublicId() +
                              " is " + JobStateName(at.state);
@@ -85,12 +85,31 @@ Status Enqueue::FindParent(size_t index) {
                                        "is accepted");
 }
 
+// Who comes to wait for which jobs of the call.
+Status Enqueue::FindLinks() {
+  linked_.assign(specs_.size(), 0);
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    int64_t parent = 0;
+    if (const std::optional<ParentLink>& link = specs_[i].parent) {
+      RETURN_IF_ERROR(FindParent(i, &parent));
+      links_.push_back({.parent = parent, .child = i, .policy = link->policy, .name = link->name});
+    }
+    if (waiter_ && graph_.awaited[i] == 0 && parent != waiter_->key.row) {
+      links_.push_back({.parent = waiter_->key.row, .child = i});
+      parent = waiter_->key.row;
+    }
+    linked_[i] = parent != 0;
+  }
+  return Status::Ok();
+}
+
 // Two ways to name the same job.
 Status Enqueue::CheckOnce(size_t index) {
   std::set<int64_t> rows;
   const std::vector<Dependency>& after = specs_[index].after;
   for (size_t i = 0; i < after.size(); ++i) {
     if (after[i].index >= 0) continue;
+    refers_ = true;
     int64_t row = 0;
     const std::string argument = "after[" + std::to_string(i) + "]";
     RETURN_IF_ERROR(Find(index, argument, after[i].job, &row));
@@ -102,22 +121,54 @@ Status Enqueue::CheckOnce(size_t index) {
   return Status::Ok();
 }
 
+// What becomes of the jobs, if that is not the same for all.
+Status Enqueue::EnsureFates() {
+  if (!fates_.empty()) return Status::Ok();
+  const bool named = std::any_of(specs_.begin(), specs_.end(), [](const JobSpec& spec) {
+    return !spec.id.empty() || !spec.dedup.key.empty();
+  });
+  return named ? Foresee(ledger_, specs_, graph_.order, &fates_) : Status::Ok();
+}
+
 // Whether groups have room for those of the jobs that do not wait for others: those that do come in
-// by themselves, as retried ones do, and are not refused.
+// by themselves, as retried ones do, and are not refused. That some are not added is looked at only
+// where it matters.
 Status Enqueue::CheckRoom() {
+  Status room = CountRoom();
+  if (room.code() != Code::kGroupFull) return room;
+  RETURN_IF_ERROR(EnsureFates());
+  return fates_.empty() ? room : CountRoom();
+}
+
+Status Enqueue::CountRoom() {
   std::map<std::pair<std::string_view, std::string_view>, int64_t> counts;
-  for (const JobSpec& spec : specs_) {
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    const JobSpec& spec = specs_[i];
     if (spec.group.empty() || !spec.after.empty()) continue;
+    if (!fates_.empty() && (!fates_[i].added || fates_[i].follows != 0)) continue;
     ASSIGN_OR_RETURN(const int64_t queue_id, ledger_.FindQueueId(spec.queue));
     if (queue_id == 0) continue;
     int64_t& coming = counts[{spec.queue, spec.group}];
-    const Status room = ledger_.groups().CheckRoom(queue_id, spec.queue, spec.group, coming);
-    if (room.code() == Code::kGroupFull) {
-      ASSIGN_OR_RETURN(const bool adds, jobs::Adds(ledger_, queue_id, spec));
-      if (!adds) continue;
-    }
-    RETURN_IF_ERROR(room);
+    RETURN_IF_ERROR(ledger_.groups().CheckRoom(queue_id, spec.queue, spec.group, coming));
     if (jobs::DueAt(spec, ledger_.now_ms()) == 0) ++coming;
+  }
+  return Status::Ok();
+}
+
+// A job that is removed because another one of the call takes its place (a follow-up) cannot come
+// to wait for anything.
+Status Enqueue::CheckParentsStay() {
+  std::unordered_map<int64_t, size_t> removed;  // and by whom
+  for (size_t i = 0; i < fates_.size(); ++i) {
+    if (fates_[i].removes > 0) removed.emplace(fates_[i].removes, i);
+  }
+  for (const Link& link : links_) {
+    const auto it = removed.find(link.parent);
+    if (it == removed.end()) continue;
+    return Status(Code::kNotFound,
+                  SpecName(specs_, link.child) + ".parent: " + SpecName(specs_, it->second) +
+                      " takes the place of job " + located_.at(link.parent).key.PublicId() +
+                      " (deduplication); a parent that stays is accepted");
   }
   return Status::Ok();
 }
@@ -125,56 +176,85 @@ Status Enqueue::CheckRoom() {
 Status Enqueue::Prepare() {
   RETURN_IF_ERROR(Arrange(specs_, &graph_));
   RETURN_IF_ERROR(CheckRoom());
-  parents_.assign(specs_.size(), 0);
-  bool parents = false;
-  for (size_t i = 0; i < specs_.size(); ++i) {
-    RETURN_IF_ERROR(CheckOnce(i));
-    if (!specs_[i].parent) continue;
-    parents = true;
-    RETURN_IF_ERROR(FindParent(i));
-  }
-  if (waiter_) {
-    parents = true;
-    for (size_t i = 0; i < specs_.size(); ++i) {
-      if (graph_.awaited[i] == 0 && parents_[i] == 0) parents_[i] = waiter_->key.row;
-    }
-  }
-  // Without a parent nothing that exists comes to wait for what is new.
-  if (!parents || located_.empty()) return Status::Ok();
-  return CheckNoCircle(ledger_, specs_, parents_,
-                       [this](const JobRef& job) { return rows_.at(job.queue + '\n' + job.id); });
+  for (size_t i = 0; i < specs_.size(); ++i) RETURN_IF_ERROR(CheckOnce(i));
+  RETURN_IF_ERROR(FindLinks());
+  // Without a link nothing that exists comes to wait for what is new.
+  if (links_.empty()) return Status::Ok();
+  RETURN_IF_ERROR(EnsureFates());
+  if (!refers_ && fates_.empty()) return Status::Ok();  // nor does what is new for what exists
+  RETURN_IF_ERROR(CheckParentsStay());
+  Circle circle(ledger_, specs_, fates_,
+                [this](const JobRef& job) { return rows_.at(job.queue + '\n' + job.id); });
+  for (const Link& link : links_) circle.AddLink(link.parent, link.child);
+  return circle.Check();
 }
 
 // --- Writing ---
+
+// Whether a job that counts for one of the call came with it, and was not there before.
+bool Enqueue::IsFresh(const Added& added) const {
+  return !added.existing || added.row >= first_fresh_;
+}
 
 // Where a dependency stands now: it may have been there before, and have ended.
 Status Enqueue::Standing(const Dependency& dependency, Edge* edge) {
   edge->policy = dependency.policy;
   edge->name = dependency.name;
-  edge->member = dependency.index >= 0;
-  if (dependency.index >= 0) {
-    const Added& added = added_[static_cast<size_t>(dependency.index)];
-    edge->row = added.row;
-    edge->queue_id = added.queue_id;
-    if (!added.existing) return Status::Ok();
-  } else {
+  if (dependency.index < 0) {
     edge->row = rows_.at(dependency.job.queue + '\n' + dependency.job.id);
+    return LookUp(edge);
   }
-  edge->gone = true;
+  const Added& added = added_[static_cast<size_t>(dependency.index)];
+  edge->row = added.row;
+  edge->queue_id = added.queue_id;
+  edge->member = IsFresh(added);
+  return added.existing || !replaced_.empty() ? LookUp(edge) : Status::Ok();
+}
+
+Status Enqueue::LookUp(Edge* edge) {
+  if (const auto it = replaced_.find(edge->row); it != replaced_.end()) {
+    edge->queue_id = it->second.queue_id;
+    it->second.awaited = true;  // and will be told at the end
+    return Status::Ok();
+  }
   auto it = located_.find(edge->row);
   if (it == located_.end()) {
     Location at;
     bool found = false;
     RETURN_IF_ERROR(jobs::LocateRow(ledger_.connection(), edge->row, &at, &found));
-    if (!found) return Status::Ok();  // removed, while its deduplication key is still held
+    edge->gone = !found;  // removed, while its deduplication key is still held
+    if (!found) return Status::Ok();
     it = located_.emplace(edge->row, std::move(at)).first;
   }
-  edge->gone = false;
   Location& at = it->second;
   edge->queue_id = at.queue_id;
   if (at.state >= JobState::kCompleted) edge->state = at.state;
   RETURN_IF_ERROR(jobs::MarkPlace(ledger_, at, kAwaited));
   at.place.flags |= kAwaited;
+  return Status::Ok();
+}
+
+// For those that come to wait for it later in the call; those that do already were told.
+void Enqueue::NoteReplaced(const jobs::DedupVerdict& verdict) {
+  const bool replaces = verdict.kind == jobs::DedupVerdict::Kind::kReplace;
+  if (!replaces && !verdict.replaces) return;
+  const Location& at = replaces ? verdict.at : verdict.replaced;
+  replaced_[at.key.row] = {.id = at.key.PublicId(), .queue_id = at.queue_id};
+  located_.erase(at.key.row);
+}
+
+Status Enqueue::TellOfReplaced() {
+  for (const auto& [row, replaced] : replaced_) {
+    if (!replaced.awaited) continue;
+    {
+      Query q(ledger_.connection(), sql::flows::kKeepEnding);
+      q.Bind(row, replaced.id);
+      RETURN_IF_ERROR(q.Run());
+    }
+    ledger_.NoteFlow(
+        {.kind = Note::Kind::kGone, .row = row, .state = JobState::kCancelled, .id = replaced.id});
+    unsettled_ = true;
+  }
   return Status::Ok();
 }
 
@@ -197,19 +277,15 @@ Status Enqueue::GatherWaits(size_t index, Waits* waits) {
   return Status::Ok();
 }
 
-Status Enqueue::WriteEdges(int64_t row, const std::vector<Edge>& edges) {
-  int64_t position = 0;
-  for (const Edge& edge : edges) {
-    std::optional<int> state;
-    if (edge.state != JobState{}) state = static_cast<int>(edge.state);
-    std::optional<std::string_view> name;
-    if (!edge.name.empty()) name = edge.name;
-    Query q(ledger_.connection(), sql::flows::kInsertDependency);
-    q.Bind(row, position++, edge.row, edge.queue_id, static_cast<int>(edge.policy), edge.done,
-           edge.member, state, name);
-    RETURN_IF_ERROR(q.Run());
-  }
-  return Status::Ok();
+Status Enqueue::WriteEdge(int64_t row, int64_t position, const Edge& edge) {
+  std::optional<int> state;
+  if (edge.state != JobState{}) state = static_cast<int>(edge.state);
+  std::optional<std::string_view> name;
+  if (!edge.name.empty()) name = edge.name;
+  Query q(ledger_.connection(), sql::flows::kInsertDependency);
+  q.Bind(row, position, edge.row, edge.queue_id, static_cast<int>(edge.policy), edge.done,
+         edge.member, state, name);
+  return q.Run();
 }
 
 // The job of which this one is the follow-up (deduplication).
@@ -228,7 +304,9 @@ Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
   jobs::NewJob job{.has_room = true};
   RETURN_IF_ERROR(jobs::AddBody(ledger_, spec, &job, ack));
   added = {.row = job.key.row, .existing = !job.added};
-  if (!job.added) return spec.parent && !spec.id.empty() ? AdoptExisting(index) : Status::Ok();
+  if (!job.added) return Status::Ok();
+  first_fresh_ = std::min(first_fresh_, added.row);
+  if (job.dedup) NoteReplaced(*job.dedup);
   added.queue_id = job.place.queue_id;
   Waits waits;
   RETURN_IF_ERROR(GatherWaits(index, &waits));
@@ -239,35 +317,15 @@ Status Enqueue::AddSpec(size_t index, EnqueueAck* ack) {
   const bool join = spec.join != JoinKind::kRun && waits.pending == 0;
   // Even if all of them are forgotten already: a join is known by it when it is redriven.
   if (!spec.after.empty() || !waits.edges.empty()) job.place.flags |= kDependent;
-  if (graph_.awaited[index] != 0 || parents_[index] != 0) job.place.flags |= kAwaited;
+  if (graph_.awaited[index] != 0 || linked_[index] != 0) job.place.flags |= kAwaited;
   RETURN_IF_ERROR(Put(job.place, join ? 1 : waits.pending, &ack->state));
   jobs::LogAdded(ledger_, spec, job, ack->state);
-  RETURN_IF_ERROR(WriteEdges(added.row, waits.edges));
-  added.unsettled = join || waits.reconsider;
+  int64_t position = 0;
+  for (const Edge& edge : waits.edges) RETURN_IF_ERROR(WriteEdge(added.row, position++, edge));
+  unsettled_ = unsettled_ || join || waits.reconsider;
   if (join) ledger_.NoteFlow({.kind = Note::Kind::kCountDown, .row = added.row});
   if (waits.reconsider) ledger_.NoteFlow({.kind = Note::Kind::kReconsider, .row = added.row});
-  return parents_[index] != 0 ? AddChild(index, true) : Status::Ok();
-}
-
-// The id was taken: the parent waits for that job too, unless it does already or that has ended.
-Status Enqueue::AdoptExisting(size_t index) {
-  Location at;
-  bool found = false;
-  RETURN_IF_ERROR(jobs::LocateRow(ledger_.connection(), added_[index].row, &at, &found));
-  if (!found || at.state >= JobState::kCompleted) return Status::Ok();
-  {
-    Query q(ledger_.connection(), sql::flows::kSelectDependents);
-    q.Bind(at.key.row);
-    for (;;) {
-      bool dependent = false;
-      RETURN_IF_ERROR(q.Step(&dependent));
-      if (!dependent) break;
-      if (q.Int(0) == parents_[index]) return Status::Ok();
-    }
-  }
-  added_[index].queue_id = at.queue_id;
-  RETURN_IF_ERROR(jobs::MarkPlace(ledger_, at, kAwaited));
-  return AddChild(index, false);
+  return Status::Ok();
 }
 
 Status Enqueue::Put(const jobs::Place& place, int64_t pending, JobState* state) {
@@ -282,33 +340,73 @@ Status Enqueue::Put(const jobs::Place& place, int64_t pending, JobState* state) 
                : jobs::PutReady(ledger_, place, jobs::kNowhere, kCause);
 }
 
-// The job is one thing more that its parent waits for.
-Status Enqueue::AddChild(size_t index, bool member) {
-  const int64_t parent = parents_[index];
-  const std::optional<ParentLink>& link = specs_[index].parent;
-  auto [it, first] = next_position_.try_emplace(parent, 0);
-  if (first) {
-    Query q(ledger_.connection(), sql::flows::kNextPosition);
-    q.Bind(parent);
-    bool row = false;
-    RETURN_IF_ERROR(q.Step(&row));
-    it->second = q.Int(0);
-  }
-  std::optional<std::string_view> name;
-  if (link && !link->name.empty()) name = link->name;
+Status Enqueue::PositionsOf(int64_t row, Positions** positions) {
+  auto [it, first] = positions_.try_emplace(row);
+  *positions = &it->second;
+  if (!first) return Status::Ok();
+  Query q(ledger_.connection(), sql::flows::kNextPosition);
+  q.Bind(row);
+  bool found = false;
+  RETURN_IF_ERROR(q.Step(&found));
+  it->second = {.first = q.Int(0), .next = q.Int(0)};
+  return Status::Ok();
+}
+
+// A child that was there before: it may have ended, and the parent may wait for it already.
+Status Enqueue::AddExisting(const Link& link, const Positions& positions, Edge* edge, bool* waits) {
+  RETURN_IF_ERROR(LookUp(edge));
+  *waits = !edge->gone;
+  if (edge->gone) return Status::Ok();
   {
-    Query q(ledger_.connection(), sql::flows::kInsertDependency);
-    q.Bind(parent, it->second++, added_[index].row, added_[index].queue_id,
-           static_cast<int>(link ? link->policy : DependencyPolicy::kFail), false, member, nullptr,
-           name);
-    RETURN_IF_ERROR(q.Run());
+    Query q(ledger_.connection(), sql::flows::kWaitsAlready);
+    q.Bind(link.parent, edge->row, positions.first);
+    bool found = false;
+    RETURN_IF_ERROR(q.Step(&found));
+    *waits = q.Int(0) == 0;
   }
-  if (waiter_ && parent == waiter_->key.row) return Status::Ok();
-  Location& at = located_.at(parent);
-  if (at.state == JobState::kBlocked) {
+  if (edge->state == JobState{}) return Status::Ok();
+  const Effect effect = EffectOf(edge->policy, edge->state);
+  if (effect == Effect::kForget) *waits = false;
+  const auto parent = located_.find(link.parent);
+  const bool runs = parent != located_.end() && parent->second.state == JobState::kActive &&
+                    !(waiter_ && link.parent == waiter_->key.row);
+  // What has failed counts for a running job when it comes to wait.
+  edge->done = effect == Effect::kDone || (runs && effect == Effect::kRemove);
+  return Status::Ok();
+}
+
+// A parent waits for one job more.
+Status Enqueue::AddLink(const Link& link) {
+  const Added& child = added_[link.child];
+  if (!child.existing && replaced_.contains(child.row)) return Status::Ok();
+  Positions* positions = nullptr;
+  RETURN_IF_ERROR(PositionsOf(link.parent, &positions));
+  Edge edge{.row = child.row,
+            .queue_id = child.queue_id,
+            .policy = link.policy,
+            .member = IsFresh(child),
+            .name = link.name};
+  bool waits = true;
+  if (child.existing) RETURN_IF_ERROR(AddExisting(link, *positions, &edge, &waits));
+  if (!waits) return Status::Ok();
+  RETURN_IF_ERROR(WriteEdge(link.parent, positions->next++, edge));
+  return waiter_ && link.parent == waiter_->key.row ? Status::Ok() : TellParent(link.parent, edge);
+}
+
+Status Enqueue::TellParent(int64_t parent, const Edge& edge) {
+  const auto it = located_.find(parent);
+  if (it == located_.end()) return Status(Code::kNotFound, "a parent was removed by its own call");
+  Location& at = it->second;
+  if (at.state == JobState::kBlocked && !edge.done) {
     Query q(ledger_.connection(), sql::flows::kCountUp);
     q.Bind(parent, kDependent);
-    return q.Run();
+    RETURN_IF_ERROR(q.Run());
+    if (edge.state == JobState{} || EffectOf(edge.policy, edge.state) == Effect::kKeep) {
+      return Status::Ok();
+    }
+    ledger_.NoteFlow({.kind = Note::Kind::kReconsider, .row = parent});
+    unsettled_ = true;
+    return Status::Ok();
   }
   RETURN_IF_ERROR(jobs::MarkPlace(ledger_, at, kDependent));
   at.place.flags |= kDependent;
@@ -317,9 +415,7 @@ Status Enqueue::AddChild(size_t index, bool member) {
 
 // What had ended before may have moved some of the new jobs on.
 Status Enqueue::UpdateAcks(std::vector<EnqueueAck>* acks) {
-  if (std::none_of(added_.begin(), added_.end(), [](const Added& a) { return a.unsettled; })) {
-    return Status::Ok();
-  }
+  if (!unsettled_) return Status::Ok();
   RETURN_IF_ERROR(Resolve(ledger_));
   for (size_t i = 0; i < added_.size(); ++i) {
     if (added_[i].existing || (*acks)[i].state != JobState::kBlocked) continue;
@@ -337,6 +433,8 @@ Status Enqueue::Write(std::vector<EnqueueAck>* acks) {
   for (const int32_t index : graph_.order) {
     RETURN_IF_ERROR(AddSpec(static_cast<size_t>(index), &(*acks)[static_cast<size_t>(index)]));
   }
+  for (const Link& link : links_) RETURN_IF_ERROR(AddLink(link));
+  RETURN_IF_ERROR(TellOfReplaced());
   RETURN_IF_ERROR(UpdateAcks(acks));
   return CancelRevoked(ledger_, specs_, acks);
 }

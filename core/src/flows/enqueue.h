@@ -2,12 +2,14 @@
 #ifndef MILLRACE_FLOWS_ENQUEUE_H_
 #define MILLRACE_FLOWS_ENQUEUE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "flows/forecast.h"
 #include "flows/graph.h"
 #include "jobs/dedup.h"
 #include "jobs/ledger.h"
@@ -48,6 +50,9 @@ class Enqueue {
   Status Prepare();  // only reads
   Status Write(std::vector<EnqueueAck>* acks);
 
+  // After Prepare(): how many jobs nobody else of the call waits for.
+  int64_t roots() const { return std::count(graph_.awaited.begin(), graph_.awaited.end(), 0); }
+
  private:
   // A dependency as it will be written.
   struct Edge {
@@ -71,32 +76,65 @@ class Enqueue {
     int64_t row = 0;
     int64_t queue_id = 0;
     bool existing = false;
-    bool unsettled = false;  // its ack is to be looked up at the end
+  };
+  // A job that exists, or the waiter, comes to wait for one of the call.
+  struct Link {
+    int64_t parent = 0;
+    size_t child = 0;
+    DependencyPolicy policy = DependencyPolicy::kFail;
+    std::string_view name = {};
+  };
+  // Where the dependencies go that a call adds to a job.
+  struct Positions {
+    int64_t first = 0;
+    int64_t next = 0;
+  };
+  // A job that is there no more because one of the call has taken its place.
+  struct Replaced {
+    std::string id;
+    int64_t queue_id = 0;
+    bool awaited = false;  // another one of the call waits for it
   };
 
   Status Find(size_t index, const std::string& argument, const JobRef& job, int64_t* row);
-  Status FindParent(size_t index);
+  Status FindParent(size_t index, int64_t* row);
+  Status FindLinks();
   Status CheckOnce(size_t index);
   Status CheckRoom();
+  Status CountRoom();
+  Status CheckParentsStay();
+  Status EnsureFates();
   Status Follow(const jobs::DedupVerdict& verdict, Waits* waits);
   Status Put(const jobs::Place& place, int64_t pending, JobState* state);
   Status AddSpec(size_t index, EnqueueAck* ack);
   Status GatherWaits(size_t index, Waits* waits);
+  bool IsFresh(const Added& added) const;
   Status Standing(const Dependency& dependency, Edge* edge);
-  Status WriteEdges(int64_t row, const std::vector<Edge>& edges);
-  Status AdoptExisting(size_t index);
-  Status AddChild(size_t index, bool member);
+  Status LookUp(Edge* edge);
+  Status WriteEdge(int64_t row, int64_t position, const Edge& edge);
+  Status PositionsOf(int64_t row, Positions** positions);
+  void NoteReplaced(const jobs::DedupVerdict& verdict);
+  Status TellOfReplaced();
+  Status AddLink(const Link& link);
+  Status AddExisting(const Link& link, const Positions& positions, Edge* edge, bool* waits);
+  Status TellParent(int64_t parent, const Edge& edge);
   Status UpdateAcks(std::vector<EnqueueAck>* acks);
 
   jobs::Ledger& ledger_;
   const std::vector<JobSpec>& specs_;
   const jobs::Location* waiter_ = nullptr;
   Graph graph_;
+  bool refers_ = false;      // a job waits for one that exists, by name
+  std::vector<Fate> fates_;  // by position; empty: not looked at, or all of them are simply added
   std::unordered_map<std::string, int64_t> rows_;        // by queue and id as they were given
   std::unordered_map<int64_t, jobs::Location> located_;  // by row
-  std::unordered_map<int64_t, int64_t> next_position_;   // of parents, by row
-  std::vector<int64_t> parents_;                         // by position; 0: none
+  std::unordered_map<int64_t, Positions> positions_;     // of parents, by row
+  std::vector<Link> links_;                              // in the order of the jobs
+  std::vector<uint8_t> linked_;                          // by position: links_ has it
   std::vector<Added> added_;                             // by position
+  std::unordered_map<int64_t, Replaced> replaced_;       // by row
+  int64_t first_fresh_ = INT64_MAX;                      // the first row that this call has added
+  bool unsettled_ = false;                               // acks are to be looked up at the end
 };
 
 }  // namespace millrace::flows

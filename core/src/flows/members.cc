@@ -91,10 +91,19 @@ Status RemoveEach(jobs::Ledger& ledger, const std::vector<int64_t>& rows, int64_
 
 }  // namespace
 
-Status CancelMembers(jobs::Ledger& ledger, int64_t row, const std::string& reason) {
+Status CancelUnwanted(jobs::Ledger& ledger, int64_t row) {
+  static const std::string kReason = "the job that it was made for was cancelled";
+  Location at;
+  bool found = false;
+  RETURN_IF_ERROR(jobs::LocateRow(ledger.connection(), row, &at, &found));
+  if (!found || at.state >= JobState::kCompleted) return Status::Ok();
+  int64_t waiting = 0;
+  RETURN_IF_ERROR(CountWaiting(ledger, row, &waiting));
+  if (waiting != 0) return Status::Ok();
   std::vector<int64_t> members;
   RETURN_IF_ERROR(FindMembers(ledger, row, true, &members));
-  return CancelEach(ledger, members, reason);
+  members.insert(members.begin(), row);
+  return CancelEach(ledger, members, kReason);
 }
 
 Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& reason,
@@ -124,23 +133,25 @@ Status CancelJobs(jobs::Ledger& ledger, const std::vector<JobRef>& jobs, const s
 
 Status RemoveJob(jobs::Ledger& ledger, const JobRef& job) {
   ASSIGN_OR_RETURN(const Location at, jobs::FindJob(ledger.connection(), job));
-  return RemoveLocated(ledger, at);
+  int64_t removed = 0;
+  return RemoveLocated(ledger, at, &removed);
 }
 
-Status RemoveLocated(jobs::Ledger& ledger, const Location& at) {
+Status RemoveLocated(jobs::Ledger& ledger, const Location& at, int64_t* removed) {
   std::vector<int64_t> members;
   if (at.place.has(jobs::kDependent) && at.state != JobState::kActive) {
     RETURN_IF_ERROR(FindMembers(ledger, at.key.row, at.state < JobState::kCompleted, &members));
   }
   RETURN_IF_ERROR(jobs::RemoveLogged(ledger, at));
-  int64_t count = 0;
-  return RemoveEach(ledger, members, &count);
+  *removed = 1;
+  return RemoveEach(ledger, members, removed);
 }
 
-Status BulkMembers::Note(jobs::Ledger& ledger, int64_t row, JobState state) {
+Status BulkMembers::Note(jobs::Ledger& ledger, int64_t row, JobState state, int64_t* count) {
   std::vector<int64_t> members;
   RETURN_IF_ERROR(FindMembers(ledger, row, state < JobState::kCompleted, &members));
   rows_.insert(rows_.end(), members.begin(), members.end());
+  *count = std::ssize(members);
   return Status::Ok();
 }
 

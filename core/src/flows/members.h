@@ -22,7 +22,8 @@ Status CancelJob(jobs::Ledger& ledger, const JobRef& job, const std::string& rea
                  CancelResult* result);
 // jobs::RemoveJob, and of the job's members. Running ones are asked to stop.
 Status RemoveJob(jobs::Ledger& ledger, const JobRef& job);
-Status RemoveLocated(jobs::Ledger& ledger, const jobs::Location& at);
+// *removed: how many have gone, itself among them.
+Status RemoveLocated(jobs::Ledger& ledger, const jobs::Location& at, int64_t* removed);
 // CancelJob of each, in order; unknown ones are answered with kUnknown.
 Status CancelJobs(jobs::Ledger& ledger, const std::vector<JobRef>& jobs, const std::string& reason,
                   std::vector<CancelResult>* results);
@@ -30,15 +31,16 @@ Status CancelJobs(jobs::Ledger& ledger, const std::vector<JobRef>& jobs, const s
 // The same for many jobs in one transaction.
 class BulkMembers : public jobs::Companions {
  public:
-  Status Note(jobs::Ledger& ledger, int64_t row, JobState state) override;
+  Status Note(jobs::Ledger& ledger, int64_t row, JobState state, int64_t* count) override;
   Status Remove(jobs::Ledger& ledger, int64_t* count) override;
 
  private:
   std::vector<int64_t> rows_;
 };
 
-// The members alone.
-Status CancelMembers(jobs::Ledger& ledger, int64_t row, const std::string& reason);
+// A job was made for one that has ended as cancelled: it is cancelled with its members, unless it
+// has ended or somebody else waits for it.
+Status CancelUnwanted(jobs::Ledger& ledger, int64_t row);
 
 }  // namespace millrace::flows
 

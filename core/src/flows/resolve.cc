@@ -11,6 +11,7 @@
 #include "base/macros.h"
 #include "flows/blocked.h"
 #include "flows/cause.h"
+#include "flows/members.h"
 #include "flows/policy.h"
 #include "sql_statements.h"
 
@@ -48,6 +49,7 @@ class Resolver {
     for (; ledger_.has_flow_notes(); only = 0) {
       for (const Note& note : ledger_.TakeFlowNotes()) RETURN_IF_ERROR(Handle(note, only));
       RETURN_IF_ERROR(ReleaseCounted());
+      RETURN_IF_ERROR(EndUnwanted());
     }
     return Status::Ok();
   }
@@ -61,6 +63,9 @@ class Resolver {
       case Note::Kind::kReconsider:
         RETURN_IF_ERROR(WriteDone());
         return Reconsider(note.row);
+      case Note::Kind::kUnwanted:
+        unwanted_.push_back(note.row);
+        return Status::Ok();
       case Note::Kind::kGone:
         RETURN_IF_ERROR(WriteDone());
         break;
@@ -248,7 +253,18 @@ class Resolver {
     return Status::Ok();
   }
 
+  // When what has ended is written: who waits for them must be known.
+  Status EndUnwanted() {
+    if (unwanted_.empty()) return Status::Ok();
+    standing_.clear();
+    for (const int64_t row : std::exchange(unwanted_, {})) {
+      RETURN_IF_ERROR(CancelUnwanted(ledger_, row));
+    }
+    return Status::Ok();
+  }
+
   jobs::Ledger& ledger_;
+  std::vector<int64_t> unwanted_;
   std::unordered_map<int64_t, int64_t> counts_;
   std::unordered_map<int64_t, JobState> standing_;  // of jobs that wait, as long as it is known
   std::vector<DoneEdge> done_;                      // not written yet

@@ -6,7 +6,7 @@
 #include "base/macros.h"
 #include "flows/enqueue.h"
 #include "flows/graph.h"
-#include "flows/members.h"
+#include "jobs/change.h"
 #include "jobs/finish.h"
 #include "jobs/json_object.h"
 #include "sql_statements.h"
@@ -50,7 +50,7 @@ Status Refuse(jobs::Ledger& ledger, const Lease& lease, const Status& why, Settl
 }
 
 // From now on the job ends as others do, and forgets what it has waited for itself.
-Status Replace(jobs::Ledger& ledger, int64_t row, size_t roots) {
+Status Replace(jobs::Ledger& ledger, int64_t row, int64_t roots) {
   {
     Query q(ledger.connection(), sql::flows::kDeleteDependencies);
     q.Bind(row);
@@ -59,16 +59,6 @@ Status Replace(jobs::Ledger& ledger, int64_t row, size_t roots) {
   Query q(ledger.connection(), sql::flows::kSetJoin);
   q.Bind(row, static_cast<int>(roots == 1 ? JoinKind::kForward : JoinKind::kCollect));
   return q.Run();
-}
-
-size_t CountRoots(const std::vector<JobSpec>& specs) {
-  std::vector<bool> awaited(specs.size());
-  for (const JobSpec& spec : specs) {
-    for (const Dependency& dependency : spec.after) {
-      if (dependency.index >= 0) awaited[static_cast<size_t>(dependency.index)] = true;
-    }
-  }
-  return static_cast<size_t>(std::count(awaited.begin(), awaited.end(), false));
 }
 
 // The lease has ended; the job waits, or is ready if nothing is left to wait for.
@@ -102,6 +92,12 @@ Status Suspend(jobs::Ledger& ledger, const Lease& lease, Place place, Settled* s
   return Status::Ok();
 }
 
+// With the outcome, or not at all: under a lost lease neither is.
+Status WriteProgress(jobs::Ledger& ledger, const Lease& lease, const Outcome& outcome) {
+  const Status status = jobs::SetLeaseProgress(ledger, lease, outcome.progress);
+  return status.code() == Code::kLeaseLost ? Status::Ok() : status;
+}
+
 }  // namespace
 
 Status CheckOutcomeJobs(const Outcome& outcome) {
@@ -116,6 +112,7 @@ Status FinishJob(jobs::Ledger& ledger, const Lease& lease, const Outcome& outcom
                  Settled* settled) {
   const bool suspends = Suspends(outcome.kind);
   if (!suspends && outcome.jobs.empty()) {
+    if (!outcome.progress.empty()) RETURN_IF_ERROR(WriteProgress(ledger, lease, outcome));
     return jobs::FinishJob(ledger, lease, outcome, settled);
   }
   jobs::Location at;
@@ -125,7 +122,6 @@ Status FinishJob(jobs::Ledger& ledger, const Lease& lease, const Outcome& outcom
     return jobs::FinishJob(ledger, lease, Ending(Kind::kReleased, ""), settled);  // says: lost
   }
   if (suspends && at.cancel_requested) {
-    RETURN_IF_ERROR(CancelMembers(ledger, lease.key.row, at.cancel_reason));
     return jobs::FinishJob(ledger, lease, Ending(Kind::kCancelled, ""), settled);
   }
   Enqueue enqueue(ledger, outcome.jobs);
@@ -133,8 +129,9 @@ Status FinishJob(jobs::Ledger& ledger, const Lease& lease, const Outcome& outcom
   if (Status status = enqueue.Prepare(); !status.ok()) {
     return IsRefusal(status) ? Refuse(ledger, lease, status, settled) : status;
   }
+  if (!outcome.progress.empty()) RETURN_IF_ERROR(WriteProgress(ledger, lease, outcome));
   if (outcome.kind == Kind::kReplaced) {
-    RETURN_IF_ERROR(Replace(ledger, lease.key.row, CountRoots(outcome.jobs)));
+    RETURN_IF_ERROR(Replace(ledger, lease.key.row, enqueue.roots()));
   }
   RETURN_IF_ERROR(enqueue.Write(&settled->added));
   if (!suspends) return jobs::FinishJob(ledger, lease, outcome, settled);

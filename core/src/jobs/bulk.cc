@@ -18,10 +18,12 @@ namespace {
 // A change of change.h; a job without a body is passed by (`doctor` reports it).
 template <typename F>
 ChangeJob Located(Ledger& ledger, F change) {
-  return [&ledger, change](const Scanned& job, bool* changed) -> Status {
+  return [&ledger, change](const Scanned& job, int64_t* work) -> Status {
     Location at;
-    RETURN_IF_ERROR(LocateRow(ledger.connection(), job.place.row, &at, changed));
-    return *changed ? change(ledger, at) : Status::Ok();
+    bool found = false;
+    RETURN_IF_ERROR(LocateRow(ledger.connection(), job.place.row, &at, &found));
+    *work = found ? 1 : 0;
+    return found ? change(ledger, at) : Status::Ok();
   };
 }
 

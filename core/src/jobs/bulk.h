@@ -41,8 +41,8 @@ struct BulkCursor {
 class Companions {
  public:
   virtual ~Companions() = default;
-  // Before a job that waits or has waited for others is removed.
-  virtual Status Note(Ledger& ledger, int64_t row, JobState state) = 0;
+  // Before a job that waits or has waited for others is removed. *count is how many go with it.
+  virtual Status Note(Ledger& ledger, int64_t row, JobState state, int64_t* count) = 0;
   // At the end of the slice: those that are still there go. *count is how many did.
   virtual Status Remove(Ledger& ledger, int64_t* count) = 0;
 };
@@ -50,6 +50,7 @@ class Companions {
 // What one slice did.
 struct SliceResult {
   int64_t changed = 0;
+  int64_t companions = 0;  // removed beside them (Companions)
   bool more = false;
 };
 
@@ -67,8 +68,8 @@ Status RedriveKeeping(Ledger& ledger, const BulkQuery& query, const RedriveOptio
 Status PromoteSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                     SliceResult* result);
 // The query's state: all but active. Logs one kCleaned event a slice, with the count
-// and in `prev` the state. What the companions remove (null: nothing) is counted in `changed`
-// beyond the limit.
+// and in `prev` the state. Each job goes with all its companions (null: it has none): a slice ends
+// when both together reach the limit.
 Status RemoveSlice(Ledger& ledger, const BulkQuery& query, int64_t limit, BulkCursor* cursor,
                    SliceResult* result, Companions* companions = nullptr);
 // Ready jobs, and scheduled ones if asked.

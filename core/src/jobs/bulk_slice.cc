@@ -140,8 +140,9 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
   const int64_t scan_limit = limit * kScanFactor;
   std::vector<Scanned> jobs;
   RETURN_IF_ERROR(Scan(ledger, queue_id, state, *cursor, scan_limit, &jobs, &result->more));
+  int64_t done = 0;
   for (const Scanned& job : jobs) {
-    if (cursor->remaining == 0 || result->changed == limit) {
+    if (cursor->remaining == 0 || done >= limit) {
       result->more = cursor->remaining != 0;
       return Status::Ok();
     }
@@ -154,9 +155,10 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
     if (job.place.row >= cursor->end_row) continue;
     --cursor->remaining;
     if (!filter.Matches(job)) continue;
-    bool changed = true;
-    RETURN_IF_ERROR(change(job, &changed));
-    if (changed) ++result->changed;
+    int64_t work = 1;
+    RETURN_IF_ERROR(change(job, &work));
+    done += work;
+    if (work != 0) ++result->changed;
   }
   return Status::Ok();
 }
@@ -164,9 +166,11 @@ Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFi
 Status RemoveFiltered(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
                       int64_t limit, Companions* companions, BulkCursor* cursor,
                       SliceResult* result) {
-  const auto remove = [&](const Scanned& job, bool*) -> Status {
+  const auto remove = [&](const Scanned& job, int64_t* work) -> Status {
     if (companions && job.place.has(kDependent)) {
-      RETURN_IF_ERROR(companions->Note(ledger, job.place.row, state));
+      int64_t with_it = 0;
+      RETURN_IF_ERROR(companions->Note(ledger, job.place.row, state, &with_it));
+      *work += with_it;
     }
     return RemoveScanned(ledger, state, job);
   };
@@ -175,11 +179,7 @@ Status RemoveFiltered(Ledger& ledger, int64_t queue_id, JobState state, const Jo
   ledger.Log(
       queue_id,
       {.type = EventType::kCleaned, .state = state, .prev = state, .count = result->changed});
-  if (!companions) return Status::Ok();
-  int64_t more = 0;
-  RETURN_IF_ERROR(companions->Remove(ledger, &more));
-  result->changed += more;
-  return Status::Ok();
+  return companions ? companions->Remove(ledger, &result->companions) : Status::Ok();
 }
 
 Status RemoveStates(Ledger& ledger, int64_t queue_id, std::span<const JobState> states,

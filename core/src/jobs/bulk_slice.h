@@ -46,8 +46,10 @@ Result<int64_t> CountNow(Ledger& ledger, int64_t queue_id, JobState state);
 Status StartCursor(Ledger& ledger, int64_t queue_id, JobState state, bool comes_back,
                    BulkCursor* cursor);
 
-using ChangeJob = std::function<Status(const Scanned& job, bool* changed)>;
-// Changes up to `limit` jobs of a state that match.
+// *work is 1 before the call: how much of the slice's limit the job has taken, 0 if it was passed
+// by.
+using ChangeJob = std::function<Status(const Scanned& job, int64_t* work)>;
+// Changes jobs of a state that match, up to the one with which the limit is reached.
 Status ChangeSlice(Ledger& ledger, int64_t queue_id, JobState state, const JobFilter& filter,
                    int64_t limit, const ChangeJob& change, BulkCursor* cursor, SliceResult* result);
 // The same, removing them, damaged or not.

@@ -144,26 +144,73 @@ std::optional<int64_t> EndOf(Ledger& ledger, const Deduplication& dedup) {
 
 }  // namespace
 
+// All that a verdict rests on.
+struct KeyView {
+  KeyRow row;
+  bool found = false;  // false: nobody has the key
+  Standing standing;
+
+  Status Find(Ledger& ledger, int64_t queue_id, const std::string& key) {
+    return FindKey(ledger.connection(), queue_id, key, &row, &found);
+  }
+  Status Load(Ledger& ledger) {
+    found = found && !(row.until_ms && *row.until_ms <= ledger.now_ms());
+    return found ? FindStanding(ledger.connection(), row, &standing) : Status::Ok();
+  }
+
+  DedupVerdict Judge(const Deduplication& dedup, int64_t now_ms) const {
+    DedupVerdict verdict;
+    if (!found || (!row.until_ms && !IsHeld(standing, dedup, now_ms))) return verdict;
+    verdict.kind = row.until_ms ? Kind::kDrop : JudgeHeld(standing, dedup.mode);
+    verdict.holder = standing.exists ? standing.at.key : row.holder;
+    if (standing.exists) verdict.state = standing.at.state;
+    if (standing.exists) verdict.at = standing.at;
+    verdict.replaces = verdict.kind == Kind::kFollow && standing.followed;
+    if (verdict.replaces) verdict.replaced = standing.follower;
+    return verdict;
+  }
+
+  // As TakeKey() and TakeFollowUp() leave it.
+  void Take(const Deduplication& dedup, const Location& job, std::optional<int64_t> until_ms,
+            bool follows) {
+    found = true;
+    row.mode = dedup.mode;
+    row.until_ms = follows ? std::nullopt : until_ms;
+    standing.followed = follows;
+    if (follows) {
+      standing.follower = job;
+      standing.follower.state = JobState::kBlocked;
+    } else {
+      standing = {.exists = true, .at = job, .follower = {}};
+    }
+  }
+};
+
 Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, int64_t job,
                 DedupVerdict* verdict) {
-  KeyRow row;
-  bool found = false;
-  RETURN_IF_ERROR(FindKey(ledger.connection(), queue_id, dedup.key, &row, &found));
-  if (!found) return Status::Ok();
-  if (job != 0 && row.holder.row == job) {
+  KeyView view;
+  RETURN_IF_ERROR(view.Find(ledger, queue_id, dedup.key));
+  if (job != 0 && view.found && view.row.holder.row == job) {
     verdict->kind = Kind::kTaken;
     return Status::Ok();
   }
-  if (row.until_ms && *row.until_ms <= ledger.now_ms()) return Status::Ok();
-  Standing standing;
-  RETURN_IF_ERROR(FindStanding(ledger.connection(), row, &standing));
-  if (!row.until_ms && !IsHeld(standing, dedup, ledger.now_ms())) return Status::Ok();
-  verdict->kind = row.until_ms ? Kind::kDrop : JudgeHeld(standing, dedup.mode);
-  verdict->holder = standing.exists ? standing.at.key : row.holder;
-  if (standing.exists) verdict->state = standing.at.state;
-  verdict->replaces = verdict->kind == Kind::kFollow && standing.followed;
-  verdict->replaced = std::move(standing.follower);
-  verdict->at = std::move(standing.at);
+  RETURN_IF_ERROR(view.Load(ledger));
+  *verdict = view.Judge(dedup, ledger.now_ms());
+  return Status::Ok();
+}
+
+Status KeyForecast::Next(const std::string& queue, const Deduplication& dedup, const Location& job,
+                         DedupVerdict* verdict) {
+  std::shared_ptr<KeyView>& view = views_[{queue, dedup.key}];
+  if (!view) {
+    view = std::make_shared<KeyView>();
+    ASSIGN_OR_RETURN(const int64_t queue_id, ledger_.FindQueueId(queue));
+    if (queue_id != 0) RETURN_IF_ERROR(view->Find(ledger_, queue_id, dedup.key));
+    RETURN_IF_ERROR(view->Load(ledger_));
+  }
+  *verdict = view->Judge(dedup, ledger_.now_ms());
+  if (verdict->kind == Kind::kDrop) return Status::Ok();
+  view->Take(dedup, job, EndOf(ledger_, dedup), verdict->kind == Kind::kFollow);
   return Status::Ok();
 }
 

@@ -11,9 +11,12 @@
 #define MILLRACE_JOBS_DEDUP_H_
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "jobs/job_id.h"
 #include "jobs/ledger.h"
@@ -58,6 +61,23 @@ struct DedupVerdict {
 // Judges a newcomer with a key; `job` is its number, 0 if it has none. Only reads.
 Status JudgeKey(Ledger& ledger, int64_t queue_id, const Deduplication& dedup, int64_t job,
                 DedupVerdict* verdict);
+
+struct KeyView;
+
+// The same for jobs that are to be added one after another, before any of them is.
+class KeyForecast {
+ public:
+  explicit KeyForecast(Ledger& ledger) : ledger_(ledger) {}
+
+  // Judges the next one, and goes on as if it had been added where `job` says, if it would be.
+  // `job` has a row that no job of the store has; later verdicts name it by that.
+  Status Next(const std::string& queue, const Deduplication& dedup, const Location& job,
+              DedupVerdict* verdict);
+
+ private:
+  Ledger& ledger_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<KeyView>> views_;  // by queue, key
+};
 
 // Answers for a dropped job, and logs it.
 void AckDropped(Ledger& ledger, int64_t queue_id, const JobSpec& spec, const DedupVerdict& verdict,

@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/admin.h"
+#include "jobs/circles.h"
 #include "jobs/event_log.h"
 #include "jobs/json_object.h"
 #include "jobs/snapshot.h"
@@ -51,6 +52,7 @@ class Doctor {
                                           "does not wait for as much as it counts")));
     RETURN_IF_ERROR(Met("awaited", Slices("awaited", sql::doctor::kForgottenDependencies,
                                           "waits for something that will not come")));
+    RETURN_IF_ERROR(Met("circles", Circles()));
     RETURN_IF_ERROR(Met("marked", Slices("marked", sql::doctor::kUnmarkedDependencies,
                                          "has dependencies that its place does not know of")));
     RETURN_IF_ERROR(Met("dependencies", Names("dependencies", sql::doctor::kOrphanDependencies,
@@ -175,6 +177,22 @@ class Doctor {
       after = last;
     }
     Add(name, std::move(faults), "all jobs");
+    return Status::Ok();
+  }
+
+  Status Circles() {
+    ASSIGN_OR_RETURN(const auto circles, FindCircles(connection_, kFaultsShown));
+    std::vector<std::string> faults;
+    for (const std::vector<int64_t>& circle : circles) {
+      std::string names;
+      for (size_t i = 0; i < circle.size() && i < kFaultsShown; ++i) {
+        names += (i == 0 ? "" : ", ") + std::to_string(circle[i]);
+      }
+      if (circle.size() > kFaultsShown) names += ", ...";
+      faults.push_back((circle.size() == 1 ? "job number " + names + " waits for itself"
+                                           : "jobs number " + names + " wait for each other"));
+    }
+    Add("circles", std::move(faults), "no job waits for itself");
     return Status::Ok();
   }
 

@@ -67,19 +67,6 @@ int64_t DueAt(const JobSpec& spec, int64_t now_ms) {
   return due_at_ms > now_ms ? due_at_ms : 0;
 }
 
-Result<bool> Adds(Ledger& ledger, int64_t queue_id, const JobSpec& spec) {
-  if (!spec.id.empty()) {
-    Location found;
-    bool exists = false;
-    RETURN_IF_ERROR(Locate(ledger.connection(), spec.id, queue_id, &found, &exists));
-    if (exists) return false;
-  }
-  if (spec.dedup.key.empty()) return true;
-  DedupVerdict verdict;
-  RETURN_IF_ERROR(JudgeKey(ledger, queue_id, spec.dedup, 0, &verdict));
-  return verdict.kind != DedupVerdict::Kind::kDrop;
-}
-
 Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack) {
   ASSIGN_OR_RETURN(const int64_t queue_id, ledger.QueueId(spec.queue));
   job->added = true;

@@ -35,8 +35,6 @@ struct NewJob {
 };
 // When a job is due; 0 if it may start now.
 int64_t DueAt(const JobSpec& spec, int64_t now_ms);
-// Whether a job would be added as the store is: false if another one counts. Only reads.
-Result<bool> Adds(Ledger& ledger, int64_t queue_id, const JobSpec& spec);
 // The first half of it: everything but a place, and the ack but for its state. The caller puts the
 // job somewhere and calls LogAdded.
 Status AddBody(Ledger& ledger, const JobSpec& spec, NewJob* job, EnqueueAck* ack);

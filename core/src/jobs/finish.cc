@@ -123,6 +123,20 @@ Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending,
   return Status::Ok();
 }
 
+// Those that were made for a job which was cancelled end with it: the ones that the cancel request
+// did not find, because the job added them later.
+Status NoteUnwanted(Ledger& ledger, const Place& place) {
+  if (!place.has(kDependent)) return Status::Ok();
+  Query q(ledger.connection(), sql::flows::kSelectMembers);
+  q.Bind(place.row);
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return Status::Ok();
+    ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kUnwanted, .row = q.Int(0)});
+  }
+}
+
 // Ends a job with the attempt that its lease was for.
 Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state,
                   Cause cause, std::string_view body, ContentType type) {
@@ -292,6 +306,7 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   }
   if (kind == Kind::kCancelled || ended.cancel_requested) {
     settled->state = JobState::kCancelled;
+    if (ended.cancel_requested) RETURN_IF_ERROR(NoteUnwanted(ledger, place));
     const std::string error =
         outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel,
@@ -325,6 +340,7 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
   if (ends) --written.attempts_started;
   RETURN_IF_ERROR(WriteRun(ledger, written, lease.attempts_made, crashes, 0));
   if (ended.cancel_requested) {
+    RETURN_IF_ERROR(NoteUnwanted(ledger, place));
     return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
                       ContentType::kJson);
   }

@@ -118,6 +118,7 @@ class Ledger : public store::BatchHooks {
       kGone,        // the same, and it was removed; `id` and `name` are what it was called
       kCountDown,   // it is blocked, and by one thing less than its row says
       kReconsider,  // it is blocked, and some of what it waits for had ended before
+      kUnwanted,    // it was made for a job that has ended as cancelled
     };
     Kind kind = Kind::kEnded;
     int64_t row = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/macros.h"
+#include "jobs/circles.h"
 #include "jobs/finish.h"
 #include "jobs/job_row.h"
 #include "jobs/locate.h"
@@ -21,6 +22,7 @@ constexpr int64_t kSliceJobs = 10'000;
 constexpr int64_t kSliceLeases = 500;
 constexpr int64_t kSliceGroups = 1'000;
 constexpr int64_t kSliceQueues = 100;
+constexpr size_t kSliceCircles = 100;
 
 Status RunOn(Ledger& ledger, const char* sql, int64_t row) {
   Query q(ledger.connection(), sql);
@@ -238,6 +240,29 @@ Status MendAwaited(Ledger& ledger, RepairCursor* cursor, bool* more) {
   return Status::Ok();
 }
 
+// One job of each circle fails, the newest: the policies of those that wait for it say what becomes
+// of them.
+Status MendCircles(Ledger& ledger, RepairCursor* cursor, bool* more) {
+  static constexpr const char kError[] =
+      R"({"type":"DependencyFailed","message":"the job waited for itself; it was ended by doctor",)"
+      R"("stack":""})";
+  ASSIGN_OR_RETURN(const auto circles, FindCircles(ledger.connection(), kSliceCircles));
+  for (const std::vector<int64_t>& circle : circles) {
+    Location at;
+    bool found = false;
+    RETURN_IF_ERROR(LocateRow(ledger.connection(), *std::max_element(circle.begin(), circle.end()),
+                              &at, &found));
+    if (!found || at.state != JobState::kBlocked) continue;
+    RETURN_IF_ERROR(TakeBlocked(ledger, at.place));
+    RETURN_IF_ERROR(EndUnworked(
+        ledger, at.key, at.place, JobState::kBlocked,
+        {.state = JobState::kFailed, .cause = Cause::kDependencyFailed, .body = kError}));
+    ++cursor->mended;
+  }
+  *more = circles.size() == kSliceCircles;
+  return Status::Ok();
+}
+
 Status MendIds(Ledger& ledger, RepairCursor* cursor, bool* more) {
   std::vector<int64_t> rows;
   RETURN_IF_ERROR(FindFaults(ledger, sql::doctor::kWrongKeys, cursor, &rows, more));
@@ -342,6 +367,7 @@ constexpr RepairStep kSteps[] = {
     {"marked", "jobs of flows were marked", MendMarks},
     {"pending", "blocked jobs were counted again", MendPending},
     {"awaited", "blocked jobs were told what had ended", MendAwaited},
+    {"circles", "jobs that waited for themselves were ended", MendCircles},
     {"ids", "jobs are found under their ids again", MendIds},
     {"leases", "jobs of unknown processes were taken back", RescueFromStrangers},
     {"groups", "groups were counted and put in line again", MendGroups},

@@ -212,27 +212,6 @@ TEST_CASE("a parent waits for a child whose id was taken", "[flows]") {
   f.CheckInvariants();
 }
 
-TEST_CASE("a child cannot wait for its own parent, however far around", "[flows]") {
-  FlowsFixture f;
-  f.AddAll({Spec("a"), After(Spec("p"), {0}), After(Spec("above"), {1})});
-  f.AddAll({AfterJob(Spec("p2"), "a")});
-  std::vector<EnqueueAck> acks;
-  const auto refused = [&](const std::vector<JobSpec>& specs, const std::string& message) {
-    RequireError(f.Do([&](jobs::Ledger& l) { return EnqueueJobs(l, specs, &acks); }),
-                 Code::kInvalidArgument, message);
-  };
-  refused({ChildOf(AfterJob(Spec(), "p"), "p")}, "would wait for a job that waits for it");
-  refused({ChildOf(AfterJob(Spec(), "above"), "p")}, "would wait for a job that waits for it");
-  refused({AfterJob(Spec(), "above"), ChildOf(After(Spec(), {0}), "p")},
-          R"(jobs[0] ("task") would wait for a job)");
-  refused({ChildOf(AfterJob(Spec(), "p2"), "p"), ChildOf(AfterJob(Spec(), "p"), "p2")},
-          "would wait for a job that waits for it");
-  refused({Spec("above"), ChildOf(After(Spec(), {0}), "p")}, "would wait for a job");
-  refused({ChildOf(Spec("above"), "p")}, "would wait for a job that waits for it");
-  CHECK(f.AddAll({ChildOf(AfterJob(Spec("fine"), "p2"), "p")})[0].state == JobState::kBlocked);
-  f.CheckInvariants();
-}
-
 TEST_CASE("ten thousand children and a thousand levels", "[flows]") {
   FlowsFixture f;
   std::vector<JobSpec> wide;

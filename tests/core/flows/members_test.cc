@@ -1,5 +1,6 @@
 #include "flows/members.h"
 
+#include "flows/detach.h"
 #include "flows/flows_test_util.h"
 #include "jobs/change.h"
 
@@ -122,7 +123,8 @@ TEST_CASE("bulk removals take the members of flows with them", "[flows]") {
                                      jobs::Companions*)>& slice) {
         jobs::BulkCursor cursor;
         int64_t changed = 0;
-        for (jobs::SliceResult result{.more = true}; result.more; changed += result.changed) {
+        for (jobs::SliceResult result{.more = true}; result.more;
+             changed += result.changed + result.companions) {
           f.MustDo([&](jobs::Ledger& ledger) {
             BulkMembers members;
             return slice(ledger, &cursor, &result, &members);
@@ -183,6 +185,64 @@ TEST_CASE("bulk removals take the members of flows with them", "[flows]") {
     CHECK(f.Read("slow").cancel_requested);
   }
   CHECK(f.Exists("there"));
+  f.CheckInvariants();
+}
+
+TEST_CASE("a slice of a bulk removal takes whole flows, and no more of them than its limit",
+          "[flows]") {
+  FlowsFixture f;
+  constexpr int kFlows = 10;
+  for (int i = 0; i < kFlows; ++i) {
+    std::vector<JobSpec> specs(10, Spec("", "members"));
+    specs.push_back(After(Spec("", "tops"), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    f.AddAll(specs);
+  }
+  jobs::BulkCursor cursor;
+  jobs::SliceResult result{.more = true};
+  int slices = 0;
+  for (; result.more; ++slices) {
+    const int64_t before = f.Int("SELECT count(*) FROM jobs");
+    f.MustDo([&](jobs::Ledger& ledger) {
+      BulkMembers members;
+      return RemoveSlice(ledger, {.queue = "tops", .state = JobState::kBlocked}, 20, &cursor,
+                         &result, &members);
+    });
+    CHECK(result.changed + result.companions == before - f.Int("SELECT count(*) FROM jobs"));
+    CHECK(result.changed <= 2);  // the second one goes over the limit
+    f.CheckInvariants();
+  }
+  CHECK(slices >= kFlows / 2);
+  CHECK(f.Int("SELECT count(*) FROM jobs") == 0);
+}
+
+TEST_CASE("so does one of unprocessed children", "[flows]") {
+  FlowsFixture f;
+  std::vector<JobSpec> specs;
+  JobSpec top = Spec("top");
+  for (int i = 0; i < 6; ++i) {
+    std::vector<int32_t> below;
+    for (int j = 0; j < 10; ++j) {
+      below.push_back(static_cast<int32_t>(specs.size()));
+      specs.push_back(Spec());
+    }
+    top.after.push_back({.index = static_cast<int32_t>(specs.size())});
+    specs.push_back(After(Spec(), below));
+  }
+  specs.push_back(top);
+  f.AddAll(specs);
+  jobs::BulkCursor cursor;
+  jobs::SliceResult result{.more = true};
+  int64_t changed = 0;
+  while (result.more) {
+    f.MustDo([&](jobs::Ledger& ledger) {
+      return RemoveUnprocessedSlice(ledger, {"top", ""}, 20, &cursor, &result);
+    });
+    CHECK(result.changed <= 2);
+    changed += result.changed;
+  }
+  CHECK(changed == 6);
+  CHECK(f.Int("SELECT count(*) FROM jobs") == 1);
+  CHECK(f.Is("top", JobState::kReady));
   f.CheckInvariants();
 }
 

@@ -1,6 +1,8 @@
 #include "flows/settle.h"
 
 #include "flows/flows_test_util.h"
+#include "flows/members.h"
+#include "jobs/bulk.h"
 #include "jobs/change.h"
 #include "jobs/finish.h"
 #include "jobs/limit_rules.h"
@@ -30,6 +32,30 @@ TEST_CASE("jobs are added in the commit that ends the attempt, and only then", "
   CHECK(lost.status.code() == Code::kLeaseLost);
   CHECK(lost.added.empty());
   CHECK_FALSE(f.Exists("d"));
+  f.CheckInvariants();
+}
+
+TEST_CASE("progress of an outcome is written with it, or not at all", "[flows]") {
+  FlowsFixture f;
+  const auto outcome = [](Kind kind, std::vector<JobSpec> specs) {
+    Outcome made = With(kind, std::move(specs));
+    made.progress = "50";
+    return made;
+  };
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  f.Finish(lease, outcome(Kind::kCompleted, {}));
+  CHECK(f.Read("a").progress == "50");
+  CHECK(f.Events("q", {EventType::kProgress}).size() == 1);
+  CHECK(f.Finish(lease, outcome(Kind::kCompleted, {})).status.code() == Code::kLeaseLost);
+  CHECK(f.Events("q", {EventType::kProgress}).size() == 1);
+  f.AddId("b");
+  f.Finish(f.ClaimOne(), outcome(Kind::kCompleted, {AfterJob(Spec("c"), "nobody")}));
+  CHECK(f.Is("b", JobState::kFailed));
+  CHECK(f.Read("b").progress.empty());
+  f.AddId("d");
+  f.Finish(f.ClaimOne(), outcome(Kind::kWaiting, {Spec("e")}));
+  CHECK(f.Read("d").progress == "50");
   f.CheckInvariants();
 }
 
@@ -190,6 +216,48 @@ TEST_CASE("a new group's default bound refuses an outcome's jobs before any is w
   f.CheckInvariants();
 }
 
+TEST_CASE("only jobs that are added take room in a group", "[flows]") {
+  FlowsFixture f;
+  f.MustDo([](jobs::Ledger& ledger) {
+    return jobs::SetLimit(ledger, {.scope = LimitScope::kGroup, .queue = "q", .max_size = 2});
+  });
+  const auto grouped = [](const std::string& id, const std::string& key = "") {
+    JobSpec spec = Spec(id);
+    spec.group = "g";
+    spec.dedup.key = key;
+    return spec;
+  };
+  f.AddAll({grouped("there"), Spec("elsewhere", "e")});
+  const Lease lease = f.ClaimOne("e");
+  SECTION("those that exist already do not") {
+    RequireOk(f.Finish(lease, With(Kind::kCompleted, {grouped("there"), grouped("x")})).status);
+  }
+  SECTION("nor the second of an id") {
+    RequireOk(f.Finish(lease, With(Kind::kCompleted, {grouped("x"), grouped("x")})).status);
+  }
+  SECTION("nor the second of a key") {
+    RequireOk(
+        f.Finish(lease, With(Kind::kCompleted, {grouped("x", "k"), grouped("", "k")})).status);
+  }
+  SECTION("in a call of its own as well") {
+    CHECK(
+        f.AddAll({grouped("there"), grouped("x", "k"), After(grouped("y", "k"), {0})})[2].existing);
+  }
+  SECTION("and who is one too many is refused all the same") {
+    const Settled refused = f.Finish(
+        lease, With(Kind::kCompleted,
+                    {grouped("there"), grouped("x", "k"), grouped("", "k"), grouped("y")}));
+    RequireError(refused.status, Code::kGroupFull,
+                 "has 1 jobs waiting, and 1 more are to be added");
+    CHECK_FALSE(f.Exists("x"));
+    f.CheckInvariants();
+    return;
+  }
+  CHECK(f.Exists("x"));
+  CHECK(f.Counts().ready == 2);
+  f.CheckInvariants();
+}
+
 TEST_CASE("what an outcome's jobs have to do with each other is checked before", "[flows]") {
   RequireError(CheckOutcomeJobs(With(Kind::kReplaced, {})), Code::kInvalidArgument,
                "jobs is empty");
@@ -209,6 +277,66 @@ TEST_CASE("who is asked to stop does not wait for others", "[flows]") {
   CHECK(f.Finish(lease, With(Kind::kWaiting, {Spec("b")})).state == JobState::kCancelled);
   CHECK_FALSE(f.Exists("b"));
   CHECK(f.Is("child", JobState::kCancelled));
+  f.CheckInvariants();
+}
+
+TEST_CASE("children added after the cancel request end with their parent", "[flows]") {
+  FlowsFixture f;
+  JobSpec parent = Spec("a", "parents");
+  parent.retry.max_attempts = 3;
+  f.Add(parent);
+  f.AddId("other");
+  const Lease lease = f.ClaimOne("parents");
+  CancelResult result{};
+  const auto cancel = [&] {
+    f.MustDo([&](jobs::Ledger& l) { return flows::CancelJob(l, {"a", ""}, "enough", &result); });
+  };
+  const auto add = [&] {
+    f.AddAll({ChildOf(After(Spec("child"), {1}), "a", lease.token), Spec("below"),
+              ChildOf(Spec("shared"), "a", lease.token), After(Spec("user"), {2})});
+  };
+  SECTION("it honours the request") {
+    cancel();
+    add();
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kCancelled)).state == JobState::kCancelled);
+  }
+  SECTION("it fails meanwhile") {
+    cancel();
+    add();
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kFailed, kBoom)).state == JobState::kCancelled);
+  }
+  SECTION("its worker dies") {
+    cancel();
+    add();
+    bool lost = true;
+    f.MustDo([&](jobs::Ledger& ledger) { return RescueJob(ledger, lease, "it died", &lost); });
+  }
+  SECTION("nothing of it is kept") {
+    f.MustDo([](jobs::Ledger& ledger) {
+      return jobs::SetQueueRetention(ledger, "parents", {}, Keep{.count = 0});
+    });
+    cancel();
+    add();
+    f.Finish(lease, jobs::MakeOutcome(Kind::kCancelled));
+    CHECK_FALSE(f.Exists("a"));
+  }
+  SECTION("a job that completes in spite of it leaves them") {
+    cancel();
+    add();
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kCompleted)).state == JobState::kCompleted);
+    CHECK(f.Is("child", JobState::kBlocked));
+    return;
+  }
+  SECTION("so does one that gives up by itself") {
+    add();
+    CHECK(f.Finish(lease, jobs::MakeOutcome(Kind::kCancelled)).state == JobState::kCancelled);
+    CHECK(f.Is("child", JobState::kBlocked));
+    return;
+  }
+  CHECK(f.Is("child", JobState::kCancelled));
+  CHECK(f.Is("below", JobState::kCancelled));
+  CHECK(f.Is("shared", JobState::kReady));  // somebody else waits for it
+  CHECK(f.Is("other", JobState::kReady));
   f.CheckInvariants();
 }
 
