@@ -753,8 +753,8 @@ class LeasedJob:
 class Outcome:
     """How an attempt ended. `body` is the result's or the error's JSON text, or bytes. `policy` replaces the job's.
 
-    `throttle` is (scope, ms): nothing of that scope starts meanwhile. `jobs` are enqueued, and `progress` (JSON text) is
-    recorded, in the same commit.
+    `throttle` is (scope, ms): nothing of that scope starts meanwhile. `jobs` are enqueued, and `progress` (JSON text)
+    is recorded, in the same commit.
     """
 
     def __init__(

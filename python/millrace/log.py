@@ -18,6 +18,7 @@ task_loggers: Final[set[str]] = set()
 FORMAT: Final = "[%(asctime)s: %(levelname)s/%(process)d] %(message)s"
 
 logger: Final = logging.getLogger("millrace")
+_LAST_WORDS_S: Final = 5.0  # for handlers that are slow
 
 
 class JobLogHandler(logging.Handler):
@@ -45,11 +46,26 @@ def get_task_logger(name: str) -> logging.Logger:
     return task_logger
 
 
-def follow_core() -> _core.LogLines:
-    """Lines for a core; a thread says them as warnings of the logger "millrace" until they are closed."""
-    lines = _core.LogLines()
-    threading.Thread(target=_say, args=(lines,), name="millrace-log", daemon=True).start()
-    return lines
+class CoreLog:
+    """What a core has to say to a human, as warnings of the logger "millrace".
+
+    Attributes:
+        lines: For the core to write into.
+    """
+
+    def __init__(self) -> None:
+        self.lines = _core.LogLines()
+        self._thread = threading.Thread(
+            target=_say, args=(self.lines,), name="millrace-log", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Says what is left and ends. Idempotent."""
+        self.lines.close()
+        # An interpreter that ends kills the process when a thread comes back to it from native code.
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_LAST_WORDS_S)
 
 
 def _say(lines: _core.LogLines) -> None:

@@ -45,8 +45,8 @@ export class Bench {
   queue(name = "q", options: QueueOptions = {}): Queue {
     return this.add(new Queue(name, { store: this.store, durability: "process", ...options }));
   }
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each test knows its own data
-  worker(processor: Processor<any, any, string>, options: WorkerOptions = {}, name = "q"): Worker {
+   
+  worker(processor: Processor, options: WorkerOptions = {}, name = "q"): Worker {
     return this.add(
       new Worker(name, processor, { store: this.store, durability: "process", ...options }),
     );

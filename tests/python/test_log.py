@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import logging
 import threading
 
@@ -59,19 +60,33 @@ def test_what_the_core_has_to_say_is_logged(tmp_path, caplog):
     handler = Tell()
     log.logger.addHandler(handler)
     try:
-        with app, app.engine.subscribe("default"):
-            (tmp_path / "jobs.db-mill").unlink()  # what a cleaning cron job does
+        with app:
+            subscription = app.engine.subscribe("default")  # from now on it hears of others
+            sidecar = tmp_path / "jobs.db-mill"
+            sidecar.unlink()
+            sidecar.mkdir()  # so that it cannot be made again
             assert told.wait(30)
+            subscription.close()
     finally:
         log.logger.removeHandler(handler)
 
 
-def test_lines_end_when_they_are_closed():
+def test_its_thread_ends_with_it():
     before = {*threading.enumerate()}
-    lines = log.follow_core()
+    core_log = log.CoreLog()
     (thread,) = {*threading.enumerate()} - before
-    lines.close()
-    lines.close()
+    core_log.close()
+    core_log.close()
+    assert not thread.is_alive()
+    assert core_log.lines.take() is None
+
+
+def test_an_application_that_is_gone_leaves_no_thread(tmp_path):
+    before = {*threading.enumerate()}
+    app = Millrace("gone", store=tmp_path / "jobs.db", set_as_current=False)
+    app.engine.now_ms()
+    (thread,) = [each for each in {*threading.enumerate()} - before if each.name == "millrace-log"]
+    del app
+    gc.collect()
     thread.join(30)
     assert not thread.is_alive()
-    assert lines.take() is None

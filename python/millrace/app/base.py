@@ -15,7 +15,7 @@ from millrace.app.config import MEMORY, Configured, check_backend, store_path
 from millrace.app.store_parts import StoreParts
 from millrace.app.surface import Surface
 from millrace.errors import ForkedChild, InvalidArgument, WrongState
-from millrace.log import follow_core
+from millrace.log import CoreLog
 from millrace.prepared import job_specs
 from millrace.registry import Registry, adopt_shared
 from millrace.request import current_request
@@ -134,7 +134,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self._require_sealed = options.check_flag("require_sealed", require_sealed)
         self._clock = clock
         self._engine: _core.Engine | None = None
-        self._lines: _core.LogLines  # of the open engine
+        self._core_log: CoreLog | None = None  # of the open engine
         self._lock = threading.Lock()
         self._aio: AppCalls | None = None
         self.strict_typing = options.check_flag("strict_typing", strict_typing)
@@ -281,7 +281,7 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         self.load_announced()
         with self._lock:
             if self._engine is None:
-                lines = follow_core()
+                core_log = CoreLog()
                 try:
                     self._engine = _core.Engine(
                         self.store,
@@ -292,12 +292,13 @@ class Millrace(Configured, Surface, StoreParts, Registry):
                         security_mode=self._security_mode,  # type: ignore[arg-type]
                         require_sealed=self._require_sealed,
                         clock=self._clock,
-                        log_lines=lines,
+                        log_lines=core_log.lines,
                     )
                 except BaseException:
-                    lines.close()
+                    core_log.close()
                     raise
-                self._lines = lines
+                weakref.finalize(self, core_log.lines.close)
+                self._core_log = core_log
             return self._engine
 
     def reopened(self) -> _core.Engine:
@@ -312,7 +313,8 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         if engine is not None:
             with suppress(ForkedChild):  # it was the parent's
                 engine.close()
-                self._lines.close()
+                if self._core_log is not None:
+                    self._core_log.close()
 
     def __enter__(self) -> Millrace:
         return self

@@ -286,7 +286,7 @@ describe("Worker's processor", () => {
     const results = [{ rows: [{ price: 5n }] }, cycle, { "on done": () => 1 }];
     const worker = bench.worker((job) => results[job.data as number]);
     const failed: string[] = [];
-    worker.on("failed", (job) => failed.push(job!.failedReason!.replace(/^.* JSON: /, "")));
+    worker.on("failed", (job) => failed.push(job!.failedReason.replace(/^.* JSON: /, "")));
     await queue.addBulk([0, 1, 2].map((data) => ({ name: "n", data })));
     await until(() => failed.length === 3);
     assert.deepEqual(failed, [
