@@ -105,9 +105,7 @@ export class Attempts {
         if (this.#session === undefined) throw closedError(label);
         return this.#session;
       },
-      progressed: (job, value) => {
-        if (emitter.listenerCount("progress") > 0) emitter.emit("progress", job, value);
-      },
+      progressed: (job, value) => this.#progressed(job, value),
       completed: (active, result) => this.completed(active, result),
       failed: (active, error) => this.failed(active, error),
       settle: (active, end) => this.#settle(active, end),
@@ -319,8 +317,16 @@ export class Attempts {
   #settle(active: ActiveJob, end: Outcome): void {
     active.kind = end.kind;
     active.stopTimer?.();
+    if (end.progress !== undefined) {
+      active.job.progress = end.progress.value;
+      this.#progressed(active.job, end.progress.value);
+    }
     this.#settler?.push(end);
     active.ended = true; // after the push: its slot is asked for behind its end
+  }
+
+  #progressed(job: Job, value: JobProgress): void {
+    if (this.#emitter.listenerCount("progress") > 0) this.#emitter.emit("progress", job, value);
   }
 
   /** The core did not take an outcome: nothing was changed. */

@@ -56,11 +56,9 @@ export function endOfResult(active: ActiveJob, result: unknown): Outcome {
   }
   const body = encodeJson(() => `the result of job ${show(active.job.id)}`, result, "null");
   active.result = result === undefined ? null : result;
-  if (active.effects?.progress !== undefined) {
-    // Written before the outcome that follows; should it be refused, so is that, and says why.
-    active.job.updateProgress(active.effects.progress.value).catch(() => undefined);
-  }
-  return outcome(active, OutcomeKind.completed, body, BY_THE_JOB, active.effects?.take());
+  const end = outcome(active, OutcomeKind.completed, body, BY_THE_JOB, active.effects?.take());
+  end.progress = active.effects?.progress;
+  return end;
 }
 
 /** Why a job may not complete, or wait, that has added children to itself; undefined: it may. */

@@ -3,6 +3,7 @@ import type { ActiveJob } from "./active-job.js";
 import { show } from "./check.js";
 import { shiftEdges } from "./job-model.js";
 import { encodeJson } from "./serializer.js";
+import type { OutcomeProgress } from "./settler.js";
 import type { JobProgress } from "./types.js";
 import type { Connection } from "./connection.js";
 import type { Batch } from "./enqueuer.js";
@@ -16,8 +17,7 @@ type Jobs = Pick<Batch, "sets" | "text"> & { connected: boolean };
 /** What the blocks of one attempt have collected. */
 export class Effects {
   open = false;
-  /** The newest progress that is to be written with the completion. */
-  progress: { value: JobProgress } | undefined;
+  progress: OutcomeProgress | undefined;
   readonly #batches: Jobs[] = [];
 
   add(tx: JobTransaction): void {
@@ -64,7 +64,7 @@ export class JobTransaction implements JobSink {
   /** @internal */
   readonly batches: Jobs[] = [];
   /** @internal */
-  progress: { value: JobProgress } | undefined;
+  progress: OutcomeProgress | undefined;
   /** @internal */
   ended = false;
 
@@ -95,8 +95,8 @@ export class JobTransaction implements JobSink {
   /** As `job.updateProgress()`, when the job completes; the newest one counts. */
   updateProgress(progress: JobProgress): Promise<void> {
     return this.#inside(() => {
-      encodeJson("progress", progress, "null"); // what cannot be written is refused now
-      this.progress = { value: progress };
+      // What cannot be written is refused now.
+      this.progress = { value: progress, json: encodeJson("progress", progress, "null") };
     });
   }
 

@@ -3,6 +3,7 @@ import { type Batch, pack } from "./enqueuer.js";
 import { toMillraceError } from "./errors.js";
 import { newId } from "./hub.js";
 import type { NativeSession } from "./native.cjs";
+import type { JobProgress } from "./types.js";
 import { SEPARATOR } from "./wire.js";
 
 /** The core's Outcome::Kind. */
@@ -14,6 +15,12 @@ export const enum OutcomeKind {
   cancelled,
   waiting,
   replaced,
+}
+
+/** Progress that is written in the commit that ends the attempt. */
+export interface OutcomeProgress {
+  value: JobProgress;
+  json: string;
 }
 
 export interface Outcome {
@@ -29,6 +36,7 @@ export interface Outcome {
   throttleMs: number;
   /** Jobs to add in the same commit. */
   jobs: Pick<Batch, "sets" | "text"> | undefined;
+  progress?: OutcomeProgress | undefined;
 }
 
 const NUMBERS_PER_OUTCOME = 7;
@@ -87,8 +95,10 @@ export class Settler {
       numbers[at++] = outcome.delay;
       numbers[at++] = outcome.throttleScope;
       numbers[at++] = outcome.throttleMs;
-      numbers[at++] = jobs === undefined ? 0 : 1;
+      const { progress } = outcome;
+      numbers[at++] = (jobs === undefined ? 0 : 1) + (progress === undefined ? 0 : 2);
       text += outcome.body + SEPARATOR;
+      if (progress !== undefined) text += progress.json + SEPARATOR;
       if (jobs === undefined) continue;
       numbers.set(jobs.numbers, at);
       at += jobs.numbers.length;

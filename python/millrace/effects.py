@@ -34,9 +34,8 @@ class Effects:
     def complete(self, session: _core.Session, token: int, value: Any) -> None:
         """Ends the job with its result and what was collected."""
         body = serializer.dumps(value)
-        if self.progress is not None:
-            session.progress(token, self.progress)
-        session.settle(_core.Outcome(token, "completed", body, jobs=self.jobs))
+        progress = self.progress or ""
+        session.settle(_core.Outcome(token, "completed", body, jobs=self.jobs, progress=progress))
 
 
 class JobTransaction:

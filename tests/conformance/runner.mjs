@@ -250,11 +250,13 @@ export class ScenarioRunner {
     const retryable = step.retryable === false ? 0 : 1;
     const { scope = "", ms = 0 } = step.throttle ?? {};
     const jobs = step.jobs === undefined ? undefined : packJobs(this, step.jobs);
+    const progress = step.progress === undefined ? "" : `${JSON.stringify(step.progress)}\0`;
+    const brings = (jobs === undefined ? 0 : 1) + (progress === "" ? 0 : 2);
     const outcome = Float64Array.of(
       ...[1, token, kind, retryable, step.delay_ms ?? NaN, SCOPES.indexOf(scope), ms],
-      ...[jobs === undefined ? 0 : 1, ...(jobs?.numbers ?? [])],
+      ...[brings, ...(jobs?.numbers ?? [])],
     );
-    const refusal = told.session.settle(outcome, `${body}\0${jobs?.text ?? ""}`);
+    const refusal = told.session.settle(outcome, `${body}\0${progress}${jobs?.text ?? ""}`);
     if (refusal !== undefined) throw refusal[1];
     const settled = await told.hear(() => told.settled.find((each) => each.token === token));
     assert.ok(settled, "nothing was settled");

@@ -261,6 +261,8 @@ class ScenarioRunner(ModelSteps, ScheduleSteps, TransactionSteps, ChangeSteps):
             options["throttle"] = (step["throttle"]["scope"], step["throttle"]["ms"])
         if "jobs" in step:
             options["jobs"] = [self.spec(job) for job in step["jobs"]]
+        if "progress" in step:
+            options["progress"] = compact(step["progress"])
         lease.session.settle(_core.Outcome(lease.token, step["outcome"], body, **options))
 
         def find(news: SessionNews) -> _core.Settled | None:
