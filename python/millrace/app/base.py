@@ -15,7 +15,6 @@ from millrace.app.config import MEMORY, Configured, check_backend, store_path
 from millrace.app.store_parts import StoreParts
 from millrace.app.surface import Surface
 from millrace.errors import ForkedChild, InvalidArgument, WrongState
-from millrace.log import CoreLog
 from millrace.prepared import job_specs
 from millrace.registry import Registry, adopt_shared
 from millrace.request import current_request
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from millrace.app.control import Control
     from millrace.canvas.signature import Signature
     from millrace.flows import Flow
+    from millrace.log import CoreLog
     from millrace.options import DurabilityName, Seconds
     from millrace.prepared import JobLike
     from millrace.routing import Router
@@ -279,6 +279,8 @@ class Millrace(Configured, Surface, StoreParts, Registry):
         if engine is not None:
             return engine
         self.load_announced()
+        from millrace.log import CoreLog
+
         with self._lock:
             if self._engine is None:
                 core_log = CoreLog()
