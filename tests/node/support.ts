@@ -45,7 +45,7 @@ export class Bench {
   queue(name = "q", options: QueueOptions = {}): Queue {
     return this.add(new Queue(name, { store: this.store, durability: "process", ...options }));
   }
-   
+
   worker(processor: Processor, options: WorkerOptions = {}, name = "q"): Worker {
     return this.add(
       new Worker(name, processor, { store: this.store, durability: "process", ...options }),
