@@ -80,11 +80,16 @@ export class JobScheduler {
   readonly #strategy: RepeatStrategy | undefined;
 
   /** @internal */
-  constructor(queue: string, connection: Connection, strategy?: RepeatStrategy) {
+  constructor(
+    queue: string,
+    connection: Connection,
+    durability: number,
+    strategy?: RepeatStrategy,
+  ) {
     this.#strategy = strategy;
     this.#queue = queue;
     this.#connection = connection;
-    this.#schedules = new Schedules(() => connection);
+    this.#schedules = new Schedules(() => connection, durability);
   }
 
   #key(what: string, id: unknown): string {

@@ -14,7 +14,7 @@ export abstract class QueueSchedulers<Data, Result, Name extends string> extends
   get #schedulers(): JobScheduler {
     this.checkOpen();
     const strategy = this.opts.settings?.repeatStrategy;
-    this.#scheduler ??= new JobScheduler(this.name, this.connection, strategy);
+    this.#scheduler ??= new JobScheduler(this.name, this.connection, this.durability, strategy);
     return this.#scheduler;
   }
 

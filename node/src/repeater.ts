@@ -22,7 +22,7 @@ export class Repeater {
   ) {
     this.#queue = queue;
     this.#report = report;
-    if (strategy !== undefined) this.#scheduler = new JobScheduler(queue, connection, strategy);
+    if (strategy !== undefined) this.#scheduler = new JobScheduler(queue, connection, -1, strategy);
   }
 
   /** When the worker opens: those that stand still since nobody with the strategy was there. */

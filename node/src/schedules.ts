@@ -284,10 +284,12 @@ function scheduleOf(native: NativeSchedule): Schedule {
 /** From store.schedules. */
 export class Schedules {
   readonly #open: () => Connection;
+  readonly #durability: number;
 
-  /** @internal */
-  constructor(open: () => Connection) {
+  /** @internal `durability` of its writes: as a number of the core, -1: the store's. */
+  constructor(open: () => Connection, durability = -1) {
     this.#open = open;
+    this.#durability = durability;
   }
 
   /**
@@ -308,7 +310,7 @@ export class Schedules {
   ): Promise<Schedule> {
     const [numbers, text] = packSchedule(what, id, options, template, rule);
     const packed = await timed(what, () =>
-      this.#open().call((engine) => engine.putSchedule(numbers, text, -1)),
+      this.#open().call((engine) => engine.putSchedule(numbers, text, this.#durability)),
     );
     return scheduleOf(readSchedule(new Reader(packed)));
   }
@@ -318,7 +320,7 @@ export class Schedules {
     const timing = timingOf("store.schedules.goOn", options);
     const numbers = Float64Array.from(timingNumbers(timing));
     await this.#open().call((engine) =>
-      engine.continueSchedule(numbers, timingText(timing), id, last, -1),
+      engine.continueSchedule(numbers, timingText(timing), id, last, this.#durability),
     );
   }
 
@@ -356,7 +358,7 @@ export class Schedules {
 
   async #change(action: "pause" | "resume" | "remove", id: string): Promise<void> {
     checkName(`store.schedules.${action}: id`, id);
-    await this.#open().call((engine) => engine.changeSchedule(action, id, -1));
+    await this.#open().call((engine) => engine.changeSchedule(action, id, this.#durability));
   }
 
   /** The next slots (default 10) after a time (default: now), without a schedule. Fewer if it ends. */

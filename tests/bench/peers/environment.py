@@ -22,7 +22,7 @@ PYTHON_PEERS = {
     "dramatiq": ("dramatiq[redis]==2.2.1",),
     "rq": ("rq==3.0.0",),
     "huey": ("huey[redis]==3.5.4",),
-    # Not arq beside it: it is in maintenance alone, and wants an older redis-py than all the others.
+    # Not arq beside it: it wants an older redis-py than all the others.
     "taskiq": ("taskiq==0.13.0", "taskiq-redis==1.2.4"),
     "honker": ("honker==0.2.4",),
 }

@@ -109,17 +109,13 @@ UPSERT = "Node: upsertJobScheduler, one at a time"
 NODE_UPSERT = Group(
     "node-schedulers",
     (
-        ours_node("upsert", 2_000, "power"),
+        *(ours_node("upsert", 2_000, level) for level in LEVELS),
         Cell("BullMQ, fsync", "bullmq", node("bullmq", "upsert", 1_000), "redis, fsync"),
         Cell("BullMQ", "bullmq", node("bullmq", "upsert", 2_000), "redis"),
     ),
-    versus(
-        UPSERT,
-        "millrace power",
-        "power",
-        "BullMQ, fsync",
-        "BullMQ",
-        note="a queue's `durability` is for its jobs: our schedules are written at power always",
+    (
+        *versus(UPSERT, "millrace process", "process", "BullMQ"),
+        *versus(UPSERT, "millrace power", "power", "BullMQ, fsync", "BullMQ"),
     ),
 )
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Queue, type RepeatOptions, Worker } from "millrace";
+import { Queue, type RepeatOptions, type Store, Worker, openStore } from "millrace";
 import { type TestStore, openTestStore } from "millrace/testing";
 
-import { until } from "../support.js";
+import { newStore, until } from "../support.js";
 
 const START = Date.parse("2026-01-01T00:00:30Z");
 const SECOND = 1000;
@@ -245,4 +245,20 @@ describe("job schedulers", () => {
     assert.equal(await queue.getJobScheduler("s"), undefined);
     await advance(10 * MINUTE, 0);
   });
+});
+
+it("writes schedulers at the durability of their queue", async (t) => {
+  const opened: Store[] = [];
+  t.after(() => opened[0]?.close()); // before the folder is removed
+  const store = await openStore(newStore(t));
+  opened.push(store);
+  for (const durability of ["process", "power"] as const) {
+    const queue = new Queue(durability, { store, durability });
+    await queue.count(); // what opening writes is behind us
+    const before = (await store.stats()).syncs ?? NaN;
+    await queue.upsertJobScheduler("each-hour", { every: 60 * MINUTE });
+    await queue.removeJobScheduler("each-hour");
+    assert.equal(((await store.stats()).syncs ?? NaN) - before, durability === "power" ? 2 : 0);
+    await queue.close();
+  }
 });
