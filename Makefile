@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export CI ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-node demo bench bench-peers tidy fmt lint asan tsan torture wheel prebuild clean
+.PHONY: help setup build test test-node demo bench bench-peers reference tidy fmt lint asan tsan torture wheel prebuild clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -31,6 +31,9 @@ bench: build ## benchmark this engine alone, the core first; writes build/bench.
 
 bench-peers: build ## benchmark the peers beside this engine and print the ratios; writes build/bench-peers.json
 	@$(PY) tests/bench/peers/run.py --out build/bench-peers.json
+
+reference: build ## write the reference of both APIs, from docstrings and TSDoc, into build/reference
+	@$(PY) tools/reference.py
 
 tidy: setup ## check the rules of the house: layering, sizes, SQL contracts, lock files
 	@$(PY) tools/tidy.py

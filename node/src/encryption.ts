@@ -5,6 +5,7 @@ import { SEALINGS } from "./job-model.js";
 import type { NativeStoreOptions } from "./native.cjs";
 import type { Sealing } from "./types.js";
 
+/** A key that seals payloads, or opens what it has sealed. */
 export interface EncryptionKey {
   /** 1 to 32 of A-Z, a-z, 0-9, ".", "_" and "-"; stored beside what was sealed with it. */
   id: string;
@@ -12,6 +13,7 @@ export interface EncryptionKey {
   secret: Uint8Array | string;
 }
 
+/** The option `encryption` of a store. */
 export interface EncryptionOptions {
   /** The first one seals, all of them open: to rotate, put a new one in front. */
   keys: EncryptionKey[];

@@ -34,6 +34,7 @@ export interface FlowQuery {
   maxChildren?: number;
 }
 
+/** What a FlowProducer tells its listeners. */
 export interface FlowProducerListener {
   error: (error: Error) => void;
 }

@@ -151,6 +151,7 @@ export type {
 export type { SqlResult, SqlValue, Transaction, TransactionOptions } from "./transaction.js";
 export { Worker, type WorkerListener } from "./worker.js";
 
-/** The version of Millrace, and of the SQLite inside it. */
+/** The version of Millrace. */
 export const version: string = native.version;
+/** Of the SQLite that is built in. */
 export const sqliteVersion: string = native.sqliteVersion;

@@ -28,6 +28,7 @@ export interface Dependency {
   error?: ErrorBody;
 }
 
+/** What a job waits for, or has waited for. */
 export interface DependencyPage {
   /** In the order in which they were given. */
   dependencies: Dependency[];
@@ -37,6 +38,7 @@ export interface DependencyPage {
   pending: number;
 }
 
+/** Which of them. */
 export interface DependencyQuery {
   /** Only those that stand in one of these states. */
   states?: JobState[];

@@ -29,6 +29,7 @@ import type { JobsOptions } from "./types.js";
 
 export type { OutboxDatabase, PostgresClient, SqliteHandle } from "./outbox-sql.js";
 
+/** Options of an outbox. */
 export interface OutboxOptions {
   /** Names the other database; two that feed one store need two names. Default "default". */
   source?: string;

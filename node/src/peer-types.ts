@@ -23,13 +23,16 @@ export type MinimalJob<Data = any, Result = any, Name extends string = string> =
   Result,
   Name
 >;
+/** Options of `job.retry()`. */
 export interface RetryOptions {
   resetAttemptsMade?: boolean;
   resetAttemptsStarted?: boolean;
 }
+/** Options of `worker.getNextJob()`. */
 export interface GetNextJobOptions {
   block?: boolean;
 }
+/** Options of `queue.obliterate()`. */
 export interface ObliterateOpts {
   force?: boolean;
   count?: number;

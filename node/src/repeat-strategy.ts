@@ -6,7 +6,7 @@ import { invalidArgument } from "./errors.js";
 /** When: one of `pattern` and `every`. Times are milliseconds UTC, Dates, or what `new Date()` reads. */
 export interface RepeatOptions {
   /**
-   * Cron text of five fields (minute hour day month weekday) or six (second first), or @daily and the like. For a queue
+   * Cron text of five fields (minute hour day month weekday) or six (second first), or `@daily` and the like. For a queue
    * with `settings.repeatStrategy`: whatever that reads.
    */
   pattern?: string;

@@ -8,6 +8,7 @@ import { childFile } from "./sandbox-path.cjs";
 // How long a sandbox that was asked to end may take before it is killed.
 const GRACE_MS = 5_000;
 
+/** How a processor that is named by its file is run. */
 export interface SandboxOptions {
   /** Threads in place of child processes. */
   useWorkerThreads?: boolean;

@@ -42,7 +42,7 @@ export interface SolarOptions {
 
 /** When: exactly one of `pattern`, `every` and `solar`. */
 export interface TimingOptions {
-  /** Cron text of five fields (minute hour day month weekday) or six (second first), or @daily and the like. */
+  /** Cron text of five fields (minute hour day month weekday) or six (second first), or `@daily` and the like. */
   pattern?: string;
   /** Milliseconds between two slots. */
   every?: number;

@@ -43,11 +43,13 @@ export interface StoreOptions {
   encryption?: EncryptionOptions;
 }
 
+/** A page of jobs that have failed for good, and how many there are. */
 export interface DeadLetters {
   jobs: Record<string, unknown>[];
   total: number;
 }
 
+/** What `store.doctor()` found, check by check. */
 export interface DoctorReport {
   ok: boolean;
   /** `repaired`: what was done, where something could be mended. */

@@ -6,6 +6,7 @@ import { invalidArgument } from "./errors.js";
 export type AttributeValue = string | number | boolean | string[] | number[] | boolean[];
 export type Attributes = Record<string, AttributeValue | undefined>;
 
+/** A part of a trace. */
 export interface Span<Context = unknown> {
   setSpanOnContext(context: Context): Context;
   setAttribute(key: string, value: AttributeValue): void;
@@ -15,10 +16,12 @@ export interface Span<Context = unknown> {
   end(): void;
 }
 
+/** Starts spans. */
 export interface Tracer<Context = unknown> {
   startSpan(name: string, options?: { kind: SpanKind }, context?: Context): Span<Context>;
 }
 
+/** Carries the context of a trace to the worker and into the processor. */
 export interface ContextManager<Context = unknown> {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
   with<A extends (...args: any[]) => any>(context: Context, fn: A): ReturnType<A>;
@@ -28,10 +31,12 @@ export interface ContextManager<Context = unknown> {
   fromMetadata(activeContext: Context, metadata: string): Context;
 }
 
+/** What a metric is. */
 export interface MetricOptions {
   description?: string;
   unit?: string;
 }
+/** Only rises. */
 export interface Counter {
   add(value: number, attributes?: Attributes): void;
 }
@@ -39,12 +44,14 @@ export interface Counter {
 export interface Recorder {
   record(value: number, attributes?: Attributes): void;
 }
+/** Makes the instruments of metrics. */
 export interface Meter {
   createCounter(name: string, options?: MetricOptions): Counter;
   createHistogram(name: string, options?: MetricOptions): Recorder;
   createGauge(name: string, options?: MetricOptions): Recorder;
 }
 
+/** The option `telemetry` of queues and workers. */
 export interface Telemetry {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the bridge's own type
   tracer: Tracer<any>;

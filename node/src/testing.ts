@@ -21,6 +21,7 @@ import { Store } from "./store.js";
 import type { Processor, WorkerOptions } from "./types.js";
 import { Worker } from "./worker.js";
 
+/** Options of `openTestStore`. */
 export interface TestStoreOptions {
   /** The clock's first reading. Default: the present. */
   now?: number | Date;

@@ -13,6 +13,7 @@ import { Reader } from "./wire.js";
 
 export type { SqlValue } from "./native.cjs";
 
+/** Options of `store.transaction()`. */
 export interface TransactionOptions {
   /** Milliseconds that it may be open; 1 to 60,000, default 5,000. */
   timeout?: number;

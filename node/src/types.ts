@@ -30,6 +30,7 @@ export type Durability = "memory" | "process" | "power";
 /** Any value that JSON can hold. */
 export type JobProgress = string | boolean | number | object;
 
+/** How long a job waits before its next attempt. */
 export interface BackoffOptions {
   /** Any other name, such as `custom`: the worker's `settings.backoffStrategy` decides, if it has one. */
   type: "fixed" | "exponential" | "custom" | (string & {});
@@ -89,6 +90,7 @@ export interface DeduplicationOptions {
   states?: JobState[];
 }
 
+/** Options of a job. */
 export interface JobsOptions {
   /** Unique in its queue. Adding an id that exists adds nothing and answers the existing job. Default: a new UUIDv7. */
   jobId?: string;
@@ -226,6 +228,7 @@ export type BackoffStrategy = (
   job?: Job,
 ) => number | Promise<number>;
 
+/** How many jobs a processor takes at once. */
 export interface BatchOptions {
   /** Most jobs of one batch. */
   size: number;

@@ -12,7 +12,8 @@ from millrace.loop import bridge
 from millrace.own_job import child_specs
 from millrace.prepared import job_specs
 from millrace.request import current_request
-from millrace.result import TERMINATE, AsyncResult, ResultSet, _state, refuse_inside_task
+from millrace.result import TERMINATE, AsyncResult, ResultSet, refuse_inside_task
+from millrace.result.base import state_of
 from millrace.signals import PUBLISHING
 from millrace.transaction import AsyncTransaction, refuse_inside
 
@@ -182,7 +183,7 @@ class ResultCalls(Generic[R]):
 
     async def state(self) -> str:
         """As `AsyncResult.state`."""
-        return _state(await self._outcome())
+        return state_of(await self._outcome())
 
     async def info(self) -> Any:
         """As `AsyncResult.info`."""

@@ -27,6 +27,7 @@ interface FastifyReplyLike {
   hijack(): unknown;
 }
 
+/** Options of the plugin `jobsPlugin`. */
 export interface JobsPluginOptions extends JobsRouterOptions {
   /** Where the routes lie: Fastify's own option. */
   prefix?: string;

@@ -16,6 +16,7 @@ import { jobView } from "./job-view.js";
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a client has sent: the check finds out
 export type SubmitCheck = (data: any) => unknown;
 
+/** Options of the routes that submit, show, follow and cancel jobs. */
 export interface JobsRouterOptions {
   /** Only the jobs of this queue. It stays yours to close. */
   queue?: Queue;

@@ -76,6 +76,7 @@ export type RegisterQueueAsyncOptions = Named &
 export type RegisterFlowProducerAsyncOptions = Named &
   AsyncOptions<RegisterFlowProducerOptions, "createRegisterQueueOptions">;
 
+/** What `@Processor()` may be given in place of a name: a queue, and whose `forRoot` it has. */
 export interface ProcessorOptions {
   name: string;
   configKey?: string;
@@ -289,6 +290,7 @@ class Closer {
 
 const EXPLORER = "MillraceExplorer";
 
+/** Gives Nest its queues, flow producers and workers: `forRoot` names the store, `registerQueue` a queue. */
 export class MillraceModule {
   /** Options for all queues of the application. With a key: for those that name it as their `configKey`. */
   static forRoot(configKey: string, options: MillraceRootOptions): DynamicModule;

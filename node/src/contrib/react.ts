@@ -8,6 +8,7 @@ export interface JobFailure {
   message: string;
 }
 
+/** Where a job stands, as `useJob` answers it. */
 export interface JobStatus<Result = unknown, Progress = unknown> {
   /** Celery's word: PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED or one of the task's own; "" until it is known. */
   status: string;
@@ -21,6 +22,7 @@ export interface JobStatus<Result = unknown, Progress = unknown> {
   connected: boolean;
 }
 
+/** Options of `useJob`. */
 export interface UseJobOptions {
   /** Send cookies to another origin. Default false. */
   withCredentials?: boolean;
@@ -144,6 +146,7 @@ export function useJob<Result = unknown, Progress = unknown>(
   return (now.url === url ? now.status : UNKNOWN) as JobStatus<Result, Progress>;
 }
 
+/** Properties of `<JobProgress>`. */
 export interface JobProgressProps extends UseJobOptions {
   url: string | null | undefined;
   /** What to show; default: a progress bar (for a progress that is a number from 0 to 100), and the status or error. */

@@ -8,7 +8,6 @@ from millrace.result.base import (
     TERMINATE,
     AsyncResult,
     ResultBase,
-    _state,
 )
 from millrace.result.blocking import (
     allow_join_result,
@@ -32,7 +31,6 @@ __all__ = [
     "GroupResult",
     "ResultBase",
     "ResultSet",
-    "_state",
     "allow_join_result",
     "assert_will_not_block",
     "bound",

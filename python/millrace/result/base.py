@@ -165,7 +165,7 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
 
         A job that the store does not know, or no longer knows, is PENDING, as it is for Celery.
         """
-        return _state(self._outcome())
+        return state_of(self._outcome())
 
     status = state
 
@@ -428,7 +428,7 @@ class AsyncResult(ResultExtras, ResultBase, Generic[R]):
     def _meta(self, outcome: _core.JobOutcome) -> dict[str, Any]:
         return {
             "task_id": self.id,
-            "status": _state(outcome),
+            "status": state_of(outcome),
             "result": self._info(outcome),
             "traceback": self.traceback,
             "children": [],
@@ -456,7 +456,8 @@ def was_ignored(outcome: _core.JobOutcome) -> bool:
     return progress is not None and outcome.state == "completed" and '"$ignored"' in progress
 
 
-def _state(outcome: _core.JobOutcome | None) -> str:
+def state_of(outcome: _core.JobOutcome | None) -> str:
+    """Celery's word for where a job stands."""
     if outcome is None:
         return states.PENDING
     if outcome.state == "active":
