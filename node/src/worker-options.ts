@@ -16,8 +16,8 @@ import { checkStrategy } from "./repeat-strategy.js";
 import { checkTelemetry } from "./telemetry.js";
 import type { BatchOptions, JobProgress, WorkerOptions } from "./types.js";
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
 /** What a Worker tells its listeners, with the arguments of each event. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- as in BullMQ
 export interface WorkerListener<Data = any, Result = any, Name extends string = string> {
   active: (job: Job<Data, Result, Name>, prev: string) => void;
   /** The job's end is acknowledged: as durable as the worker's durability says. */
