@@ -185,16 +185,17 @@ class Beat:
         service = self.service = self.Service(
             self.app, self.max_interval, self.schedule, self.scheduler
         )
-        scheduler = service.scheduler
-        if not self.quiet:
-            kind = type(scheduler).__name__
-            text = f"beat: {self.app.name} on {self.app.store}, {kind}, {len(scheduler.schedule)} entries"
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - who starts it wants to know that it is up
+        # First of all: once the scheduler is set up, its jobs show others that this process runs.
         before = {
             number: signal.signal(number, lambda *_: service.stop())
             for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
+            scheduler = service.scheduler
+            if not self.quiet:
+                kind = type(scheduler).__name__
+                text = f"beat: {self.app.name} on {self.app.store}, {kind}, {len(scheduler.schedule)} entries"
+                print(text, file=sys.stderr, flush=True)  # noqa: T201 - who starts it wants to know that it is up
             service.start()
         finally:
             for number, handler in before.items():

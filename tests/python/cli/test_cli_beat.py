@@ -15,6 +15,9 @@ from cli_runner import PYTHON, run
 from millrace import Millrace
 
 PROJECT = """
+import os
+import signal
+
 from millrace import Millrace
 from millrace.beat import Scheduler
 
@@ -30,6 +33,11 @@ class Own(Scheduler):
     def tick(self):
         print("tick", self.max_interval, sorted(self.schedule), flush=True)
         return 60
+
+class Stopped(Own):
+    def setup_schedule(self):
+        super().setup_schedule()
+        os.kill(os.getpid(), signal.SIGTERM)
 """
 
 
@@ -71,6 +79,12 @@ def test_beat_runs_a_scheduler_of_ones_own(project):
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
+
+
+def test_a_signal_while_the_scheduler_is_set_up_ends_it_in_order(project):
+    with start("project:app", "-S", "project:Stopped", "--pidfile", "beat.pid") as process:
+        assert process.wait(30) == 0
+    assert not (project / "beat.pid").exists()
 
 
 @pytest.mark.parametrize(
