@@ -144,6 +144,8 @@ class Flow:
         given: Sequence[Any] = (after,)
         if not isinstance(after, Node):
             given = after if isinstance(after, (tuple, list)) else several(after)
+            if not given:
+                return []
         return [self._link(i, each, policy) for i, each in enumerate(given)]
 
     def _link(self, index: int, value: object, policy: Policy) -> _core.Dependency:
@@ -311,7 +313,7 @@ def _put(
     part = _checked_part(name, part)
     if isinstance(part, Flow):
         return flow.include(part, after=after, policy=policy)
-    return [flow.add(part, after=after, policy=policy)]
+    return [flow._append(part.spec, flow._after(after, policy), "")]
 
 
 def _moved(dependency: _core.Dependency, by: int) -> _core.Dependency:

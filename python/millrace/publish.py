@@ -181,7 +181,7 @@ def fields_of(
         shadow = task.shadow_name(args or (), kwargs or {}, given)
         if shadow:
             native["headers"] = {**native.get("headers", {}), SHADOW: shadow}
-    return options.write_options(**native)
+    return options.write_options(**native) if native else native
 
 
 def _inherit_priority(task: Task[..., Any], native: dict[str, Any]) -> None:
@@ -196,6 +196,8 @@ def _inherit_priority(task: Task[..., Any], native: dict[str, Any]) -> None:
 
 def native_options(app: Millrace, given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of `apply_async` without those of brokers, and with what Celery says otherwise said our way."""
+    if not given:
+        return {}
     native = {
         name: value
         for name, value in given.items()

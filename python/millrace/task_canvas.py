@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from millrace.prepared import PreparedJob
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@cache
+def _signature_type() -> type[Signature[Any]]:
+    # Asked once: an import in each call would cost as much as the signature.
+    from millrace.canvas.signature import Signature
+
+    return Signature
 
 
 class TaskCanvas(Generic[P, R]):
@@ -35,15 +44,11 @@ class TaskCanvas(Generic[P, R]):
     def s(self, *args: Any, **kwargs: Any) -> Signature[R]: ...
     def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
         """A signature with these arguments, for a canvas, a flow, a schedule or `app.enqueue_many`."""
-        from millrace.canvas.signature import Signature
-
-        return Signature(self, args, kwargs, app=self.app)
+        return _signature_type()(self, args, kwargs, app=self.app)
 
     def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
         """The same, and it takes no results of others: these are all the arguments, and type checkers check them."""
-        from millrace.canvas.signature import Signature
-
-        return Signature(self, args, kwargs, immutable=True, app=self.app)
+        return _signature_type()(self, args, kwargs, immutable=True, app=self.app)
 
     def signature(
         self,
@@ -55,9 +60,7 @@ class TaskCanvas(Generic[P, R]):
         **more: Any,
     ) -> Signature[R]:
         """A signature with arguments as `apply_async` takes them, and with its options."""
-        from millrace.canvas.signature import Signature
-
-        return Signature(
+        return _signature_type()(
             self, args, kwargs, {**(options or {}), **more}, immutable=immutable, app=self.app
         )
 

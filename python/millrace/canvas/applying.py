@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from millrace import _core
 from millrace.canvas.joining import kind_of
 from millrace.canvas.plan import Call, End, Many, One, Plan, without
+from millrace.canvas.signature import Signature
 from millrace.errors import InvalidArgument
+from millrace.flows import Flow
 from millrace.headers import CHORD_CHILD, Place
+from millrace.options import wrong_type
 from millrace.prepared import PreparedJob
 from millrace.request import current_request
 from millrace.result import ResultSet
@@ -18,8 +21,6 @@ from millrace.task_options import CANVAS_OPTIONS
 
 if TYPE_CHECKING:
     from millrace.app import Millrace
-    from millrace.canvas.signature import Signature
-    from millrace.flows import Flow
 
 _FORWARD = "millrace.forward"
 
@@ -182,7 +183,7 @@ def flow_of(sig: Any) -> Flow:
 def _bare(sig: Signature[Any]) -> PreparedJob[Any] | None:
     """The job of a call of a task and nothing else, which is most of what flows are made of; None if it may be more."""
     task = sig._type
-    if task is None or sig["options"] or kind_of(sig) is not None:
+    if task is None or sig["options"] or sig["subtask_type"] is not None:
         return None
     if current_request.get() is not None or (sig._app is not None and sig._app is not task.app):
         return None
@@ -195,14 +196,12 @@ def prepared_job(name: str, value: Any, app: Millrace | None = None) -> Prepared
 
     A canvas becomes a job that enqueues it.
     """
-    from millrace import options
     from millrace.canvas.builtin import LAUNCH
-    from millrace.canvas.signature import Signature
 
     if isinstance(value, PreparedJob):
         return value
     if not isinstance(value, Signature):
-        raise options.wrong_type(name, "made by task.s() or task.prepare()", value)
+        raise wrong_type(name, "made by task.s() or task.prepare()", value)
     if app is not None and value._app is None and value._type is None:
         value._app = app
     bare = _bare(value)
@@ -216,8 +215,6 @@ def prepared_job(name: str, value: Any, app: Millrace | None = None) -> Prepared
 
 def flow_of_several(given: list[Any], base: int) -> tuple[list[_core.JobSpec], Any]:
     """The specs of jobs and canvases, and what picks their results from those of all."""
-    from millrace.flows import Flow
-
     flow: Flow | None = None
     picked = []
     for index, value in enumerate(given):
@@ -234,24 +231,18 @@ def flow_of_several(given: list[Any], base: int) -> tuple[list[_core.JobSpec], A
 
 def part_of(name: str, value: Any) -> Any:
     """What was given where jobs are wanted: a prepared job, or a flow."""
-    from millrace import options
-    from millrace.canvas.signature import Signature
-
     if isinstance(value, Signature):
         bare = _bare(value)
         if bare is not None:
             return bare
         return prepared_job(name, value) if is_plain(value, {}) else flow_of(value)
-    from millrace.flows import Flow
-
     if isinstance(value, PreparedJob | Flow):
         return value
-    raise options.wrong_type(name, "made by task.s(), or a flow", value)
+    raise wrong_type(name, "made by task.s(), or a flow", value)
 
 
 def replacing_specs(value: Any, request: Any) -> list[_core.JobSpec]:
     """The jobs that a running one is replaced by: they end in one, or in the jobs of a plain flow."""
-    from millrace.canvas.signature import Signature
     from millrace.flows import flow_specs
 
     if not isinstance(value, Signature):

@@ -262,11 +262,12 @@ class Plan:
     # --- One job ----------------------------------------------------------------------------------
 
     def _task(self, sig: Any, call: Call) -> One:
-        options = merged_options(sig.options, call.options)
-        args = tuple(sig.args) if sig.immutable else (*call.args, *sig.args)
-        kwargs = sig.kwargs if sig.immutable else {**sig.kwargs, **call.kwargs}
+        options = merged_options(sig["options"], call.options)
+        immutable = sig["immutable"]
+        args = tuple(sig["args"]) if immutable else (*call.args, *sig["args"])
+        kwargs = sig["kwargs"] if immutable else {**sig["kwargs"], **call.kwargs}
         after, kind, count = self._links(call.source)
-        takes = bool(kind) and not sig.immutable
+        takes = bool(kind) and not immutable
         if takes and kind == "results" and count == 0:  # the header of the chord is empty
             takes, args = False, ([], *args)
         place = self._place(options, call)
@@ -277,8 +278,11 @@ class Plan:
         if not self._root_id and not self._side and (leads or options.get("link")):
             job_id = job_id or self.new_id()
         index = self._append(sig, args, kwargs, options, place, after, job_id, int(takes))
-        self._callbacks(index, options, call.errbacks)
+        if options or call.errbacks:
+            self._callbacks(index, options, call.errbacks)
         end = One(index, call.before)
+        if "chain" not in options:
+            return end
         following: End | None = end
         for step in reversed(several(options.get("chain"))):  # Celery has them from the last one
             following = self.put(step, Call(source=following, before=following))
@@ -316,7 +320,8 @@ class Plan:
 
     def _place(self, options: Mapping[str, Any], call: Call) -> Place:
         group_id, index = call.group or ("", 0)
-        stamps = {key: options[key] for key in several(options.get(STAMPED)) if key in options}
+        named = options.get(STAMPED)
+        stamps = {key: options[key] for key in several(named) if key in options} if named else {}
         chord = options.get("chord")
         return Place(
             root_id=options.get("root_id") or self._root_id,
