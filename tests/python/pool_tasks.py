@@ -31,7 +31,7 @@ def hang() -> None:
         pass
 
 
-@app.task(name="soft", soft_time_limit=0.05)
+@app.task(name="soft", soft_time_limit=0.5)  # long enough to be inside of `try` by then
 def soft() -> str:
     try:
         time.sleep(3600)
@@ -107,8 +107,10 @@ def spin() -> None:
 
 
 @app.task(name="wait_softly")
-def wait_softly() -> str:
+def wait_softly(marker: str = "") -> str:
     try:
+        if marker:
+            Path(marker).touch()
         time.sleep(3600)
     except SoftTimeLimitExceeded:
         return "told"

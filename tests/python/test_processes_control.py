@@ -2,16 +2,23 @@
 
 # ruff: noqa: F811 - fixtures are parameters
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from millrace import SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded
+from millrace import SoftTimeLimitExceeded, TaskRevokedError, TimeLimitExceeded, WorkerOptions
+from millrace.pools import processes
+from millrace.worker.mailbox import Mailbox
+from millrace.worker.runner import Runner
+from millrace.worker.slot import Slot
 from test_processes import alive, options, tasks, worker  # noqa: F401 - fixtures
 from worker_support import PATIENCE_S, until
 
@@ -66,7 +73,7 @@ def test_pool_grow_shrink_and_restart(ready):
 def test_queues_and_time_limits_of_children(ready):
     assert ask(ready, "add_consumer", "other") == {"ok": "add consumer other"}
     assert ready.pid.apply_async(queue="other").get(PATIENCE_S)
-    assert ask(ready, "time_limit", "wait_softly", soft=0.05) == {
+    assert ask(ready, "time_limit", "wait_softly", soft=0.5) == {
         "ok": "time limits set successfully"
     }
     assert ready.wait_softly.delay().get(PATIENCE_S) == "told"
@@ -84,9 +91,10 @@ def test_autoscale_by_command(ready):
 
 
 @options()
-def test_terminate_with_signals(ready):
-    softly = ready.wait_softly.delay()
-    until(lambda: softly.state == "STARTED")
+def test_terminate_with_signals(ready, tmp_path):
+    marker = tmp_path / "marker"
+    softly = ready.wait_softly.delay(str(marker))
+    until(marker.exists)
     ready.app.control.terminate(softly.id, signal="SIGUSR1")
     assert softly.get(PATIENCE_S) == "told"
     before = stats(ready)["pool"]["processes"]
@@ -149,8 +157,6 @@ def test_the_third_signal_leaves_at_once(worker, ready):
 
 
 def test_remap_sigterm(store, tasks, monkeypatch):
-    from millrace.worker.mailbox import Mailbox
-
     monkeypatch.setenv("REMAP_SIGTERM", "SIGQUIT")
     mailbox = Mailbox()
     try:
@@ -161,3 +167,56 @@ def test_remap_sigterm(store, tasks, monkeypatch):
         assert mailbox.signal == signal.SIGQUIT
     finally:
         mailbox.close()
+
+
+class Wire:
+    """The supervisor's end of a link: keeps what is sent, and hears what the test says."""
+
+    def __init__(self):
+        self.sent, self.heard = [], []
+        self.send = self.sent.append
+
+    def receive(self):
+        return self.heard
+
+
+def test_a_time_limit_is_set_when_the_children_know_it(app, monkeypatch):
+    """Before, a job that began just after the answer had none."""
+    monkeypatch.setattr(processes, "_REPLY_S", PATIENCE_S)
+    mailbox = Mailbox()
+    pool = processes.ProcessesPool(app, WorkerOptions(concurrency=1), mailbox, "nowhere:app")
+    child = SimpleNamespace(link=Wire(), pid=7, index=0, ready=False)
+    pool._children[0] = child
+    asking = threading.Thread(target=pool.set_time_limit, args=("spin", 0, 100))
+    asking.start()
+    try:
+        until(lambda: pool._read_mailbox() or child.link.sent)
+        (call,) = child.link.sent
+        assert (call["command"], call["arguments"]) == ("limit", ("spin", 0, 100))
+        assert pool._config()["limits"] == {"spin": (0, 100)}  # of a child that is started now
+        assert asking.is_alive()
+        child.link.heard = [{"op": "reply", "id": call["id"], "value": None}]
+        pool._hear(child)
+        asking.join(PATIENCE_S)
+        assert not asking.is_alive()
+    finally:
+        mailbox.close()
+        pool._selector.close()
+
+
+def test_sigusr1_for_a_job_that_does_not_run_yet_waits_for_it(app):
+    """Before, it ended the process."""
+
+    @app.task
+    def never():
+        raise AssertionError("it was told before it began")
+
+    result = never.delay()
+    with contextlib.closing(app.engine.open_session([app.default_queue])) as session:
+        (job,) = session.take(1)
+        runner = Runner(app, session)
+        why = SimpleNamespace(token=job.token, kind="cancel", id=job.id, reason="terminate:SIGUSR1")
+        runner.deliver(why)
+        runner.run(job, Slot(use_signal=False))
+        with pytest.raises(TaskRevokedError):
+            result.get(PATIENCE_S)

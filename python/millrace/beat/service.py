@@ -84,8 +84,10 @@ class Service:
 
     def sync(self) -> None:
         """Closes the scheduler."""
-        self.scheduler.close()
-        self._is_stopped.set()
+        try:
+            self.scheduler.close()
+        finally:
+            self._is_stopped.set()
 
     def stop(self, wait: bool = False) -> None:
         """Ends `start`, and waits for that if asked. Thread-safe."""
@@ -110,7 +112,10 @@ class EmbeddedService(threading.Thread):
 
     def run(self) -> None:
         """The thread's body."""
-        self.service.start(embedded_process=True)
+        try:
+            self.service.start(embedded_process=True)
+        finally:
+            self.service._is_stopped.set()  # whatever became of it, `stop` must not wait any more
 
     def stop(self) -> None:
         """Ends it and waits for that."""
@@ -173,10 +178,17 @@ class Beat:
         self.scheduler = scheduler or scheduler_cls
         self.quiet = quiet
         self.service: Service | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Has `run` return, also one that has not begun. Thread-safe."""
+        self._stopped = True
+        if self.service is not None:
+            self.service.stop()
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT."""
-        import signal
+        """Runs until SIGTERM, SIGINT or `stop`."""
+        from millrace.worker.daemon import stopped_by_signals
 
         if self.loglevel is not None:
             from millrace import log
@@ -185,18 +197,13 @@ class Beat:
         service = self.service = self.Service(
             self.app, self.max_interval, self.schedule, self.scheduler
         )
+        if self._stopped:
+            service.stop()
         # First of all: once the scheduler is set up, its jobs show others that this process runs.
-        before = {
-            number: signal.signal(number, lambda *_: service.stop())
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
+        with stopped_by_signals(service.stop, own_process=False):
             scheduler = service.scheduler
             if not self.quiet:
                 kind = type(scheduler).__name__
                 text = f"beat: {self.app.name} on {self.app.store}, {kind}, {len(scheduler.schedule)} entries"
                 print(text, file=sys.stderr, flush=True)  # noqa: T201 - who starts it wants to know that it is up
             service.start()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

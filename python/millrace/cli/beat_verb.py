@@ -69,19 +69,21 @@ def run(args: Namespace, common: Common) -> int:
     app = find_app(common, args.store)
     daemon.set_umask(args.umask)
     daemon.drop_privileges(args.uid, args.gid)
-    if args.pidfile is not None:
-        daemon.PidFile(args.pidfile).acquire()
     from millrace import log
     from millrace.beat import Beat
     from millrace.worker.options import check_level
 
-    log.configure(check_level(args.loglevel), app=app, logfile=args.logfile)
-    Beat(
+    beat = Beat(
         args.max_interval,
         app,
         loglevel=None,
         schedule=args.schedule,
         scheduler=args.scheduler,
         quiet=common.quiet,
-    ).run()
+    )
+    with daemon.stopped_by_signals(beat.stop, own_process=common.own_process):
+        if args.pidfile is not None:
+            daemon.PidFile(args.pidfile).acquire()
+        log.configure(check_level(args.loglevel), app=app, logfile=args.logfile)
+        beat.run()
     return 0

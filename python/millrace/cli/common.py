@@ -68,6 +68,7 @@ class Common:
         verb: The verb.
         args: The arguments of the verb, once they are known.
         told: Whether the application has been told of its preload options.
+        own_process: Whether the process is there for this command alone and ends with it.
     """
 
     def __init__(self) -> None:
@@ -85,6 +86,7 @@ class Common:
         self.verb: str | None = None
         self.args: Namespace | None = None
         self.told = False
+        self.own_process = False
 
 
 def take_common(arguments: Sequence[str]) -> tuple[Common, list[str]]:

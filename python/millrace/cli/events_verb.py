@@ -13,6 +13,8 @@ from millrace.cli.values import filled, seconds, whole
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from millrace.events.receiver import EventReceiver
+
 
 def add_options(parser: ArgumentParser) -> None:
     """All of them."""
@@ -59,7 +61,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, common: Common) -> int:
-    """Follows until it is interrupted."""
+    """Follows until SIGTERM or SIGINT."""
     from millrace.worker import daemon
 
     if args.detach:
@@ -69,24 +71,30 @@ def run(args: Namespace, common: Common) -> int:
     app = find_app(common, args.store)
     daemon.set_umask(args.umask)
     daemon.drop_privileges(args.uid, args.gid)
-    if args.pidfile is not None:
-        daemon.PidFile(args.pidfile).acquire()
-    if args.camera is not None:
-        from millrace.events.snapshot import evcam
+    receiver = app.events.Receiver(after=args.after)
+    with daemon.stopped_by_signals(receiver.stop, own_process=common.own_process):
+        if args.pidfile is not None:
+            daemon.PidFile(args.pidfile).acquire()
+        if args.camera is not None:
+            from millrace.events.snapshot import film
 
-        evcam(args.camera, args.freq, args.maxrate, app=app, timeout=args.timeout)
-        return 0
-    show = _say_json if args.json else _say_line
-    receiver = app.events.Receiver(handlers={"*": show}, after=args.after).start()
+            film(receiver, args.camera, args.freq, args.maxrate, timeout=args.timeout)
+        else:
+            _dump(receiver, args, common)
+    return 0
+
+
+def _dump(receiver: EventReceiver, args: Namespace, common: Common) -> None:
+    receiver.handlers["*"] = _say_json if args.json else _say_line
+    receiver.start()
     if not common.quiet and not args.json:
-        warn(f"-> evdump: following {clean(app.store)}")
+        warn(f"-> evdump: following {clean(receiver.app.store)}")
     try:
         receiver.capture(limit=args.limit, timeout=args.timeout)
     except TimeoutError:
         pass
     finally:
         receiver.close()
-    return 0
 
 
 def _say_json(event: dict[str, Any]) -> None:

@@ -120,7 +120,7 @@ def _parse(
     return parse_with_own(parser, verb, rest, app)
 
 
-def _dispatch(arguments: Sequence[str], application: Millrace | None) -> int:
+def _dispatch(arguments: Sequence[str], application: Millrace | None, *, own_process: bool) -> int:
     from millrace.cli.parser import make_parser
 
     common = Common()
@@ -129,6 +129,7 @@ def _dispatch(arguments: Sequence[str], application: Millrace | None) -> int:
     try:
         common, rest = take_common(arguments)
         common.application = application
+        common.own_process = own_process
         verb = rest[0] if rest else None
         parser = make_parser(verb)
         enter_workdir(common)
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None, *, application: Millrace | None
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = _dispatch(given, application)
+        status = _dispatch(given, application, own_process=arguments is None)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` does; the interpreter must not complain when it flushes.

@@ -153,37 +153,50 @@ def run(args: Namespace, common: Common) -> int:
     app, options = prepare(args, common)
     daemon.set_umask(args.umask)
     daemon.drop_privileges(args.uid, args.gid)
-    if args.pidfile is not None:
-        daemon.PidFile(args.pidfile).acquire()
-    if args.purge:
-        _purge(app, options)
-    _greet(app, options, quiet=common.quiet)
-    beat = None
     if args.beat:
-        from millrace.beat import embedded
-
-        if args.scheduler is not None:
-            app.conf.beat_scheduler = (
-                args.scheduler
-            )  # the worker must not put the entries into the store
-        beat = embedded(app, schedule_filename=args.schedule, scheduler=args.scheduler)
-        if beat is not None:  # any worker fires stored schedules
-            from millrace import signals
-
-            start = beat.start  # not before signals stop the worker in stages
-            signals.worker_ready.connect(lambda **_: start(), weak=False)
+        _add_beat(app, args)
     from millrace.worker import run_worker
 
-    try:
-        return run_worker(
-            app,
-            options,
-            location=common.app if common.app and ":" in common.app else None,
-            extra=_own_options(app, args),
-        )
-    finally:
-        if beat is not None and beat.is_alive():
+    def show() -> None:
+        if args.pidfile is not None:
+            daemon.PidFile(args.pidfile).acquire()
+        if args.purge:
+            _purge(app, options)
+        _greet(app, options, quiet=common.quiet)
+
+    return run_worker(
+        app,
+        options,
+        location=common.app if common.app and ":" in common.app else None,
+        extra=_own_options(app, args),
+        first=show,
+        own_process=common.own_process,
+    )
+
+
+def _add_beat(app: Millrace, args: Namespace) -> None:
+    """Has the worker run beat, if its schedules are not in the store: any worker fires those."""
+    from millrace import signals
+    from millrace.beat import embedded
+
+    if args.scheduler is not None:
+        app.conf.beat_scheduler = (
+            args.scheduler
+        )  # the worker must not put the entries into the store
+    beat = embedded(app, schedule_filename=args.schedule, scheduler=args.scheduler)
+    if beat is None:
+        return
+
+    def start(**_: Any) -> None:
+        beat.start()
+
+    def stop(**_: Any) -> None:
+        if beat.is_alive():
             beat.stop()
+
+    # Not before the worker takes jobs, and before it ends or starts again in any way.
+    signals.worker_ready.connect(start, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)
 
 
 def _own_options(app: Millrace, args: Namespace) -> dict[str, Any]:

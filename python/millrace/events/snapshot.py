@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from millrace.app import Millrace
+    from millrace.events.receiver import EventReceiver
     from millrace.events.state import State
 
 
@@ -150,10 +151,30 @@ def evcam(
         timeout: End when nothing has happened for so many seconds.
         **_ignored: Others of Celery's.
     """
+    film(app.events.Receiver(), camera, freq, maxrate, timeout=timeout)
+
+
+def film(
+    receiver: EventReceiver,
+    camera: type[Polaroid] | str,
+    freq: float = 1.0,
+    maxrate: str | None = None,
+    *,
+    timeout: float | None = None,
+) -> None:
+    """The same with a receiver of one's own, whose `stop` ends it.
+
+    Args:
+        receiver: What hears of events; its handlers are replaced.
+        camera: As of `evcam`.
+        freq: As of `evcam`.
+        maxrate: As of `evcam`.
+        timeout: As of `evcam`.
+    """
     kind = load_camera(camera) if isinstance(camera, str) else camera
-    state = app.events.State()
-    receiver = app.events.Receiver(handlers={"*": state.event})
-    with kind(state, freq=freq, maxrate=maxrate, app=app):
+    state = receiver.app.events.State()
+    receiver.handlers = {"*": state.event}
+    with kind(state, freq=freq, maxrate=maxrate, app=receiver.app):
         try:
             receiver.capture(timeout=timeout)
         except (KeyboardInterrupt, TimeoutError):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace.pools.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+GROUP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 EXIT_TIME_LIMIT: Final = 70
 EXIT_TERMINATED: Final = 71
 EXIT_REPLACED: Final = 72  # it has run as many jobs, or grown as large, as it may
@@ -39,7 +42,7 @@ class ChildProcess:
         self.started = time.monotonic()
         ours, theirs = socket.socketpair()
         self.link = Link(ours)
-        with theirs:
+        with theirs, _signals_wait():
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "millrace.worker.child", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -61,6 +64,21 @@ class ChildProcess:
         """Its exit status, once its side of the socket has been closed."""
         self.link.close()
         return self.process.wait()
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """What is sent to a child while it starts, as to a whole group of processes, waits until it handles signals."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def signals_may_come() -> None:
+    """In a child that handles them now: those that have waited come, too."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
 
 
 def _environment() -> dict[str, str]:

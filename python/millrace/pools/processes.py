@@ -254,14 +254,22 @@ class ProcessesPool(BasePool):
         """The ids of the processes that run its jobs."""
         return [child.pid for child in list(self._children.values())]
 
-    def _call(self, command: str) -> list[Any]:
-        """What each child answers within the time; in the thread that serves `app.control`."""
+    def _call(self, command: str, *arguments: Any, to_all: bool = False) -> list[Any]:
+        """What each child answers within the time; in the thread that serves `app.control`.
+
+        Args:
+            command: What to call in the child.
+            arguments: Its arguments.
+            to_all: Also ask those that do not work yet.
+        """
         call_id = next(self._call_ids)
-        children = [child for child in self._all() if child.ready]
+        children = [child for child in self._all() if child.ready or to_all]
         with self._replied:
             replies = self._replies[call_id] = {}
         for child in children:
-            child.link.send({"op": link.CALL, "id": call_id, "command": command})
+            child.link.send(
+                {"op": link.CALL, "id": call_id, "command": command, "arguments": arguments}
+            )
         with self._replied:
             self._replied.wait_for(lambda: len(replies) >= len(children), _REPLY_S)
             del self._replies[call_id]
@@ -333,11 +341,10 @@ class ProcessesPool(BasePool):
         self.mailbox.submit(change)
 
     def set_time_limit(self, task: str, soft_ms: int, hard_ms: int) -> None:
-        """Limits the jobs of a task that start from now on."""
+        """Limits the jobs of a task that start from now on: returns when the children know it."""
 
         def change() -> None:
             self._limits[task] = (soft_ms, hard_ms)
-            for child in self._all():
-                child.link.send({"op": "limit", "task": task, "soft": soft_ms, "hard": hard_ms})
 
-        self.mailbox.submit(change)
+        self.mailbox.submit(change)  # for the children that it starts from now on
+        self._call("limit", task, soft_ms, hard_ms, to_all=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from millrace.result.base import (
+    SOFTLY,
     TERMINATE,
     AsyncResult,
     ResultBase,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from millrace.result.tuples import result_from_tuple
 
 __all__ = [
+    "SOFTLY",
     "TERMINATE",
     "AsyncResult",
     "DependencyGraph",

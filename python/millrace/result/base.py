@@ -25,6 +25,8 @@ Ack = tuple[str, bool, str, str, str]
 
 TERMINATE = "terminate"
 """The reason by which a revoke tells a worker of the process pool to kill the process."""
+SOFTLY = f"{TERMINATE}:SIGUSR1"
+"""The same to raise SoftTimeLimitExceeded in the job instead."""
 
 _INTERVAL_S = 0.5
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import sys
 import threading
@@ -10,7 +12,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from millrace import _core, log, serializer, signals
-from millrace.errors import MillraceError, SoftTimeLimitExceeded, TimeLimitExceeded
+from millrace.errors import MillraceError, TimeLimitExceeded
 from millrace.log import logger
 from millrace.pools import link
 from millrace.pools.child_process import (
@@ -18,6 +20,7 @@ from millrace.pools.child_process import (
     EXIT_REPLACED,
     EXIT_TERMINATED,
     EXIT_TIME_LIMIT,
+    signals_may_come,
 )
 from millrace.pools.link import Link
 from millrace.pools.solo import SoloPool
@@ -68,15 +71,19 @@ class Child:
     """The solo pool of this process, and what the supervisor and the core may do to it."""
 
     def __init__(
-        self, app: Millrace, options: WorkerOptions, supervisor: Link, config: dict[str, Any]
+        self,
+        app: Millrace,
+        options: WorkerOptions,
+        supervisor: Link,
+        mailbox: Mailbox,
+        config: dict[str, Any],
     ) -> None:
         self._options = options
         self._supervisor = supervisor
         self._tells_busy = bool(config["tell_busy"])
         self._ended = 0
         self._replaced = False
-        self._mailbox = Mailbox()
-        self._mailbox.install_signals(terminal=False)
+        self._mailbox = mailbox
         self._pool = SoloPool(
             app,
             options,
@@ -93,6 +100,9 @@ class Child:
 
     def run(self) -> int:
         """Works until it is stopped."""
+        while select.select([self._supervisor.socket], [], [], 0)[0]:  # before the first job
+            if not self._hear():
+                break
         threading.Thread(target=self._listen, name="millrace-supervisor", daemon=True).start()
         self._pool.on_ready = lambda: self._supervisor.send({"op": link.READY})
         try:
@@ -122,27 +132,32 @@ class Child:
         return not self._replaced
 
     def _listen(self) -> None:
-        commands: dict[str, Callable[[], Any]] = {
+        while self._hear():
+            pass
+
+    def _hear(self) -> bool:
+        """Does what the supervisor wants; false once it is gone."""
+        messages = self._supervisor.receive()
+        if messages is None:
+            self._mailbox.post(STOP)  # what runs may finish, then this ends too
+            return False
+        commands: dict[str, Callable[..., Any]] = {
             "active": self._pool.active,
             "totals": self._pool.totals,
+            "limit": self._pool.set_time_limit,
         }
-        while (messages := self._supervisor.receive()) is not None:
-            for message in messages:
-                kind = message["op"]
-                if kind == link.CALL:
-                    value = commands[message["command"]]()
-                    self._supervisor.send({"op": link.REPLY, "id": message["id"], "value": value})
-                elif kind == "limit":
-                    self._pool.set_time_limit(message["task"], message["soft"], message["hard"])
-                else:
-                    self._mailbox.post(ABORT if kind == link.ABORT else STOP)
-        self._mailbox.post(STOP)  # the supervisor is gone: what runs may finish, then this ends too
+        for message in messages:
+            kind = message["op"]
+            if kind == link.CALL:
+                value = commands[message["command"]](*message["arguments"])
+                self._supervisor.send({"op": link.REPLY, "id": message["id"], "value": value})
+            else:
+                self._mailbox.post(ABORT if kind == link.ABORT else STOP)
+        return True
 
-    def _terminate(self, token: int, signal: str) -> None:
+    def _terminate(self, token: int, signal_name: str) -> None:
         """Ends this process because its job was revoked with terminate=True. Called by the monitor's thread."""
-        request = self._pool.station.runner.running.get(token)
-        if signal == "SIGUSR1" and request is not None:  # as Celery has it
-            request.interrupt(token, SoftTimeLimitExceeded)
+        if signal_name == "SIGUSR1":  # the runner raises it in the job
             return
         logger.warning("Ending the process: its job was revoked")
         self._leave(revoked(token, "terminated"), EXIT_TERMINATED)
@@ -173,6 +188,9 @@ class Child:
 
 def main() -> int:
     """Reads the configuration from the supervisor and works."""
+    mailbox = Mailbox()
+    mailbox.install_signals(terminal=False, afterwards=signal.SIG_IGN)
+    signals_may_come()
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     supervisor = Link(end)
@@ -184,7 +202,7 @@ def main() -> int:
         show_stacks_on_request()
         app = _prepare(config, options)
         log.configure(options.loglevel, app=app, logfile=options.logfile, node=options.name)
-        child = Child(app, options, supervisor, config)
+        child = Child(app, options, supervisor, mailbox, config)
         signals.worker_process_init.send(sender=None)
     except Exception:  # noqa: BLE001 - the supervisor stops everything on this status
         traceback.print_exc()

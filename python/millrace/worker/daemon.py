@@ -1,14 +1,24 @@
-"""What a process needs to run in the background: a file with its id, other rights, no terminal."""
+"""What a process needs to run in the background: a file with its id, an end in order, other rights, no terminal."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from millrace.errors import InvalidArgument, WrongState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+_held: Final[list[PidFile]] = []
 
 
 class PidFile:
@@ -35,6 +45,16 @@ class PidFile:
 
     def acquire(self) -> None:
         """Writes this process's id, and removes the file at the end. Raises WrongState if another one runs."""
+        try:
+            with _locked(self.path.parent):  # of two that start at once one gets it
+                self._write()
+        except OSError as error:
+            raise InvalidArgument(f"--pidfile: {error}") from None
+        if not _held:
+            atexit.register(release_pid_files)
+        _held.append(self)
+
+    def _write(self) -> None:
         other = self.running()
         if other is not None and other != os.getpid():
             raise WrongState(
@@ -42,20 +62,69 @@ class PidFile:
             )
         if self.read() is None and self.path.exists():
             raise InvalidArgument(f"--pidfile: File exists, and holds no process id: {self.path}")
-        text = f"{os.getpid()}\n"
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(text, encoding="ascii")
-            temporary.replace(self.path)
-        except OSError as error:
-            raise InvalidArgument(f"--pidfile: {error}") from None
-        atexit.register(self.release)
+        temporary.write_text(f"{os.getpid()}\n", encoding="ascii")
+        temporary.replace(self.path)
 
     def release(self) -> None:
         """Removes it, if it is this process's."""
         if self.read() == os.getpid():
             with suppress(OSError):
                 self.path.unlink()
+
+
+def release_pid_files() -> None:
+    """Removes those of this process: for its end, also where exit handlers are not called."""
+    for file in _held:
+        file.release()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    import fcntl
+
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def too_late(number: int, _frame: FrameType | None) -> None:
+    """Handles a signal that asks for the end of a process that ends already: only the next one cuts that short."""
+    signal.signal(number, signal.SIG_DFL)
+
+
+def ignore_at_exit() -> None:
+    """For a process that handles signals until its end: the interpreter's own end gives them back to their defaults."""
+    atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], object], *, own_process: bool) -> Iterator[None]:
+    """SIGTERM and SIGINT call this: enter it before others can see that the process runs. For the main thread.
+
+    Args:
+        stop: Called by them, between two steps of the main thread.
+        own_process: Whether the process ends behind this, so that signals come too late then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if own_process:
+        ignore_at_exit()
+    before = {number: signal.signal(number, lambda *_: stop()) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, too_late if own_process else handler)
 
 
 def is_alive(pid: int) -> bool:

@@ -51,12 +51,13 @@ class Mailbox:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._handlers: dict[int, Any] = {}
+        self._afterwards: Any = None
         self._wakeup: int | None = None
         self._soft_s = soft_s
         self._soft: threading.Timer | None = None
         self._remap = False
         self._calls: list[tuple[Callable[[], Any], Future[Any]]] = []
-        self._calls_lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may post while its thread has it
         self.stage = 0
         self.restart = False
         self.status = 0
@@ -69,8 +70,8 @@ class Mailbox:
 
     def post(self, message: int) -> None:
         """Adds a message."""
-        # Full: the reader has enough to do. Closed: nobody is interested any more.
-        with suppress(OSError):
+        # Full: the reader has enough to do. Closed: nobody listens, and the number may be another file's.
+        with self._lock, suppress(OSError):
             os.write(self._write, bytes((message,)))
 
     def leave(self, terminate: bool, status: int) -> None:
@@ -95,7 +96,7 @@ class Mailbox:
         from concurrent.futures import Future
 
         future: Future[Any] = Future()
-        with self._calls_lock:
+        with self._lock:
             if self._write < 0:
                 raise Closed("the worker has ended")
             self._calls.append((call, future))
@@ -104,7 +105,7 @@ class Mailbox:
 
     def work(self) -> None:
         """Makes the calls that were submitted: what a pool does with the message WORK."""
-        with self._calls_lock:
+        with self._lock:
             calls, self._calls = self._calls, []
         for call, future in calls:
             try:
@@ -144,17 +145,20 @@ class Mailbox:
         self._soft.daemon = True
         self._soft.start()
 
-    def install_signals(self, *, terminal: bool = True) -> None:
-        """Signals become messages. Possible in the main thread only; elsewhere this does nothing.
+    def install_signals(self, *, terminal: bool = True, afterwards: Any = None) -> None:
+        """Signals become messages. Possible in the main thread only; elsewhere, and again, this does nothing.
 
         SIGTERM and SIGINT stop in stages, SIGQUIT cancels at once, SIGHUP restarts unless a terminal sends it. With
         REMAP_SIGTERM=SIGQUIT in the environment SIGTERM is SIGQUIT.
 
         Args:
             terminal: If false, SIGINT is ignored: Ctrl-C reaches the whole process group, and the parent decides.
+            afterwards: What handles them once this is closed, for a process that ends then; default as before.
         """
-        if threading.current_thread() is not threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or self._wakeup is not None:
             return
+        self._afterwards = afterwards
         self._handle(signal.SIGTERM, _ignore)
         self._handle(signal.SIGINT, _ignore if terminal else signal.SIG_IGN)
         self._handle(signal.SIGQUIT, _ignore if terminal else signal.SIG_IGN)
@@ -180,16 +184,18 @@ class Mailbox:
         self._handlers.setdefault(number, former)
 
     def close(self) -> None:
-        """Gives the signals back to their former handlers."""
+        """Gives the signals back. Idempotent."""
+        if self._write < 0:
+            return
         if self._soft is not None:
             self._soft.cancel()
         _with_signals.discard(self)
         if self._wakeup is not None:
             signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        for number, former in self._handlers.items():
+            signal.signal(number, former if self._afterwards is None else self._afterwards)
         self._handlers.clear()
-        with self._calls_lock:
+        with self._lock:
             os.close(self._read)
             os.close(self._write)
             self._read = self._write = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -15,12 +16,13 @@ from millrace.beat.sync import begin_schedules
 from millrace.errors import InvalidArgument, WrongState
 from millrace.log import logger
 from millrace.request import set_hostname
+from millrace.worker import daemon
 from millrace.worker.locate import import_modules, location_of
 from millrace.worker.mailbox import ABORT, COLD_STAGE, STOP, Mailbox, show_stacks_on_request
 from millrace.worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from millrace.app import Millrace
@@ -93,9 +95,27 @@ class Worker:
                 "a process of the pool imports this program to find its tasks, and that starts a worker again: "
                 'put what starts it under `if __name__ == "__main__":`'
             )
-        self._prepare()
+        self.handle_signals()
+        try:
+            self._prepare()
+            return self._work()
+        finally:
+            self._mailbox.close()
+
+    def handle_signals(self, *, afterwards: Any = None) -> None:
+        """Has signals stop it from now on, not only from `run` on: call it before others can see that it runs.
+
+        Args:
+            afterwards: What handles them when it has ended; default what does now.
+        """
         self._mailbox.on_stop = self._stopping
-        self._mailbox.install_signals()
+        self._mailbox.install_signals(afterwards=afterwards)
+
+    def forget_signals(self) -> None:
+        """Gives them back to what handled them before, for a worker that will not run."""
+        self._mailbox.close()
+
+    def _work(self) -> int:
         control: ControlServer | None = None
         try:
             begin_schedules(self.app)
@@ -370,22 +390,44 @@ def run_worker(
     *,
     location: str | None = None,
     extra: Mapping[str, Any] | None = None,
+    first: Callable[[], None] | None = None,
+    own_process: bool = True,
 ) -> int:
     """Sets up the worker's log and runs it in the calling thread: the body of `millrace worker`.
 
     Ends the process if jobs had to be left behind.
+
+    Args:
+        app: The application.
+        options: As of `Worker`.
+        location: As of `Worker`.
+        extra: As of `Worker`.
+        first: Called once signals stop the worker: does what shows others that the process runs.
+        own_process: Whether the process ends behind this, so that signals come too late then.
     """
     worker = Worker(app, options, location=location, extra=extra)
     made = worker.options
-    log.configure(made.loglevel, app=app, logfile=made.logfile, node=made.name)
+    worker.handle_signals(afterwards=daemon.too_late if own_process else None)
     show_stacks_on_request()
+    try:
+        if first is not None:
+            first()
+        log.configure(made.loglevel, app=app, logfile=made.logfile, node=made.name)
+    except BaseException:
+        worker.forget_signals()
+        raise
+    if own_process:
+        daemon.ignore_at_exit()
     status = worker.run()
     if worker.restarts:
-        # Whatever runs still is ended by this; the store gives it to others.
+        # Asked for once more meanwhile it is on its way already. Whatever runs still is ended by this; the store gives
+        # it to others.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the same program again
     if status != 0:
         # Threads of jobs that would not end are still there; the interpreter would wait for them.
         logging.shutdown()
         sys.stdout.flush()
+        daemon.release_pid_files()
         os._exit(status)
     return status

@@ -25,6 +25,7 @@ from millrace.errors import (
 from millrace.exceptions import WorkerShutdown, WorkerTerminate
 from millrace.log import logger
 from millrace.request import Request, current_request
+from millrace.result import SOFTLY
 from millrace.signals import RUNNING
 from millrace.worker.batches import Batches
 from millrace.worker.intake import take
@@ -174,7 +175,9 @@ class Runner:
             request.cancel_reason = (
                 signal.reason if signal.kind == "cancel" else "lease lost"
             ) or "revoked"
-            if request.owner is not None and request.owner.is_async:
+            if signal.reason == SOFTLY:  # as Celery has it
+                request.interrupt(token, SoftTimeLimitExceeded)
+            elif request.owner is not None and request.owner.is_async:
                 request.interrupt(token, TaskRevokedError)
 
     def abort(self) -> int:
