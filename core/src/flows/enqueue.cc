@@ -6,9 +6,9 @@
 
 #include "base/macros.h"
 #include "flows/circle.h"
-#include "flows/members.h"
 #include "flows/policy.h"
 #include "flows/resolve.h"
+#include "flows/revoked.h"
 #include "jobs/enqueue.h"
 #include "jobs/read.h"
 #include "sql_statements.h"
@@ -26,26 +26,19 @@ Status WithArgument(const std::string& argument, const Status& status) {
   return Status(status.code(), argument + ": " + status.message());
 }
 
-// Cancels the new jobs whose ids were revoked before they came.
-Status CancelRevoked(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
-                     std::vector<EnqueueAck>* acks) {
-  int64_t revoked = -1;
+// Each says where its job stands at the end. What had ended before may have moved blocked ones on;
+// if some were cancelled or have lost their places, all may have moved.
+Status UpdateAcks(jobs::Ledger& ledger, const std::vector<JobSpec>& specs, bool all,
+                  std::vector<EnqueueAck>* acks) {
+  RETURN_IF_ERROR(Resolve(ledger));
   for (size_t i = 0; i < specs.size(); ++i) {
-    const JobSpec& spec = specs[i];
     EnqueueAck& ack = (*acks)[i];
-    if (spec.id.empty() || ack.existing || ack.id != spec.id) continue;
-    if (revoked < 0) {  // only those who bring ids of their own pay for the look
-      ASSIGN_OR_RETURN(revoked, ledger.FindQueueId(std::string(kRevokedQueue)));
-    }
-    if (revoked == 0) return Status::Ok();
-    if (spec.queue == kRevokedQueue) continue;
-    Location found;
-    bool exists = false;
-    RETURN_IF_ERROR(jobs::Locate(ledger.connection(), spec.id, revoked, &found, &exists));
-    if (!exists) continue;
-    CancelResult result{};
-    RETURN_IF_ERROR(CancelJob(ledger, {.id = spec.id, .queue = spec.queue}, "revoked", &result));
-    ack.state = JobState::kCancelled;
+    if (ack.existing || !(all || ack.state == JobState::kBlocked)) continue;
+    ASSIGN_OR_RETURN(const int64_t queue_id, ledger.FindQueueId(specs[i].queue));
+    Location at;
+    bool found = false;
+    RETURN_IF_ERROR(jobs::Locate(ledger.connection(), ack.id, queue_id, &at, &found));
+    ack.state = found ? at.state : JobState::kCancelled;
   }
   return Status::Ok();
 }
@@ -413,20 +406,6 @@ Status Enqueue::TellParent(int64_t parent, const Edge& edge) {
   return Status::Ok();
 }
 
-// What had ended before may have moved some of the new jobs on.
-Status Enqueue::UpdateAcks(std::vector<EnqueueAck>* acks) {
-  if (!unsettled_) return Status::Ok();
-  RETURN_IF_ERROR(Resolve(ledger_));
-  for (size_t i = 0; i < added_.size(); ++i) {
-    if (added_[i].existing || (*acks)[i].state != JobState::kBlocked) continue;
-    Location at;
-    bool found = false;
-    RETURN_IF_ERROR(jobs::LocateRow(ledger_.connection(), added_[i].row, &at, &found));
-    (*acks)[i].state = found ? at.state : JobState::kCancelled;
-  }
-  return Status::Ok();
-}
-
 Status Enqueue::Write(std::vector<EnqueueAck>* acks) {
   acks->assign(specs_.size(), {});
   added_.assign(specs_.size(), {});
@@ -435,8 +414,10 @@ Status Enqueue::Write(std::vector<EnqueueAck>* acks) {
   }
   for (const Link& link : links_) RETURN_IF_ERROR(AddLink(link));
   RETURN_IF_ERROR(TellOfReplaced());
-  RETURN_IF_ERROR(UpdateAcks(acks));
-  return CancelRevoked(ledger_, specs_, acks);
+  bool revoked = false;
+  RETURN_IF_ERROR(CancelRevoked(ledger_, specs_, *acks, &revoked));
+  const bool all = revoked || !replaced_.empty();
+  return all || unsettled_ ? UpdateAcks(ledger_, specs_, all, acks) : Status::Ok();
 }
 
 Status EnqueueJobs(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
@@ -447,7 +428,11 @@ Status EnqueueJobs(jobs::Ledger& ledger, const std::vector<JobSpec>& specs,
     return enqueue.Write(acks);
   }
   RETURN_IF_ERROR(jobs::EnqueueJobs(ledger, specs, acks));
-  return CancelRevoked(ledger, specs, acks);
+  bool moved = false;
+  RETURN_IF_ERROR(CancelRevoked(ledger, specs, *acks, &moved));
+  const auto replaces = [](const EnqueueAck& ack) { return !ack.replaced_id.empty(); };
+  moved = moved || (specs.size() > 1 && std::any_of(acks->begin(), acks->end(), replaces));
+  return moved ? UpdateAcks(ledger, specs, true, acks) : Status::Ok();
 }
 
 Status EnqueueJob(jobs::Ledger& ledger, const JobSpec& spec, EnqueueAck* ack) {

@@ -19,11 +19,6 @@
 
 namespace millrace::flows {
 
-// A job of this queue says that its id was revoked: jobs that come with that id into any other
-// queue are cancelled in the commit that adds them. Never change it: Python puts such jobs there,
-// and its retention is how long they are remembered.
-inline constexpr std::string_view kRevokedQueue = "millrace.revoked";
-
 // Adds the jobs of one call in the open transaction, in their order, a job after those that it
 // waits for. They were checked before (CheckJobSpec, CheckGraph). kNotFound, kWrongState and
 // kInvalidArgument (what they refer to in the store) before anything is written. Each ack says
@@ -118,7 +113,6 @@ class Enqueue {
   Status AddLink(const Link& link);
   Status AddExisting(const Link& link, const Positions& positions, Edge* edge, bool* waits);
   Status TellParent(int64_t parent, const Edge& edge);
-  Status UpdateAcks(std::vector<EnqueueAck>* acks);
 
   jobs::Ledger& ledger_;
   const std::vector<JobSpec>& specs_;

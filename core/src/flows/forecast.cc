@@ -2,6 +2,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/macros.h"
 #include "jobs/dedup.h"
@@ -22,11 +23,12 @@ class Forecast {
   Status Next(size_t index, Fate* fate) {
     const JobSpec& spec = specs_[index];
     if (!spec.id.empty()) {
-      RETURN_IF_ERROR(FindId(spec, &fate->other));
+      RETURN_IF_ERROR(FindId(spec, fate));
       fate->added = fate->other == 0;
     }
     if (fate->added && !spec.dedup.key.empty()) RETURN_IF_ERROR(Judge(index, fate));
-    if (fate->added && !spec.id.empty()) ids_.emplace(NameOf(spec, spec.id), NewJob(index));
+    if (fate->removes != 0) removed_.insert(fate->removes);
+    if (fate->added && !spec.id.empty()) ids_[NameOf(spec, spec.id)] = NewJob(index);
     return Status::Ok();
   }
 
@@ -36,9 +38,12 @@ class Forecast {
     return spec.queue + '\n' + name;
   }
 
-  Status FindId(const JobSpec& spec, int64_t* job) {
+  // Who has the id: not one that is removed before.
+  Status FindId(const JobSpec& spec, Fate* fate) {
     if (const auto it = ids_.find(NameOf(spec, spec.id)); it != ids_.end()) {
-      *job = it->second;
+      const int64_t job = it->second;
+      if (perhaps_removed_.contains(job)) fate->perhaps = job;
+      if (!removed_.contains(job)) fate->other = job;
       return Status::Ok();
     }
     ASSIGN_OR_RETURN(const int64_t queue_id, ledger_.FindQueueId(spec.queue));
@@ -46,7 +51,7 @@ class Forecast {
     Location at;
     bool found = false;
     RETURN_IF_ERROR(jobs::Locate(ledger_.connection(), spec.id, queue_id, &at, &found));
-    if (found) *job = at.key.row;
+    if (found && !removed_.contains(at.key.row)) fate->other = at.key.row;
     return Status::Ok();
   }
 
@@ -68,7 +73,10 @@ class Forecast {
     if (verdict.kind == DedupVerdict::Kind::kFollow) fate->follows = verdict.holder.row;
     if (verdict.replaces) fate->removes = verdict.replaced.key.row;
     auto [newest, first] = newest_.try_emplace(NameOf(spec, spec.dedup.key), index);
-    if (!first && !specs_[newest->second].after.empty()) fate->perhaps = NewJob(newest->second);
+    if (!first && !specs_[newest->second].after.empty()) {
+      fate->perhaps = NewJob(newest->second);
+      perhaps_removed_.insert(fate->perhaps);
+    }
     if (fate->added) newest->second = index;
     return Status::Ok();
   }
@@ -78,6 +86,8 @@ class Forecast {
   jobs::KeyForecast keys_;
   std::unordered_map<std::string, int64_t> ids_;    // of the call
   std::unordered_map<std::string, size_t> newest_;  // by key: the newest job of the call
+  std::unordered_set<int64_t> removed_;             // others have taken their places
+  std::unordered_set<int64_t> perhaps_removed_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "jobs/change.h"
+#include "jobs/finish.h"
 #include "jobs/job_row.h"
 #include "jobs/read.h"
 #include "jobs/validate.h"
@@ -59,9 +60,11 @@ Status FindStanding(Connection& connection, const KeyRow& row, Standing* standin
   bool found = false;
   RETURN_IF_ERROR(LocateSound(connection, row.follow_up, &standing->follower, &found));
   if (!found) return Status::Ok();
-  standing->followed = standing->follower.state == JobState::kBlocked && standing->exists &&
-                       standing->at.state < JobState::kCompleted;
-  if (standing->followed) return Status::Ok();
+  const bool unfinished = standing->exists && standing->at.state < JobState::kCompleted;
+  standing->followed = unfinished && standing->follower.state == JobState::kBlocked;
+  // One that was cancelled while it waited has never held the key.
+  const bool withdrawn = unfinished && standing->follower.state >= JobState::kCompleted;
+  if (standing->followed || withdrawn) return Status::Ok();
   standing->at = standing->follower;
   standing->exists = true;
   return Status::Ok();
@@ -225,6 +228,7 @@ void AckDropped(Ledger& ledger, int64_t queue_id, const JobSpec& spec, const Ded
 Status RemoveReplaced(Ledger& ledger, const Location& replaced, std::string_view dedup_key,
                       const JobKey& by, EnqueueAck* ack) {
   ack->replaced_id = replaced.key.PublicId();
+  RETURN_IF_ERROR(NoteUnwanted(ledger, replaced.place));
   RETURN_IF_ERROR(RemoveAt(ledger, replaced));
   ledger.Log(replaced.queue_id, {.type = EventType::kRemoved,
                                  .state = replaced.state,
@@ -291,12 +295,11 @@ Status ForgetHolder(Ledger& ledger, int64_t queue_id, std::string_view dedup_key
   const std::string name(dedup_key);
   RETURN_IF_ERROR(FindKey(ledger.connection(), queue_id, name, &key, &found));
   if (!found || key.holder.row != row || key.until_ms) return Status::Ok();
-  Standing standing;
-  RETURN_IF_ERROR(FindStanding(ledger.connection(), key, &standing));
-  const bool next = key.follow_up != 0 && standing.follower.key.row == key.follow_up;
-  if (next) {
+  Location next;
+  if (key.follow_up != 0) {
+    RETURN_IF_ERROR(LocateSound(ledger.connection(), key.follow_up, &next, &found));
     const Deduplication dedup{.key = name, .mode = key.mode};
-    return PutKey(ledger, queue_id, dedup, standing.follower.key, std::nullopt);
+    if (found) return PutKey(ledger, queue_id, dedup, next.key, std::nullopt);
   }
   Query q(ledger.connection(), sql::dedup::kForgetDedupHolder);
   q.Bind(queue_id, dedup_key, row);

@@ -82,7 +82,8 @@ class KeyForecast {
 // Answers for a dropped job, and logs it.
 void AckDropped(Ledger& ledger, int64_t queue_id, const JobSpec& spec, const DedupVerdict& verdict,
                 EnqueueAck* ack);
-// Removes the job that the new one `by` takes the place of. Logs both.
+// Removes the job that the new one `by` takes the place of, and ends what was made for it. Logs
+// both.
 Status RemoveReplaced(Ledger& ledger, const Location& replaced, std::string_view dedup_key,
                       const JobKey& by, EnqueueAck* ack);
 

@@ -123,20 +123,6 @@ Status End(Ledger& ledger, const JobKey& key, Place place, const Ending& ending,
   return Status::Ok();
 }
 
-// Those that were made for a job which was cancelled end with it: the ones that the cancel request
-// did not find, because the job added them later.
-Status NoteUnwanted(Ledger& ledger, const Place& place) {
-  if (!place.has(kDependent)) return Status::Ok();
-  Query q(ledger.connection(), sql::flows::kSelectMembers);
-  q.Bind(place.row);
-  for (;;) {
-    bool row = false;
-    RETURN_IF_ERROR(q.Step(&row));
-    if (!row) return Status::Ok();
-    ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kUnwanted, .row = q.Int(0)});
-  }
-}
-
 // Ends a job with the attempt that its lease was for.
 Status EndAttempt(Ledger& ledger, const Lease& lease, const Place& place, JobState state,
                   Cause cause, std::string_view body, ContentType type) {
@@ -275,6 +261,18 @@ std::string CoreError(const char* type, const std::string& message) {
 }
 
 }  // namespace
+
+Status NoteUnwanted(Ledger& ledger, const Place& place) {
+  if (!place.has(kDependent)) return Status::Ok();
+  Query q(ledger.connection(), sql::flows::kSelectMembers);
+  q.Bind(place.row);
+  for (;;) {
+    bool row = false;
+    RETURN_IF_ERROR(q.Step(&row));
+    if (!row) return Status::Ok();
+    ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kUnwanted, .row = q.Int(0)});
+  }
+}
 
 std::string JobLost(const char* why) {
   return CoreError("JobLost", std::string(why) + "; it is delivered at most once");

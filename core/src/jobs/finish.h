@@ -33,6 +33,10 @@ std::string JobLost(const char* why);
 // gone already (nothing changed then).
 Status LeaveLease(Ledger& ledger, const Lease& lease, Place* place, bool* held);
 
+// Those that were made for a job which is cancelled, or replaced, end with it if nobody else waits
+// for them. A cancel request finds those that there are; this, the ones that came later.
+Status NoteUnwanted(Ledger& ledger, const Place& place);
+
 // How a job ends without a worker: the caller has taken it from its place. `own` is the job's own
 // rule for the state.
 struct PlainEnd {

@@ -77,6 +77,23 @@ TEST_CASE("a running job does not wait for its own follow-up", "[flows]") {
   }
 }
 
+TEST_CASE("an id that a call frees and takes again is no way around", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("p"), {0})});
+  const auto debounced = [](const std::string& id) {
+    return Keyed(jobs::Delayed(Spec(id), 10), "k", Deduplication::Mode::kDebounce);
+  };
+  f.Add(debounced("there"));
+  std::vector<EnqueueAck> acks;
+  const auto refused = [&](const std::vector<JobSpec>& specs) {
+    RequireError(f.Do([&](jobs::Ledger& l) { return EnqueueJobs(l, specs, &acks); }),
+                 Code::kInvalidArgument, kRefused);
+  };
+  refused({debounced("b"), ChildOf(AfterJob(Spec("there"), "p"), "p")});
+  refused({debounced("b"), debounced("c"), ChildOf(AfterJob(Spec("b"), "p"), "p")});
+  f.CheckInvariants();
+}
+
 TEST_CASE("a running job does not wait for itself under the key that it holds", "[flows]") {
   FlowsFixture f;
   f.Add(Keyed(Spec("w"), "k"));

@@ -249,23 +249,5 @@ TEST_CASE("ten thousand children and a thousand levels", "[flows]") {
   f.CheckInvariants();
 }
 
-TEST_CASE("a job whose id was revoked before it came is cancelled as it is added", "[flows]") {
-  FlowsFixture f;
-  f.AddAll({Spec("early", std::string(kRevokedQueue)), Spec("known")});
-  const std::vector<EnqueueAck> plain = f.AddAll({Spec("early"), Spec("other"), Spec("known")});
-  CHECK(plain[0].state == JobState::kCancelled);
-  CHECK_FALSE(plain[0].existing);
-  CHECK(plain[1].state == JobState::kReady);
-  CHECK(plain[2].existing);
-  CHECK(f.Counts().cancelled == 1);
-  CHECK(f.Counts().ready == 2);
-  const std::vector<EnqueueAck> flow =
-      f.AddAll({After(Spec("top", "two"), {1}), Spec("early", "two"), Spec("beside", "two")});
-  CHECK(flow[1].state == JobState::kCancelled);
-  CHECK(f.Read("top", "two").state == JobState::kFailed);
-  CHECK(f.Counts("two").ready == 1);
-  f.CheckInvariants();
-}
-
 }  // namespace
 }  // namespace millrace::flows

@@ -265,5 +265,84 @@ TEST_CASE("a parent of which another job takes the place is refused", "[flows]")
   f.CheckInvariants();
 }
 
+TEST_CASE("a follow-up that was cancelled leaves the key to the job that runs", "[flows]") {
+  FlowsFixture f;
+  f.Add(Keyed(Spec("h"), "k"));
+  const Lease lease = f.ClaimOne();
+  f.AddAll({Keyed(Spec("f"), "k", Mode::kFollowUp)});
+  CancelResult result{};
+  f.MustDo([&](jobs::Ledger& l) { return flows::CancelJob(l, {"f", ""}, "", &result); });
+  SECTION("others are dropped") {
+    const EnqueueAck ack = f.Add(Keyed(Spec("n"), "k"));
+    CHECK(ack.existing);
+    CHECK(ack.id == "h");
+  }
+  SECTION("another one follows") {
+    f.AddAll({Keyed(Spec("n"), "k", Mode::kFollowUp)});
+    CHECK(f.Is("n", JobState::kBlocked));
+    CHECK(f.Is("f", JobState::kCancelled));
+    f.Finish(lease, jobs::MakeOutcome(Kind::kCompleted));
+    CHECK(f.Is("n", JobState::kReady));
+  }
+  SECTION("redriven it follows again") {
+    f.MustDo([](jobs::Ledger& l) { return jobs::RedriveJob(l, {"f", ""}, {}); });
+    CHECK(f.Is("f", JobState::kBlocked));
+    CHECK(f.Add(Keyed(Spec("n"), "k")).id == "h");
+  }
+  SECTION("until that ends") {
+    f.Finish(lease, jobs::MakeOutcome(Kind::kCompleted));
+    CHECK_FALSE(f.Add(Keyed(Spec("n"), "k")).existing);
+  }
+  f.CheckInvariants();
+}
+
+TEST_CASE("what a job waited for goes when another takes its place", "[flows]") {
+  FlowsFixture f;
+  f.Add(Keyed(Spec("h"), "k"));
+  const Lease lease = f.ClaimOne();
+  f.AddId("kept");
+  const auto follow = [](const std::string& id) {
+    return AfterJob(After(Keyed(Spec(id), "k", Mode::kFollowUp), {0, 1}), "kept");
+  };
+  f.AddAll({Spec("a1"), Spec("b1"), follow("f1")});
+  const Lease running = [&] {
+    const std::vector<jobs::Claimed> claimed = f.Claim(2);
+    CHECK(claimed[0].lease.key.PublicId() == "kept");
+    return claimed[1].lease;
+  }();
+  CHECK(running.key.PublicId() == "a1");
+  f.AddAll({Spec("a2"), Spec("b2"), follow("f2")});
+  CHECK_FALSE(f.Exists("f1"));
+  CHECK(f.Read("a1").cancel_requested);
+  CHECK(f.Is("b1", JobState::kCancelled));
+  CHECK_FALSE(f.Read("kept").cancel_requested);  // it was there before
+  CHECK(f.Is("a2", JobState::kReady));
+  CHECK(f.Read("f2").pending == 4);
+  f.CheckInvariants();
+}
+
+TEST_CASE("the answers tell which jobs of the call have lost their places", "[flows]") {
+  FlowsFixture f;
+  const auto add = [&](std::vector<JobSpec> specs) {
+    for (JobSpec& spec : specs) spec = Keyed(Delayed(spec, 10), "k", Mode::kDebounce);
+    specs.insert(specs.begin(), Spec("beside"));
+    return f.AddAll(specs);
+  };
+  const auto check = [&](const std::vector<EnqueueAck>& acks) {
+    CHECK(acks[1].state == JobState::kCancelled);
+    CHECK(acks[2].state == JobState::kScheduled);
+    CHECK(acks[2].replaced_id == "x");
+    CHECK_FALSE(f.Exists("x"));
+    f.CheckInvariants();
+  };
+  SECTION("one by one") {
+    check(add({Spec("x"), Spec("y")}));
+  }
+  SECTION("of a flow") {
+    f.AddAll({Spec("a"), After(Spec("p"), {0})});
+    check(add({Spec("x"), ChildOf(Spec("y"), "p")}));
+  }
+}
+
 }  // namespace
 }  // namespace millrace::flows

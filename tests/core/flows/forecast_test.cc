@@ -93,5 +93,31 @@ TEST_CASE("keys are judged as the jobs before leave them", "[flows]") {
   }
 }
 
+TEST_CASE("the id of a job that loses its place is free", "[flows]") {
+  FlowsFixture f;
+  const auto debounced = [](JobSpec spec) {
+    return Keyed(Delayed(std::move(spec), 10), Mode::kDebounce);
+  };
+  SECTION("of the call") {
+    const std::vector<Fate> fates =
+        Fates(f, {debounced(Spec("a")), debounced(Spec("b")), Spec("a"), Spec("a")});
+    CHECK(fates[1].removes == NewJob(0));
+    CHECK(fates[2].added);
+    CHECK(fates[3].other == NewJob(2));
+  }
+  SECTION("of the store") {
+    f.Add(debounced(Spec("s")));
+    const std::vector<Fate> fates = Fates(f, {debounced(Spec("b")), Spec("s")});
+    CHECK(fates[0].removes == RowOf(f, "s"));
+    CHECK(fates[1].added);
+  }
+  SECTION("perhaps, if nobody can know whether it does") {
+    const std::vector<Fate> fates =
+        Fates(f, {Spec("z"), debounced(After(Spec("a"), {0})), debounced(Spec("b")), Spec("a")});
+    CHECK(fates[3].other == NewJob(1));
+    CHECK(fates[3].perhaps == NewJob(1));
+  }
+}
+
 }  // namespace
 }  // namespace millrace::flows
