@@ -21,7 +21,7 @@ WEBHOOKS = (
     ROOT / "node_modules" / "@octokit" / "webhooks-examples" / "api.github.com" / "index.json"
 )
 PHOTOGRAPHS = 8
-LIMIT_SECONDS = 200
+LIMIT_SECONDS = 660
 
 
 @dataclass

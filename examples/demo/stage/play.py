@@ -115,7 +115,7 @@ class Demo:
     async def play(self) -> report.Report:
         """Everything from the first upload to the account."""
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=self.web_url, limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.web_url, limits=limits, timeout=120) as client:
             github = asyncio.create_task(self.enqueue_from_node())
             killer = asyncio.create_task(self.kill_a_worker())
             status = asyncio.create_task(self.show_status())
@@ -181,13 +181,8 @@ class Demo:
         """
         while self.photographs_done < len(self.files) // 3:
             await asyncio.sleep(0.01)
-        while (name := self.busy_worker()) is None:
-            if self.photographs_done == len(self.files):
-                raise ProgramError("all photographs were done before a worker could be killed")
-            await asyncio.sleep(0.01)
+        name, held = await self.stopped_worker()
         victim = self.photo_workers[name]
-        os.kill(victim.pid, signal.SIGSTOP)
-        held = self.held_by(name)
         take_over = audit.TakeOver(name, victim.pid, self.app.engine.now_ms(), held)
         victim.kill()
         skull = self.terminal.style("☠", RED)
@@ -199,6 +194,22 @@ class Demo:
         await self.wait_for_take_over(take_over)
         self.photo_workers[name] = await self.start_photo_worker(name)
         return take_over
+
+    async def stopped_worker(self) -> tuple[str, list[str]]:
+        """A worker that stands still while it runs two jobs or more, and those."""
+        while True:
+            name = self.busy_worker()
+            if name is not None:
+                pid = self.photo_workers[name].pid
+                os.kill(pid, signal.SIGSTOP)
+                # Until all of its threads have stopped one of them may still end a job.
+                os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                if len(held := self.held_by(name)) > 1:
+                    return name, held
+                os.kill(pid, signal.SIGCONT)
+            elif self.photographs_done == len(self.files):
+                raise ProgramError("all photographs were done before a worker could be killed")
+            await asyncio.sleep(0.01)
 
     @property
     def photographs_done(self) -> int:
@@ -215,12 +226,12 @@ class Demo:
         ]
 
     async def wait_for_take_over(self, take_over: audit.TakeOver) -> None:
-        """Until the other worker has started all jobs of the dead one."""
+        """Until the other worker has started all jobs of the dead one; some may have ended by then, well or not."""
         left = set(take_over.held)
         while left:
             for job_id in list(left):
                 details = self.app.AsyncResult(job_id, queue="images").details()
-                if details.crashes and details.state in {"active", "completed"}:
+                if details.crashes and details.state in {"active", "completed", "failed"}:
                     left.discard(job_id)
             await asyncio.sleep(0.01)
 

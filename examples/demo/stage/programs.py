@@ -12,8 +12,8 @@ from typing import Final, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-STOP_SECONDS: Final = 10.0
-START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 30.0
+START_SECONDS: Final = 120.0
 
 
 class ProgramError(Exception):
