@@ -26,10 +26,13 @@ class Circle {
       : ledger_(ledger), specs_(specs), fates_(fates), row_of_(std::move(row_of)) {}
 
   // The job of this row comes to wait for one of the call.
-  void AddLink(int64_t parent, size_t child) { children_[parent].push_back(NewJob(child)); }
+  void AddLink(int64_t parent, size_t child) {
+    children_[parent].push_back(NewJob(child));
+    linked_.push_back(NewJob(child));
+  }
 
-  // kInvalidArgument names a job that would come to wait for itself. Goes over what the named jobs
-  // wait for, as far as it is unfinished.
+  // kInvalidArgument names a job that would come to wait for itself. Goes over what the new jobs
+  // would wait for, as far as it is unfinished.
   Status Check();
 
  private:
@@ -50,6 +53,7 @@ class Circle {
   const std::vector<Fate>& fates_;
   const std::function<int64_t(const JobRef&)> row_of_;
   std::unordered_map<int64_t, std::vector<int64_t>> children_;  // by the row of their parent
+  std::vector<int64_t> linked_;                                 // all of them
   std::unordered_map<int64_t, Mark> marks_;
   std::vector<Step> path_;
 };

@@ -77,6 +77,24 @@ TEST_CASE("a running job does not wait for its own follow-up", "[flows]") {
   }
 }
 
+TEST_CASE("what else a parent waits for is not looked at", "[flows]") {
+  FlowsFixture f;
+  f.AddAll({Spec("a"), After(Spec("b"), {0}), After(Spec("c"), {1}), After(Spec("p"), {2})});
+  // Damage: b waits for c too.
+  f.MustDo([](jobs::Ledger& l) {
+    return l.connection().Exec(
+        "UPDATE dependencies SET depends_on = (SELECT job FROM job_keys WHERE custom_id = 'c') "
+        "WHERE job = (SELECT job FROM job_keys WHERE custom_id = 'b')");
+  });
+  CHECK(f.AddAll({ChildOf(Spec("d"), "p")})[0].state == JobState::kReady);
+  CHECK(f.Read("p").pending == 2);
+  std::vector<EnqueueAck> acks;
+  RequireError(f.Do([&](jobs::Ledger& l) {
+    return EnqueueJobs(l, {ChildOf(AfterJob(Spec(), "c"), "p")}, &acks);
+  }),
+               Code::kInvalidArgument, kRefused);
+}
+
 TEST_CASE("an id that a call frees and takes again is no way around", "[flows]") {
   FlowsFixture f;
   f.AddAll({Spec("a"), After(Spec("p"), {0})});
