@@ -120,6 +120,11 @@ export class Attempts {
     this.#settler = new Settler(session, (outcome, error) => this.#refused(outcome, error));
   }
 
+  /** Tells the session now what has ended in this turn of the event loop. */
+  flush(): void {
+    this.#settler?.flush();
+  }
+
   shut(): void {
     this.#session = undefined;
   }

@@ -26,6 +26,8 @@ export class Connection {
   #engine: NativeEngine | undefined;
   #users = 0;
   #closed: Promise<void> | undefined;
+  #underWay = 0;
+  #onRest: (() => void) | undefined;
   readonly #lessees = new Set<Lessor>();
 
   constructor(
@@ -58,13 +60,16 @@ export class Connection {
     return this;
   }
 
-  /** Calls the engine when it is open; failures are MillraceErrors. */
+  /** Calls the engine, or what it has opened, when it is open; failures are MillraceErrors. */
   async call<T>(action: (engine: NativeEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine ?? (await this.ready);
+    this.#underWay++;
     try {
       return await action(engine);
     } catch (error) {
       throw toMillraceError(error);
+    } finally {
+      if (--this.#underWay === 0) this.#onRest?.();
     }
   }
 
@@ -90,7 +95,7 @@ export class Connection {
     return () => this.#lessees.delete(lessee);
   }
 
-  /** Ends one use(). The last one closes the store when all adds were answered. */
+  /** Ends one use(). The last one closes the store when all adds and calls were answered. */
   async release(): Promise<void> {
     if (--this.#users > 0) return;
     if (open.get(this.path) === this) open.delete(this.path);
@@ -106,6 +111,8 @@ export class Connection {
     } catch {
       return; // never opened: its users were told
     }
+    // Each call has a share in the open file: it would be closed some time after the last of them.
+    while (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onRest = resolve));
     await nativeCall(engine.close());
   }
 }

@@ -87,7 +87,10 @@ export async function waitUntilFinished(
   const look = async (): Promise<JobEnd> => {
     await queueEvents.waitUntilReady();
     try {
-      return (await readEnd(connection, id, queue)) ?? (await ended);
+      const end = await readEnd(connection, id, queue);
+      if (end === undefined) return await ended;
+      await queueEvents.catchUp(); // who hears of the end has heard of what was before
+      return end;
     } catch (error) {
       if (!hasCode(error, "not_found")) throw error;
       const end = await findEndInLog(connection, id, queue);

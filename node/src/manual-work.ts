@@ -1,4 +1,6 @@
 // Jobs that a program fetches one by one, with worker.getNextJob(), and ends by itself.
+import { randomUUID } from "node:crypto";
+
 import type { ActiveJob } from "./active-job.js";
 import type { Attempts } from "./attempts.js";
 import type { Connection } from "./connection.js";
@@ -24,6 +26,7 @@ export class ManualWork {
   readonly #queue: string;
   #requests: Request[] = [];
   #resting = true;
+  #closed = false;
   #adjusting: Promise<void> = Promise.resolve();
 
   constructor(session: NativeSession, attempts: Attempts, connection: Connection, queue: string) {
@@ -37,10 +40,11 @@ export class ManualWork {
   async next(token: string, waitMs: number): Promise<Job | undefined> {
     await this.settled();
     if (waitMs === 0 && !(await this.#hasReady())) return undefined;
+    if (this.#closed) return undefined; // meanwhile
     const found = new Promise<Job | undefined>((resolve) => {
       const request: Request = { token, resolve };
       this.#requests.push(request);
-      const timer = setTimeout(() => this.#drop(request), waitMs === 0 ? LOOK_MS : waitMs);
+      const timer = setTimeout(() => void this.#giveUp(request), waitMs === 0 ? LOOK_MS : waitMs);
       request.resolve = (job) => {
         clearTimeout(timer);
         resolve(job);
@@ -62,6 +66,24 @@ export class ManualWork {
     return ready > 0 && !paused;
   }
 
+  /** Time is up. What was claimed for it by then it gets, however slow the machine is. */
+  async #giveUp(request: Request): Promise<void> {
+    // The first may have come behind a claim that was begun before it asked, the second has not.
+    for (let i = 0; i < 2 && this.#requests.includes(request) && !this.#closed; i++) {
+      await this.#passWriter();
+      if (!this.#closed) this.take();
+    }
+    this.#drop(request);
+  }
+
+  /** Resolves when all that was to be written before this call is: a change of a job that does not exist is none. */
+  async #passWriter(): Promise<void> {
+    const change = this.#connection.call((engine) =>
+      engine.changeJob("promote", randomUUID(), this.#queue, -1),
+    );
+    await change.catch(() => undefined);
+  }
+
   #drop(request: Request): void {
     const at = this.#requests.indexOf(request);
     if (at < 0) return;
@@ -72,6 +94,7 @@ export class ManualWork {
 
   /** As many slots as jobs in hand and requests; without requests the session rests. One change after the other. */
   #adjust(): Promise<void> {
+    if (this.#closed) return this.#adjusting;
     this.#session.setSlots(Math.max(1, this.#attempts.jobs.size + this.#requests.length));
     this.#adjusting = this.#adjusting.then(async () => {
       const rests = this.#requests.length === 0;
@@ -103,6 +126,7 @@ export class ManualWork {
 
   /** Nothing comes any more; jobs in hand that no processor runs go back to the queue when the session is closed. */
   async close(): Promise<void> {
+    this.#closed = true;
     for (const { resolve } of this.#requests.splice(0)) resolve(undefined);
     await this.settled();
   }

@@ -108,7 +108,7 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
   readonly #watched = new Map<string, Set<{ onEnd: OnEnd; onError: (error: unknown) => void }>>();
   #running: Promise<void> | undefined;
   #subscription: NativeSubscription | undefined;
-  #reading = false;
+  #reading: Promise<void> | undefined;
   #more = false;
   #closing: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
@@ -187,17 +187,23 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
   }
 
   #onReady(): void {
+    void this.catchUp();
+  }
+
+  /** @internal Resolves when all that was written before this call was told. */
+  catchUp(): Promise<void> {
     this.#more = true;
-    if (!this.#reading) void this.#read();
+    if (this.#subscription === undefined || this.#closing !== undefined) return Promise.resolve();
+    this.#reading ??= this.#read();
+    return this.#reading;
   }
 
   async #read(): Promise<void> {
-    this.#reading = true;
     try {
       while (this.#more && this.#subscription !== undefined && this.#closing === undefined) {
         this.#more = false;
         for (;;) {
-          const page = readPage(new Reader(await nativeCall(this.#subscription.next())));
+          const page = readPage(new Reader(await this.#next(this.#subscription)));
           if (page.events.length === 0) break;
           for (const event of page.events) this.#deliver(event);
         }
@@ -205,8 +211,12 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
     } catch (error) {
       if (this.#closing === undefined) this.emit("error", error as Error);
     } finally {
-      this.#reading = false;
+      this.#reading = undefined; // before anybody else has a turn: who asks for more from now on begins anew
     }
+  }
+
+  #next(subscription: NativeSubscription): ReturnType<NativeSubscription["next"]> {
+    return this.#connection.call(() => subscription.next());
   }
 
   /** @internal Calls back once when the job ends, or when these events do. Answers how to stop. */

@@ -37,6 +37,7 @@ export class SandboxProcess {
   readonly #thread: Thread | undefined;
   readonly #gone: Promise<void>;
   #exited = false;
+  #ending = false;
 
   constructor(options: SandboxOptions) {
     if (options.useWorkerThreads === true) {
@@ -82,6 +83,11 @@ export class SandboxProcess {
     return this.#exited;
   }
 
+  /** Whether it may be given work: it has not ended, and was not told to. What it had sent by then may still come. */
+  get usable(): boolean {
+    return !this.#exited && !this.#ending;
+  }
+
   /** To one that has exited, or is about to, nothing is sent: its exit tells. */
   send(message: ToSandbox): void {
     if (this.#exited) return;
@@ -91,6 +97,7 @@ export class SandboxProcess {
 
   /** Ends it at once, whatever it does. */
   kill(): Promise<void> {
+    this.#ending = true;
     if (!this.#exited) {
       this.#refer(true);
       if (this.#thread !== undefined) void this.#thread.terminate();
@@ -101,6 +108,7 @@ export class SandboxProcess {
 
   /** Ends one that runs nothing: SIGTERM, so that handlers of the user's run; killed if it does not end by that. */
   async stop(): Promise<void> {
+    this.#ending = true;
     if (this.#exited) return;
     if (this.#thread !== undefined) {
       await this.kill();

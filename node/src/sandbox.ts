@@ -202,7 +202,7 @@ export class Sandbox {
   /** `onPlace` hears of it before it has loaded its file: that may take for ever. */
   async #take(onPlace: (place: Place) => void): Promise<Place> {
     for (let place = this.#free.pop(); place !== undefined; place = this.#free.pop()) {
-      if (!place.process.exited) {
+      if (place.process.usable) {
         onPlace(place);
         return place;
       }
@@ -223,8 +223,8 @@ export class Sandbox {
 
   #giveBack(place: Place): void {
     if (this.#closed) void place.process.stop();
-    else if (place.process.exited) this.#all.delete(place);
-    else this.#free.push(place);
+    else if (place.process.usable) this.#free.push(place);
+    else void place.process.kill().then(() => this.#all.delete(place)); // close() waits for its end
   }
 
   /** Ends all of them; with `force` those too that run a job. */

@@ -74,6 +74,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   #session: NativeSession | undefined;
   #opening: Promise<void> | undefined;
   #paused = false;
+  #pausing: Promise<void> = Promise.resolve();
   #referenced = true;
   #holding = false;
   #closing: Promise<void> | undefined;
@@ -170,8 +171,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       );
       this.#session = session;
       this.#attempts.open(session);
-      if (paused() !== pausedAtOpen)
-        await nativeCall(paused() ? session.pause() : session.resume());
+      if (paused() !== pausedAtOpen) await this.#setPaused(session, paused());
       this.#stopAnswering = this.connection.addLessee({
         leaseOf: (id, queue) => this.#leaseOf(id, queue),
         runner: this.#attempts.runner,
@@ -213,6 +213,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
   set concurrency(concurrency: number) {
     checkInteger("worker.concurrency", concurrency, 1, CONCURRENCY_MAX);
     this.#concurrency = concurrency;
+    if (this.#closing !== undefined) return;
     this.#session?.setSlots(this.#slots());
     if (this.#attempts.batches !== undefined) this.#attempts.batches.concurrency = concurrency;
     this.#onReady(); // jobs that were claimed ahead may wait
@@ -240,13 +241,22 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     if (this.#closing !== undefined) throw closedError(`Worker ${show(this.name)}`);
   }
 
+  /** One change after the other: on the pool's threads they might overtake each other. */
+  #setPaused(session: NativeSession, paused: boolean): Promise<void> {
+    const change = this.#pausing.then(() =>
+      this.connection.call(() => (paused ? session.pause() : session.resume())),
+    );
+    this.#pausing = change.catch(() => undefined);
+    return change;
+  }
+
   /** Takes no more jobs; resolves when those that run have ended, or at once. */
   async pause(doNotWaitActive = false): Promise<void> {
     checkBoolean("worker.pause: doNotWaitActive", doNotWaitActive);
     this.#checkOpen();
     if (!this.#paused) {
       this.#paused = true;
-      if (this.#session !== undefined) await nativeCall(this.#session.pause());
+      if (this.#session !== undefined) await this.#setPaused(this.#session, true);
       this.#attempts.releaseHeld();
       if (!doNotWaitActive) await this.#attempts.idle();
       this.emit("paused");
@@ -258,7 +268,8 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     this.#checkOpen();
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#session !== undefined) await nativeCall(this.#session.resume());
+    if (this.#session !== undefined) await this.#setPaused(this.#session, false);
+    this.#onReady(); // the session claims for those who take
     this.emit("resumed");
   }
 
@@ -451,6 +462,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
     const session = this.#session;
     this.#stopAnswering?.();
     if (session !== undefined) {
+      this.#attempts.flush(); // what ended in this turn of the event loop has ended
       session.stop();
       await manual?.close();
       this.#attempts.releaseHeld();
@@ -458,6 +470,7 @@ export class Worker<Data = any, Result = any, Name extends string = string> exte
       if (manual !== undefined) this.#abandon(({ running }) => !running);
       if (force) this.#abandon();
       await this.#attempts.idle();
+      await this.#pausing;
       await nativeCall(session.close(0));
       this.#session = undefined;
       this.#attempts.shut();

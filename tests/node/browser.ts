@@ -1,35 +1,41 @@
 // A headless Chromium: Debian's, installed when it is missing.
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import type { TestContext } from "node:test";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { type Page, chromium } from "playwright-core";
+
+import { type TestHooks, onEnd } from "./support.js";
+
+/** So slow may a busy machine be. */
+const PATIENCE_MS = 120_000;
 
 const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 function executable(): string {
   const found = PATHS.find((path) => existsSync(path));
   if (found !== undefined) return found;
-  const sudo = process.getuid?.() === 0 ? [] : ["sudo"];
-  for (const words of [
-    ["apt-get", "update", "-qq"],
-    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-  ]) {
-    const [command, ...rest] = [...sudo, "env", "DEBIAN_FRONTEND=noninteractive", ...words];
-    execFileSync(command as string, rest, { stdio: "ignore" });
-  }
+  // Under a lock: several test files may miss it at once, and apt waits for nobody.
+  const apt = `${process.getuid?.() === 0 ? "" : "sudo "}env DEBIAN_FRONTEND=noninteractive apt-get`;
+  const install = `${apt} install -y -qq --no-install-recommends chromium`;
+  const script = `test -e ${PATHS[0]} || { ${apt} update -qq && ${install}; }`;
+  execFileSync("flock", [join(tmpdir(), "millrace-chromium.lock"), "sh", "-c", script], {
+    stdio: "ignore",
+  });
   return PATHS[0] as string;
 }
 
 /** A page; what it logs as an error fails the test. */
-export async function openPage(t: TestContext): Promise<Page> {
+export async function openPage(t: TestHooks): Promise<Page> {
   const browser = await chromium.launch({
     executablePath: executable(),
     args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    timeout: PATIENCE_MS,
   });
-  t.after(() => browser.close());
+  onEnd(t, () => browser.close());
   const page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => {
     throw error;
   });

@@ -10,7 +10,7 @@ import { FlowProducer, type Queue, UnrecoverableError } from "millrace";
 import { MillraceAdapter, type MillraceAdapterOptions } from "millrace/bull-board";
 
 import { openPage } from "./browser.js";
-import { Bench, until } from "./support.js";
+import { Bench, onEnd, until } from "./support.js";
 
 /** A board of queues; answers its address. */
 async function board(
@@ -29,7 +29,7 @@ async function board(
   app.use("/board", serverAdapter.getRouter() as express.Router);
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(() => {
+  onEnd(t, () => {
     server.closeAllConnections();
     server.close();
   });

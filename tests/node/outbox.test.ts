@@ -5,7 +5,7 @@ import { type TestContext, describe, it } from "node:test";
 import { type JobsOptions, Outbox, Queue, type Store, openStore } from "millrace";
 
 import { PipedSqlite } from "./sqlite-handle.js";
-import { Bench } from "./support.js";
+import { Bench, onEnd } from "./support.js";
 
 const STEPS = ["begin", "enqueue", "mark", "commit mark", "release", "delete", "commit delete"];
 
@@ -25,7 +25,7 @@ class Shop {
     this.bench = bench;
     this.queue = bench.queue();
     this.path = join(dirname(bench.store), "other.db");
-    t.after(() => this.db?.close());
+    onEnd(t, () => this.db?.close());
   }
   db: PipedSqlite | undefined;
 

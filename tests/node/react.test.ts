@@ -12,7 +12,7 @@ import { UnrecoverableError } from "millrace";
 import { jobsRouter } from "millrace/express";
 
 import { openPage } from "./browser.js";
-import { Bench, deferred, until } from "./support.js";
+import { Bench, deferred, onEnd, until } from "./support.js";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 
@@ -42,11 +42,19 @@ async function bundle(): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-/** The page and the routes, on one port. */
-async function serve(t: TestContext, bench: Bench): Promise<{ url: string; server: Server }> {
+/** The page and the routes, on one port; while `away` is true nobody is answered. */
+async function serve(
+  t: TestContext,
+  bench: Bench,
+): Promise<{ url: string; server: Server; site: { away: boolean } }> {
   const script = await bundle();
   const router = jobsRouter({ store: bench.store });
+  const site = { away: false };
   const app = express();
+  app.use((request, _response, next) => {
+    if (site.away) request.socket.destroy();
+    else next();
+  });
   app.use("/jobs", router);
   app.get("/page.js", (_request, response) => void response.type("js").send(script));
   app.get("/", (_request, response) => {
@@ -54,18 +62,18 @@ async function serve(t: TestContext, bench: Bench): Promise<{ url: string; serve
   });
   const server = createServer(app).listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(async () => {
+  onEnd(t, async () => {
     await router.close();
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server, site };
 }
 
 describe("millrace/react in a browser", () => {
   it("shows a job from its start to its end, over a lost connection", async (t) => {
     const bench = new Bench(t);
-    const { url, server } = await serve(t, bench);
+    const { url, server, site } = await serve(t, bench);
     const sockets = new Set<Socket>();
     server.on("connection", (socket: Socket) => sockets.add(socket));
     const queue = bench.queue();
@@ -93,9 +101,11 @@ describe("millrace/react in a browser", () => {
     await until(async () => (await shown())["progress"] === 30);
     await page.waitForFunction('document.querySelector("progress").value === 30');
 
+    site.away = true; // or it might be back before anybody has looked
     for (const socket of sockets) socket.destroy();
     await until(async () => (await shown())["connected"] === false);
     ends[0]!.resolve({ pages: 7 });
+    site.away = false;
     // It comes back by itself, and is told what it has missed.
     await until(async () => (await shown())["done"] === true);
     assert.deepEqual(await shown(), {

@@ -16,10 +16,41 @@ import {
   type WorkerOptions,
 } from "millrace";
 
-/** The path of a store that does not exist yet; its folder goes with the test. */
-export function newStore(t: TestContext): string {
+type CleanUp = () => unknown;
+const cleanUps = new WeakMap<TestHooks, CleanUp[]>();
+
+/** What onEnd() needs of a test's context. */
+export type TestHooks = Pick<TestContext, "after">;
+
+/**
+ * Runs `cleanUp` after the test: what was asked for last comes first, all of it whatever fails. (The runner's own
+ * t.after() begins with the oldest: a folder would be removed before the stores in it are closed.)
+ */
+export function onEnd(t: TestHooks, cleanUp: CleanUp): void {
+  const known = cleanUps.get(t);
+  if (known !== undefined) {
+    known.push(cleanUp);
+    return;
+  }
+  const all = [cleanUp];
+  cleanUps.set(t, all);
+  t.after(async () => {
+    const errors: unknown[] = [];
+    for (let next = all.pop(); next !== undefined; next = all.pop()) {
+      try {
+        await next();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  });
+}
+
+/** The path of a store that does not exist yet; its folder goes with the test, after all that was opened in it. */
+export function newStore(t: TestHooks): string {
   const folder = mkdtempSync(join(tmpdir(), "millrace-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  onEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return join(folder, "jobs.db");
 }
 
@@ -28,18 +59,15 @@ type Closable = { close(): Promise<void> };
 /** Queues, workers and readers on one store, closed with the test (last opened first). */
 export class Bench {
   readonly store: string;
-  readonly #open: Closable[] = [];
+  readonly #test: TestHooks;
 
-  constructor(t: TestContext, store?: string) {
-    // Hooks run in the order in which they were added: close first, then remove the folder.
-    t.after(async () => {
-      for (const one of this.#open.reverse()) await one.close();
-    });
+  constructor(t: TestHooks, store?: string) {
+    this.#test = t;
     this.store = store ?? newStore(t);
   }
 
   add<T extends Closable>(one: T): T {
-    this.#open.push(one);
+    onEnd(this.#test, () => one.close());
     return one;
   }
   queue(name = "q", options: QueueOptions = {}): Queue {
@@ -73,9 +101,17 @@ export function deferred<T = void>(): {
   return { promise, resolve, reject };
 }
 
-/** Resolves when `holds` does, which is asked again after each turn of the event loop. */
+/** How often until() asks at once; then it leaves the processor to those whom it waits for. */
+const EAGER_LOOKS = 200;
+
+/** Resolves when `holds` does, which is asked again after each turn of the event loop, later every few milliseconds. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+  for (let looks = 0; !(await holds()); looks++) {
+    await new Promise((resolve) => {
+      if (looks < EAGER_LOOKS) setImmediate(resolve);
+      else setTimeout(resolve, 2);
+    });
+  }
 }
 
 /** A fixture beside the compiled tests' sources. */
@@ -92,11 +128,18 @@ export interface Run {
   says(text: string): Promise<void>;
 }
 
-/** Runs a fixture in a process of its own. */
+const children = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL"); // of tests that have failed
+});
+
+/** Runs a fixture in a process of its own, which does not outlive this one. */
 export function runFixture(name: string, ...args: string[]): Run {
   const child = spawn(process.execPath, [fixture(name), ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   let out = "";
   let err = "";
   child.stdout.on("data", (data: Buffer) => (out += data.toString()));

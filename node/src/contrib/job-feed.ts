@@ -1,6 +1,5 @@
 // The events of a store's queues for clients that each follow one job: one subscription a queue serves them all.
 import type { Connection } from "../connection.js";
-import { nativeCall } from "../errors.js";
 import { listen, newId, unlisten } from "../hub.js";
 import type { NativeSubscription } from "../native.cjs";
 import { type NativeEvent, readPage } from "../wire-reports.js";
@@ -63,10 +62,16 @@ class QueueFeed {
   async #read(): Promise<void> {
     this.#reading = true;
     try {
-      while (this.#more && this.#subscription !== undefined) {
+      for (
+        let from = this.#subscription;
+        this.#more && from !== undefined;
+        from = this.#subscription
+      ) {
+        const subscription = from;
         this.#more = false;
         for (;;) {
-          const page = readPage(new Reader(await nativeCall(this.#subscription.next())));
+          const next = await this.#connection.call(() => subscription.next());
+          const page = readPage(new Reader(next));
           if (page.events.length === 0) break;
           for (const event of page.events) {
             this.#dispatch(event);
@@ -112,7 +117,9 @@ class QueueFeed {
   #release(): void {
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    subscription?.close().catch(() => undefined); // its store is closed, or will be: nothing is left to close
+    if (subscription === undefined) return;
+    // If its store is closed, nothing is left to close.
+    this.#connection.call(() => subscription.close()).catch(() => undefined);
   }
 }
 

@@ -55,6 +55,8 @@ class Follower {
   readonly #source: EventSource;
   #now: JobStatus = UNKNOWN;
   #stopped = false;
+  /** How many events have come. */
+  #heard = 0;
 
   constructor(url: string, options: UseJobOptions, tell: (status: JobStatus) => void) {
     this.#url = url.replace(/\/$/, "");
@@ -73,6 +75,7 @@ class Follower {
     };
     this.#source.addEventListener("progress", (event) => {
       const { progress, status } = body(event);
+      this.#heard++;
       this.#set({ progress, status: String(status) });
     });
     for (const [name, status] of Object.entries(ENDS)) {
@@ -83,8 +86,9 @@ class Follower {
     }
   }
 
-  /** Reads the status; an answer that is older than the end changes nothing. */
+  /** Reads the status; an answer that was asked for before the last event came says nothing but that it has ended. */
   async #read(): Promise<void> {
+    const before = this.#heard;
     let view: View;
     try {
       const credentials = this.#options.withCredentials === true ? "include" : "same-origin";
@@ -103,7 +107,8 @@ class Follower {
       return;
     }
     if (FINISHED.has(view.state)) this.#end(view.status, view.result, view.error ?? undefined);
-    else this.#set({ status: view.status, progress: view.progress ?? this.#now.progress });
+    else if (this.#heard === before)
+      this.#set({ status: view.status, progress: view.progress ?? this.#now.progress });
   }
 
   #end(status: string, result: unknown, error: JobFailure | undefined): void {

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Queue, type RepeatOptions, type Store, Worker, openStore } from "millrace";
+import { Queue, type RepeatOptions, Worker, openStore } from "millrace";
 import { type TestStore, openTestStore } from "millrace/testing";
 
-import { newStore, until } from "../support.js";
+import { type TestHooks, newStore, onEnd, until } from "../support.js";
 
 const START = Date.parse("2026-01-01T00:00:30Z");
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
 /** A queue of a store whose clock stands. */
-async function scene(t: { after: (end: () => Promise<void>) => void }): Promise<{
+async function scene(t: TestHooks): Promise<{
   store: TestStore;
   queue: Queue;
   /** Moves the clock and answers how many jobs the queue has had since. */
@@ -20,7 +20,7 @@ async function scene(t: { after: (end: () => Promise<void>) => void }): Promise<
   const store = await openTestStore({ now: START });
   const queue = new Queue("q", { store });
   const worker = new Worker("elsewhere", () => 1, { store }); // who works fires schedules
-  t.after(async () => {
+  onEnd(t, async () => {
     await worker.close();
     await queue.close();
     await store.close();
@@ -248,10 +248,8 @@ describe("job schedulers", () => {
 });
 
 it("writes schedulers at the durability of their queue", async (t) => {
-  const opened: Store[] = [];
-  t.after(() => opened[0]?.close()); // before the folder is removed
   const store = await openStore(newStore(t));
-  opened.push(store);
+  onEnd(t, () => store.close());
   for (const durability of ["process", "power"] as const) {
     const queue = new Queue(durability, { store, durability });
     await queue.count(); // what opening writes is behind us

@@ -185,7 +185,8 @@ describe("Queue's getters", () => {
 
   it("Queue.getMetrics: finished jobs by the minute, and in all", async (t) => {
     const queue = await inEveryState(new Bench(t));
-    await until(async () => (await queue.getMetrics("completed")).meta.count === 1);
+    for (const type of ["completed", "failed"] as const)
+      await until(async () => (await queue.getMetrics(type)).meta.count === 1);
     for (const type of ["completed", "failed"] as const) {
       const { meta, data, count } = await queue.getMetrics(type);
       assert.equal(meta.count, 1);
@@ -220,9 +221,10 @@ describe("Queue's getters", () => {
   it("Queue.exportPrometheusMetrics: BullMQ's names, with escaped labels", async (t) => {
     const bench = new Bench(t);
     const queue = await inEveryState(bench);
-    await until(async () =>
-      (await queue.exportPrometheusMetrics()).includes('_completed_total{queue="q"} 1'),
-    );
+    await until(async () => {
+      const text = await queue.exportPrometheusMetrics();
+      return ["completed", "failed"].every((end) => text.includes(`_${end}_total{queue="q"} 1`));
+    });
     const text = await queue.exportPrometheusMetrics({ env: 'a"b' });
     const lines = text.split("\n");
     assert.deepEqual(lines.slice(0, 3), [

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { Queue, type RepeatOptions, type RepeatStrategy, Worker } from "millrace";
 import { type TestStore, openTestStore } from "millrace/testing";
 
-import { Bench, runFixture, until } from "../support.js";
+import { Bench, type TestHooks, onEnd, runFixture, until } from "../support.js";
 
 const START = Date.parse("2026-01-01T00:00:30Z");
 const MINUTE = 60_000;
@@ -31,10 +31,7 @@ interface Scene {
   advance: (ms: number, jobs: number) => Promise<void>;
 }
 
-async function scene(
-  t: { after: (end: () => Promise<void>) => void },
-  repeatStrategy: RepeatStrategy = steps,
-): Promise<Scene> {
+async function scene(t: TestHooks, repeatStrategy: RepeatStrategy = steps): Promise<Scene> {
   const store = await openTestStore({ now: START });
   const settings = { repeatStrategy };
   const queue = new Queue("q", { store, settings });
@@ -42,14 +39,11 @@ async function scene(
   const worker = new Worker("q", () => void ran.push(store.now() - START), { store, settings });
   worker.on("error", (error) => assert.fail(error));
   await worker.waitUntilReady();
-  const open: { close(): Promise<void> }[] = [store, queue, worker];
-  t.after(async () => {
-    for (const one of open.reverse()) await one.close();
-  });
   const add = <T extends { close(): Promise<void> }>(one: T): T => {
-    open.push(one);
+    onEnd(t, () => one.close());
     return one;
   };
+  for (const one of [store, queue, worker]) add(one);
   const advance = async (ms: number, jobs: number): Promise<void> => {
     store.advance(ms);
     await until(async () => {
