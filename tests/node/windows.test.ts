@@ -1,6 +1,7 @@
 // What happens between two steps of ours: a close, a pause or a kill that comes while something else is under way.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 
 import { type Job, Queue, Worker, openStore } from "millrace";
@@ -15,6 +16,20 @@ function block(ms: number): void {
 /** Lets all promises that can be settled without the event loop be so. */
 async function microtasks(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
+/** How often this process has the file open; NaN where nobody can tell. */
+function descriptorsOf(path: string): number {
+  const folder = "/proc/self/fd";
+  if (!existsSync(folder)) return NaN;
+  const target = (name: string): string => {
+    try {
+      return readlinkSync(`${folder}/${name}`);
+    } catch {
+      return ""; // the one by which the folder was read
+    }
+  };
+  return readdirSync(folder).filter((name) => target(name) === path).length;
 }
 
 describe("a worker", () => {
@@ -130,6 +145,17 @@ describe("close()", () => {
     ended.push("close");
     await checking;
     assert.deepEqual(ended, ["doctor", "close"]);
+  });
+
+  it("of a store in which there was a transaction closes the file", async (t) => {
+    const store = await openStore(new Bench(t).store);
+    const kept: unknown[] = [];
+    await store.transaction((tx) => kept.push(tx));
+    await assert.rejects(store.transaction((tx) => Promise.reject(new Error(`${kept.push(tx)}`))));
+    assert.notEqual(descriptorsOf(store.path), 0);
+    await store.close();
+    assert.equal(descriptorsOf(store.path) || 0, 0);
+    assert.equal(kept.length, 2);
   });
 
   it("of what is being opened waits for that, and leaves nothing open", async (t) => {
