@@ -184,17 +184,16 @@ Napi::Value TransactionObject::Enqueue(Info info) {
 // Afterwards the object holds nothing, though JavaScript may hold the object: a share that is left
 // keeps the store open.
 Napi::Value TransactionObject::Commit(Info info) {
-  const Napi::Value done =
-      Run(info, "millrace.transaction.commit",
-          [](Transaction& transaction) { return Map(transaction.Commit()); });
+  const Napi::Value done = Run(info, "millrace.transaction.commit",
+                               [](Transaction& transaction) { return Map(transaction.Commit()); });
   owned_.reset();
   return done;
 }
 
 Napi::Value TransactionObject::Rollback(Info info) {
-  const Napi::Value done =
-      Run(info, "millrace.transaction.rollback",
-          [](Transaction& transaction) { return Map(transaction.Rollback()); });
+  const Napi::Value done = Run(info, "millrace.transaction.rollback", [](Transaction& transaction) {
+    return Map(transaction.Rollback());
+  });
   owned_.reset();
   return done;
 }
