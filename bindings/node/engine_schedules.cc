@@ -16,14 +16,25 @@ Answer OneSchedule(const ScheduleInfo& info) {
 
 }  // namespace
 
-// putSchedule(numbers, text, durability)
+// putSchedule(numbers, text, durability): the schedule, and the job that was made at once, if any.
 Napi::Value EngineObject::PutSchedule(Info info) {
   NumberReader numbers(info.Env(), info[0]);
   FieldReader fields(info.Env(), info[1]);
   return Run(info, "millrace.putSchedule",
              [schedule = ReadSchedule(&numbers, &fields),
-              options = WriteArgument(info, 2)](EngineShare& engine) {
-               return Map(engine->PutSchedule(schedule, options), OneSchedule);
+              options = WriteArgument(info, 2)](EngineShare& engine) -> Result<Answer> {
+               const Result<ScheduleInfo> put = engine->PutSchedule(schedule, options);
+               if (!put.ok()) return put.status();
+               Packed packed;
+               PackSchedule(*put, &packed);
+               packed.Text(put->added_job_id);
+               if (put->added_job_id.empty()) return PackedAnswer(std::move(packed));
+               // On the same trip. Gone already, or not to be read: the schedule is put all the
+               // same.
+               const Result<JobInfo> job = engine->GetJob({put->added_job_id, schedule.job.queue});
+               packed.Number(job.ok() ? 1 : 0);
+               if (job.ok()) PackInfo(*job, &packed);
+               return PackedAnswer(std::move(packed));
              });
 }
 

@@ -97,6 +97,7 @@ ScheduleSpec ReadSchedule(NumberReader* numbers, FieldReader* fields) {
   schedule.catch_up_max = numbers->Integer();
   schedule.paused = numbers->Next() != 0;
   schedule.immediately = numbers->Next() != 0;
+  schedule.from_start = numbers->Next() != 0;
   for (std::vector<JobSpec>& batch : ReadBatches(numbers, fields)) {
     for (JobSpec& job : batch) schedule.job = std::move(job);  // one
   }

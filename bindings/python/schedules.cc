@@ -47,6 +47,8 @@ constexpr ScheduleOption kScheduleOptions[] = {
     {"paused", [](ScheduleSpec& s, py::handle v, const char* n) { s.paused = ToBool(v, n); }},
     {"immediately",
      [](ScheduleSpec& s, py::handle v, const char* n) { s.immediately = ToBool(v, n); }},
+    {"from_start",
+     [](ScheduleSpec& s, py::handle v, const char* n) { s.from_start = ToBool(v, n); }},
 };
 
 // True if the option is one of these.
@@ -108,7 +110,9 @@ void RegisterInfo(py::module_& module) {
       .def_readonly("fired", &ScheduleInfo::fired)
       .def_readonly("skipped", &ScheduleInfo::skipped)
       .def_property_readonly("last_job_id",
-                             [](const ScheduleInfo& s) { return TextOrNone(s.last_job_id); });
+                             [](const ScheduleInfo& s) { return TextOrNone(s.last_job_id); })
+      .def_property_readonly("added_job_id",
+                             [](const ScheduleInfo& s) { return TextOrNone(s.added_job_id); });
 }
 
 }  // namespace

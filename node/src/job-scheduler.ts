@@ -10,7 +10,7 @@ import {
   slotAfter,
   slotTiming,
 } from "./repeat-strategy.js";
-import { type Schedule, type ScheduleTemplate, Schedules } from "./schedules.js";
+import { type Put, type Schedule, type ScheduleTemplate, Schedules } from "./schedules.js";
 import type { JobsOptions } from "./types.js";
 
 /** The job of each slot. */
@@ -42,12 +42,6 @@ export interface JobSchedulerJson<Data = unknown> {
   every?: number;
   offset?: number;
   template: { data?: Data; opts?: JobSchedulerTemplateOptions };
-}
-
-/** What an upsert did: `jobId` of the job that was added at once, if one was. */
-export interface Upserted {
-  schedule: Schedule;
-  jobId: string | undefined;
 }
 
 const KNOWN = new Set([
@@ -102,7 +96,7 @@ export class JobScheduler {
     id: string,
     repeat: RepeatOptions,
     template: JobSchedulerTemplate,
-  ): Promise<Upserted | undefined> {
+  ): Promise<Put | undefined> {
     const what = UPSERT;
     const key = this.#key(what, id);
     checkRepeat(what, repeat);
@@ -114,13 +108,13 @@ export class JobScheduler {
     const { count = 0, limit } = repeat;
     if (endDate !== undefined && now > endDate) return undefined;
     if (limit !== undefined && count + 1 > limit) return undefined;
-    const known = await this.#find(key);
     if (this.#strategy !== undefined && repeat.pattern !== undefined) {
-      const dates = { startDate, endDate };
+      const dates = { startDate, endDate, known: await this.#find(key) };
       const made = templateOf(id, this.#queue, template);
-      return this.#upsertByRule(this.#strategy, { key, known, repeat, ...dates }, made);
+      return this.#upsertByRule(this.#strategy, { key, repeat, ...dates }, made);
     }
-    const schedule = await this.#schedules.putAs(
+    const { every, offset } = repeat;
+    return this.#schedules.putAs(
       what,
       key,
       {
@@ -129,16 +123,15 @@ export class JobScheduler {
         ...(limit === undefined ? {} : { limit: limit - count }),
         ...(startDate === undefined ? {} : { startDate }),
         ...(endDate === undefined ? {} : { endDate }),
-        ...everyOf(repeat, known, startDate ?? now),
+        ...(every === undefined
+          ? {}
+          : { every, ...(offset === undefined ? { fromStart: true } : { offset }) }),
         // As in BullMQ: the first job of an interval comes at once.
-        immediately:
-          repeat.every === undefined ? (repeat.immediately ?? false) : startDate === undefined,
+        immediately: every === undefined ? (repeat.immediately ?? false) : startDate === undefined,
       },
       templateOf(id, this.#queue, template),
       undefined,
     );
-    const atOnce = schedule.lastJobId !== known?.lastJobId ? schedule.lastJobId : undefined;
-    return { schedule, jobId: atOnce };
   }
 
   /** The strategy says when the first job is due; an upsert of the same rule leaves the next slot and the count alone. */
@@ -146,7 +139,7 @@ export class JobScheduler {
     strategy: RepeatStrategy,
     { key, known, repeat, startDate, endDate }: Ruled,
     template: ScheduleTemplate,
-  ): Promise<Upserted | undefined> {
+  ): Promise<Put | undefined> {
     const { count = 0, limit } = repeat;
     const rule = ruleOf(repeat, startDate, endDate);
     const options = limit === undefined ? {} : { limit: limit - count };
@@ -169,10 +162,10 @@ export class JobScheduler {
         rule,
       );
       // The slot has passed meanwhile: it comes all the same.
-      if (put.next === undefined) await this.#goOnWith(key, 0, slot);
+      if (put.schedule.next === undefined) await this.#goOnWith(key, 0, slot);
     }
     const schedule = await this.#find(key);
-    return schedule && { schedule, jobId: undefined };
+    return schedule && { schedule, jobId: undefined, job: undefined };
   }
 
   /** @internal The job of its last slot is being started: the strategy gives it the next one, unless somebody has. */
@@ -299,17 +292,6 @@ function ruleOf(repeat: RepeatOptions, startDate?: number, endDate?: number): Re
   if (startDate !== undefined) rule.startDate = startDate;
   if (endDate !== undefined) rule.endDate = endDate;
   return rule;
-}
-
-/** An interval counts from its start, and goes on as it did when it is put again. */
-function everyOf(
-  { every, offset }: RepeatOptions,
-  known: Schedule | undefined,
-  start: number,
-): { every?: number; offset?: number } {
-  if (every === undefined) return {};
-  if (offset !== undefined) return { every, offset };
-  return { every, offset: known?.every === every ? (known.offset ?? 0) : start % every };
 }
 
 function templateOf(id: string, queue: string, template: JobSchedulerTemplate): ScheduleTemplate {

@@ -1,5 +1,5 @@
 // The part of Queue that knows job schedulers.
-import type { Job } from "./job.js";
+import { Job } from "./job.js";
 import { JobScheduler, type JobSchedulerJson, type JobSchedulerTemplate } from "./job-scheduler.js";
 import { QueueAdmin } from "./queue-admin.js";
 import type { RepeatOptions } from "./repeat-strategy.js";
@@ -37,7 +37,7 @@ export abstract class QueueSchedulers<Data, Result, Name extends string> extends
     jobTemplate: JobSchedulerTemplate<Data, Name> = {},
   ): Promise<Job<Data, Result, Name> | undefined> {
     const done = await this.#schedulers.upsert(jobSchedulerId, repeatOpts, jobTemplate);
-    return done?.jobId === undefined ? undefined : this.getJob(done.jobId);
+    return done?.job && Job.ofInfo(this, done.job);
   }
 
   /** A scheduler as it stands, or undefined. */

@@ -28,7 +28,7 @@ import {
   timingNumbers,
   timingText,
 } from "./wire-model.js";
-import { Reader, SEPARATOR } from "./wire.js";
+import { type JobInfo, Reader, SEPARATOR, readInfo } from "./wire.js";
 
 /** An event of the sun at a place; times before and after it by `offset` are not supported. */
 export interface SolarOptions {
@@ -62,6 +62,11 @@ export interface ScheduleOptions extends TimingOptions {
   limit?: number;
   /** One job now besides, when the schedule is new. */
   immediately?: boolean;
+  /**
+   * The slots of `every` count from `startDate` (or from now), not from 1970; put again with the same interval it keeps
+   * them. Not together with `offset`.
+   */
+  fromStart?: boolean;
   /** Milliseconds by up to which each job is delayed, the same for all processes. Default 0. */
   jitter?: number;
   /** A slot comes while the job of an earlier one is not finished. Default `allow`. `queue-one`: one waits its turn. */
@@ -108,7 +113,7 @@ const TIMING_OPTIONS = [
 const TIMING = new Set<string>(TIMING_OPTIONS);
 const KNOWN = new Set<string>([
   ...[...TIMING_OPTIONS, "limit", "immediately", "jitter", "overlap", "catchUp", "catchUpMax"],
-  "paused",
+  ...["paused", "fromStart"],
 ]);
 const TEMPLATE = new Set(["name", "queue", "data", "opts"]);
 const NOT_IN_TEMPLATE = ["jobId", "durability", "delay", "parent", "after", "join"];
@@ -207,7 +212,7 @@ function packSchedule(
   checkKnownOptions(what, options, KNOWN);
   const timing = timingOf(what, options);
   const { limit = 0, jitter = 0, overlap = "allow", catchUp = "last", catchUpMax = 100 } = options;
-  const { paused = false, immediately = false } = options;
+  const { paused = false, immediately = false, fromStart = false } = options;
   if (options.limit !== undefined) checkInteger(`${what}: limit`, limit, 1, MAX_MS);
   checkDuration(`${what}: jitter`, jitter);
   checkOneOf(`${what}: overlap`, overlap, OVERLAPS);
@@ -215,10 +220,15 @@ function packSchedule(
   checkInteger(`${what}: catchUpMax`, catchUpMax, 1, 10_000);
   checkBoolean(`${what}: paused`, paused);
   checkBoolean(`${what}: immediately`, immediately);
+  checkBoolean(`${what}: fromStart`, fromStart);
+  if (fromStart && (options.every === undefined || options.offset !== undefined)) {
+    throw invalidArgument(`${what}: fromStart is for every, without an offset`);
+  }
   const job = packTemplate(`${what}: template`, template, rule);
   const numbers = [
     ...[...timingNumbers(timing), limit, jitter, OVERLAPS.indexOf(overlap as "allow")],
     ...[CATCH_UPS.indexOf(catchUp as "none"), catchUpMax, paused ? 1 : 0, immediately ? 1 : 0],
+    fromStart ? 1 : 0,
     ...job.numbers,
   ];
   return [Float64Array.from(numbers), id + SEPARATOR + timingText(timing) + job.text];
@@ -281,6 +291,13 @@ function scheduleOf(native: NativeSchedule): Schedule {
   return schedule;
 }
 
+/** @internal What a put did; `jobId` of the job that it made at once, which is gone already if there is no `job`. */
+export interface Put {
+  schedule: Schedule;
+  jobId: string | undefined;
+  job: JobInfo | undefined;
+}
+
 /** From store.schedules. */
 export class Schedules {
   readonly #open: () => Connection;
@@ -297,7 +314,7 @@ export class Schedules {
    * The jobs have the headers "millrace-schedule" (the id) and "millrace-slot" (milliseconds UTC).
    */
   async put(id: string, options: ScheduleOptions, template: ScheduleTemplate): Promise<Schedule> {
-    return this.putAs("store.schedules.put", id, options, template, undefined);
+    return (await this.putAs("store.schedules.put", id, options, template, undefined)).schedule;
   }
 
   /** @internal The same for a scheduler: `rule` is what a repeatStrategy computes its times from, `what` who asks. */
@@ -307,12 +324,20 @@ export class Schedules {
     options: ScheduleOptions,
     template: ScheduleTemplate,
     rule: RepeatRule | undefined,
-  ): Promise<Schedule> {
+  ): Promise<Put> {
     const [numbers, text] = packSchedule(what, id, options, template, rule);
     const packed = await timed(what, () =>
       this.#open().call((engine) => engine.putSchedule(numbers, text, this.#durability)),
     );
-    return scheduleOf(readSchedule(new Reader(packed)));
+    const reader = new Reader(packed);
+    const put: Put = {
+      schedule: scheduleOf(readSchedule(reader)),
+      jobId: undefined,
+      job: undefined,
+    };
+    const jobId = reader.text();
+    if (jobId === "") return put;
+    return { ...put, jobId, job: reader.number() === 1 ? readInfo(reader) : undefined };
   }
 
   /** @internal One that has ended with the slot `last` (0: none) goes on, and keeps its job and counters. */

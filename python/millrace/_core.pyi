@@ -652,6 +652,9 @@ class ScheduleInfo:
     def skipped(self) -> int: ...
     @property
     def last_job_id(self) -> str | None: ...
+    @property
+    def added_job_id(self) -> str | None:
+        """Of the job that `put_schedule` made at once; else None."""
 
 # --- Events -----------------------------------------------------------------------------------------------------------
 
@@ -1290,7 +1293,7 @@ class Engine:
 
         Options: one of `cron` (with `time_zone`), `every_ms` (with `offset_ms`) and `solar` (with `latitude`,
         `longitude`); `start_at_ms`, `end_at_ms`, `limit`, `jitter_ms`, `overlap`, `catch_up`, `catch_up_max`, `paused`,
-        `immediately`.
+        `immediately`, `from_start`.
         """
 
     def remove_schedule(self, id: str, *, durability: _Durability | None = None) -> None:

@@ -47,6 +47,7 @@ ScheduleSpec ReadSchedule(const Json& json) {
   spec.catch_up_max = json.value("catch_up_max", spec.catch_up_max);
   spec.paused = json.value("paused", spec.paused);
   spec.immediately = json.value("immediately", spec.immediately);
+  spec.from_start = json.value("from_start", spec.from_start);
   return spec;
 }
 

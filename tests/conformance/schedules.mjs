@@ -36,6 +36,7 @@ export const scheduleOperations = {
       ...[...timingNumbers(timing), given.limit ?? 0, given.jitter_ms ?? 0],
       ...[OVERLAPS.indexOf(given.overlap ?? "allow"), CATCH_UPS.indexOf(given.catch_up ?? "last")],
       ...[given.catch_up_max ?? 100, given.paused ? 1 : 0, given.immediately ? 1 : 0],
+      given.from_start ? 1 : 0,
       ...job.numbers,
     ];
     const text = `${given.id ?? "s"}\0${timingText(timing)}${job.text}`;

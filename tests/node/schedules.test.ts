@@ -119,6 +119,19 @@ describe("store.schedules", () => {
     assert.deepEqual(put.template.opts?.group, { id: "g" });
   });
 
+  it("counts an interval from its start if asked", async () => {
+    await using store = await openTestStore({ now: START + 7001 });
+    const template = { name: "n", queue: "q" };
+    const every = { every: MINUTE, fromStart: true };
+    const put = await store.schedules.put("s", every, template);
+    assert.equal(put.next, START + 7001 + MINUTE);
+    await assert.rejects(store.schedules.put("s", { ...every, offset: 1 }, template), {
+      message: "store.schedules.put: fromStart is for every, without an offset",
+    });
+    const cron = { pattern: "@daily", fromStart: true };
+    await assert.rejects(store.schedules.put("s", cron, template), { code: "invalid_argument" });
+  });
+
   it("previews cron, intervals and the sun without a schedule", async () => {
     await using store = await openTestStore({ now: START });
     const { schedules } = store;

@@ -35,6 +35,18 @@ def test_each_slot_makes_a_job(app, tick):
         assert now.last_job.get(0) == [7, "minutes"]
 
 
+def test_an_interval_counts_from_its_start_if_asked(app, tick):
+    with Harness(app, now_ms=START_MS + 7_001):
+        made = app.schedules.put("s", tick.s(), every=60, from_start=True)
+        assert made.offset == dt.timedelta(seconds=7.001)
+        assert made.next_run == dt.datetime(2026, 1, 1, 0, 1, 7, 1_000, tzinfo=UTC)
+        with pytest.raises(InvalidArgument, match="give offset or from_start, not both"):
+            app.schedules.put("s", tick.s(), every=60, offset=1, from_start=True)
+        with pytest.raises(InvalidArgument, match="accepted with every_ms only"):
+            app.schedules.put("s", tick.s(), cron="@daily", from_start=True)
+        assert app.schedules.get("s").next_run == made.next_run
+
+
 def test_what_is_read_back(app, tick):
     with Harness(app, now_ms=START_MS):
         app.schedules.put(

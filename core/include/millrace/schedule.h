@@ -57,6 +57,9 @@ struct ScheduleSpec {
   int64_t catch_up_max = 100;  // 1 .. 10,000
   bool paused = false;
   bool immediately = false;  // one job now besides, when the schedule is new
+  // With every_ms: its slots count from the start (start_at_ms, or the time of the call), not from
+  // the epoch, and offset_ms is not read. Put again with the same interval it keeps its slots.
+  bool from_start = false;
 };
 
 struct ScheduleInfo {
@@ -66,6 +69,7 @@ struct ScheduleInfo {
   int64_t fired = 0;       // jobs made
   int64_t skipped = 0;     // slots passed by (overlap, catch-up)
   std::string last_job_id = {};
+  std::string added_job_id = {};  // from PutSchedule: the job that it made at once; else empty
 };
 
 // The next `count` slots after a time; fewer if it ends. 1 .. 10,000. Needs no store.

@@ -64,6 +64,14 @@ Status DeleteRows(Ledger& ledger, int64_t number) {
   return Status::Ok();
 }
 
+// The slots of an interval that counts from its start, unless a schedule has some of it already.
+Timing FromStart(Timing timing, const ScheduleRow& before, int64_t now_ms) {
+  const Timing& had = before.spec.timing;
+  const int64_t start_ms = timing.start_at_ms != 0 ? timing.start_at_ms : now_ms;
+  timing.offset_ms = had.every_ms == timing.every_ms ? had.offset_ms : start_ms % timing.every_ms;
+  return timing;
+}
+
 bool IsEarlier(const ScheduleRow& row, const std::optional<int64_t>& than) {
   return row.next_at_ms && (!than || *row.next_at_ms < *than);
 }
@@ -72,6 +80,9 @@ bool IsEarlier(const ScheduleRow& row, const std::optional<int64_t>& than) {
 
 Status CheckSchedule(const ScheduleSpec& spec, int64_t max_payload_bytes) {
   RETURN_IF_ERROR(CheckName(spec.id, "id"));
+  if (spec.from_start && spec.timing.every_ms == 0) {
+    return Invalid("from_start was given; it is accepted with every_ms only");
+  }
   const auto slots = Slots::Create(spec.timing);
   if (!slots.ok()) return slots.status();
   RETURN_IF_ERROR(CheckTemplate(spec.job, spec.id));
@@ -86,13 +97,16 @@ Status CheckSchedule(const ScheduleSpec& spec, int64_t max_payload_bytes) {
 
 Status PutSchedule(Ledger& ledger, const ScheduleSpec& spec, const EnqueueJobFn& enqueue,
                    ScheduleInfo* info) {
-  ASSIGN_OR_RETURN(const Slots slots, Slots::Create(spec.timing));
   ASSIGN_OR_RETURN(const auto earliest, EarliestSlot(ledger.connection()));
   ScheduleRow row;
   bool found = false;
   RETURN_IF_ERROR(LoadSchedule(ledger.connection(), spec.id, &row, &found));
-  const bool same = found && SameTiming(row.spec.timing, spec.timing);
+  const Timing timing =
+      spec.from_start ? FromStart(spec.timing, row, ledger.now_ms()) : spec.timing;
+  ASSIGN_OR_RETURN(const Slots slots, Slots::Create(timing));
+  const bool same = found && SameTiming(row.spec.timing, timing);
   row.spec = spec;
+  row.spec.timing = timing;
   if (!found) row.number = ledger.NextNumber();
   if (!same) row.fired = row.skipped = row.last_at_ms = 0;
   const bool used_up = spec.limit != 0 && row.fired >= spec.limit;
@@ -106,6 +120,7 @@ Status PutSchedule(Ledger& ledger, const ScheduleSpec& spec, const EnqueueJobFn&
     RETURN_IF_ERROR(WriteProgress(ledger.connection(), row));
   }
   *info = InfoOf(row);
+  if (!found && row.fired > 0) info->added_job_id = row.last_job_id;
   return IsEarlier(row, earliest) ? WakeFirers(ledger) : Status::Ok();
 }
 

@@ -117,6 +117,7 @@ class Schedules:
         catch_up_max: int = 100,
         paused: bool = False,
         immediately: bool = False,
+        from_start: bool = False,
     ) -> Schedule:
         """Creates or replaces a schedule. One whose timing has not changed keeps its next slot and its counters.
 
@@ -139,6 +140,8 @@ class Schedules:
             catch_up_max: Bound of "all"; the newest ones count.
             paused: Put it down without starting it.
             immediately: One job now besides, when the schedule is new.
+            from_start: The slots of `every` count from `start` (or from now), not from the epoch; put again with the
+                same interval it keeps them. Not together with `offset`.
 
         Raises:
             InvalidArgument: A timing that can never fire, an unknown time zone, a value out of range; nothing was
@@ -150,6 +153,10 @@ class Schedules:
             fields["limit"] = options.check_int("limit", limit, least=1)
         if jitter is not None:
             fields["jitter_ms"] = options.to_ms("jitter", jitter)
+        if options.check_flag("from_start", from_start):
+            if offset is not None:
+                raise InvalidArgument("give offset or from_start, not both")
+            fields["from_start"] = True
         info = self._app.engine.put_schedule(
             options.check_text("id", id),
             job.spec,

@@ -194,6 +194,41 @@ TEST_CASE("immediately makes one job when the schedule is new, and only then",
   CHECK(f.Counts().ready == 1);
 }
 
+TEST_CASE("a put says which job it made at once", "[schedule][change]") {
+  ScheduleFixture f;
+  ScheduleSpec spec = EveryMinute();
+  CHECK(f.Put(spec).added_job_id.empty());
+  spec.id = "now";
+  spec.immediately = true;
+  const ScheduleInfo info = f.Put(spec);
+  CHECK(info.added_job_id == info.last_job_id);
+  CHECK(f.StateOf(info.added_job_id) == JobState::kReady);
+  CHECK(f.Put(spec).added_job_id.empty());
+}
+
+TEST_CASE("an interval counts from its start if asked, and goes on as it did",
+          "[schedule][change]") {
+  ScheduleFixture f;
+  const int64_t now_ms = kStartMs + 7'001;
+  f.FireAt(now_ms);
+  ScheduleSpec spec = EveryMinute();
+  spec.from_start = true;
+  const ScheduleInfo first = f.Put(spec);
+  CHECK(first.next_at_ms == now_ms + kMinuteMs);
+  CHECK(first.spec.timing.offset_ms == now_ms % kMinuteMs);
+  f.FireAt(now_ms + 1'000);
+  CHECK(f.Put(spec).next_at_ms == first.next_at_ms);
+  spec.timing.every_ms = 10'000;
+  CHECK(f.Put(spec).next_at_ms == now_ms + 11'000);
+  spec.id = "later";
+  spec.timing.start_at_ms = now_ms + 3'456;
+  CHECK(f.Put(spec).next_at_ms == now_ms + 3'456);
+  spec.timing.every_ms = 0;
+  spec.timing.cron = "* * * * *";
+  CHECK(CheckSchedule(spec, 1'000).message() ==
+        "from_start was given; it is accepted with every_ms only");
+}
+
 TEST_CASE("a paused schedule has no slots, and forgets those meanwhile", "[schedule][change]") {
   ScheduleFixture f;
   f.Put(EveryMinute());
