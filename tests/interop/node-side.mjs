@@ -67,7 +67,11 @@ const tasks = {
     await job.moveToWaitingChildren();
     throw new WaitingChildrenError();
   },
-  hang: (job) => aborted(job.signal),
+  async hang(job) {
+    await job.updateProgress("begun"); // one that is active may still be on its way to here
+    job.signal.throwIfAborted();
+    return aborted(job.signal);
+  },
   flaky() {
     if (!globalThis.repaired) throw new Error("not repaired yet");
     return "works now";

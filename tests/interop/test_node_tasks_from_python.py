@@ -100,7 +100,7 @@ def test_progress_and_events_are_followed_and_resumed(app: Millrace, node: NodeS
 
 
 def test_a_running_job_is_cancelled_by_its_abort_signal(app: Millrace, node: NodeSide) -> None:
-    with app.events(types=["active"]) as events:
+    with app.events(types=["progress"]) as events:
         job = app.send_task("hang")
         assert events.next(PATIENCE_S) is not None
     assert job.revoke(reason="not ☂ needed") == "requested"

@@ -53,7 +53,9 @@ def crash_always() -> None:
 
 
 @app.task(name="sleep")
-def sleep() -> None:
+def sleep(marker: str = "") -> None:
+    if marker:  # it has begun: a job that is active may still be on its way
+        Path(marker).touch()
     time.sleep(3600)
 
 

@@ -1,6 +1,7 @@
 """Tasks that take several jobs at once."""
 
 import asyncio
+import threading
 
 import pytest
 from millrace import Ignore, Reject, Retry
@@ -13,6 +14,18 @@ POOLS = ["threads", "asyncio"]
 
 def get_all(results):
     return [result.get(PATIENCE_S, propagate=False) for result in results]
+
+
+def station(worker):
+    """The pool's, once it is made."""
+    pool = getattr(worker, "pool", None)
+    return getattr(pool, "station", None) or getattr(pool, "_station", None)
+
+
+def gathering(worker):
+    """Whether a batch has begun to gather; a job that is active may still be on its way to it."""
+    here = station(worker)
+    return here and (getattr(here, "batches", None) or here.runner._batches)._open
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -167,20 +180,37 @@ def test_a_worker_that_stops_runs_what_has_gathered(app):
 
     for pool in POOLS:
         result = count.delay()
-        with running(app, pool=pool, concurrency=1):
-            until(lambda result=result: result.details().state == "active")
+        with running(app, pool=pool, concurrency=1) as worker:
+            until(lambda worker=worker: gathering(worker))
         assert result.get(0) == 1
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_job_that_is_cancelled_while_it_gathers_knows_it(app, pool):
+    @app.task(batch=2, batch_wait=3600)
+    def look(jobs):
+        return ["was cancelled" if job.cancelled else "goes on" for job in jobs]
+
+    with running(app, pool=pool, concurrency=1) as worker:
+        first = look.delay()
+        until(lambda: gathering(worker))
+        first.revoke()
+        until(lambda: station(worker).runner.early)
+        assert get_all([first, look.delay()]) == ["was cancelled", "goes on"]
+
+
 def test_one_job_that_is_cancelled_does_not_end_the_others(app):
+    began = threading.Event()
+
     @app.task(batch=2, batch_wait=60)
     def look(jobs):
+        began.set()
         until(lambda: any(job.cancelled for job in jobs))
         return ["was cancelled" if job.cancelled else "goes on" for job in jobs]
 
     results = look.delay_many([{}, {}])
     with running(app, pool="threads", concurrency=1):
-        until(lambda: app.counts().active == 2)
+        assert began.wait(PATIENCE_S)  # one that is claimed but not taken is simply revoked
         results[0].revoke()
         assert get_all(results) == ["was cancelled", "goes on"]
 

@@ -1,6 +1,8 @@
 """A process with an open engine forks."""
 
 import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -61,3 +63,22 @@ def test_collecting_a_forked_engine_does_no_harm(store):
     assert in_child(lambda: engines.clear() is None) == 0
     assert engines[0].counts("q").ready == 1
     engines[0].close()
+
+
+def test_a_signal_just_after_a_fork_is_the_childs_alone():
+    """Before, it could reach the worker by the pipe that both have, and leave the child alive."""
+    code = (
+        "import os, signal\n"
+        "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "from millrace.worker.mailbox import Mailbox\n"
+        "mailbox = Mailbox()\n"
+        "mailbox.install_signals()\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    os._exit(7)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), mailbox.read())\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "print(mailbox.wait(30))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "-15 []\n[15]\n"

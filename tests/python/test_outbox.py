@@ -247,12 +247,12 @@ def test_relays_that_are_killed_move_each_row_once(app: Millrace, other: Other) 
         items = [f"{round_number}-{number}" for number in range(25)]
         expected += items
         ids += other.order(*items)
+        before = app.counts().ready
         child = subprocess.Popen(
             [sys.executable, "-c", RELAY, app.store, str(other.path)], stdout=subprocess.PIPE
         )
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
-        before = app.counts().ready
         until(lambda before=before: app.counts().ready > before)  # in the middle of its work
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -92,9 +92,10 @@ def test_a_job_that_kills_every_child_ends_among_the_dead(worker, tasks):
     assert tasks.add.delay(1).get(PATIENCE_S) == 2
 
 
-def test_revoke_with_terminate_kills_the_child(worker, tasks):
-    result = tasks.sleep.delay()
-    until(lambda: result.state == "STARTED")
+def test_revoke_with_terminate_kills_the_child(worker, tasks, tmp_path):
+    marker = tmp_path / "marker"
+    result = tasks.sleep.delay(str(marker))
+    until(marker.exists)
     assert result.revoke(terminate=True) == "requested"
     with pytest.raises(TaskRevokedError, match="terminated"):
         result.get(PATIENCE_S)

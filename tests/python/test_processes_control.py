@@ -98,8 +98,9 @@ def test_terminate_with_signals(ready, tmp_path):
     ready.app.control.terminate(softly.id, signal="SIGUSR1")
     assert softly.get(PATIENCE_S) == "told"
     before = stats(ready)["pool"]["processes"]
-    killed = ready.sleep.delay()
-    until(lambda: killed.state == "STARTED")
+    begun = tmp_path / "begun"
+    killed = ready.sleep.delay(str(begun))
+    until(begun.exists)
     ready.app.control.revoke(killed.id, terminate=True, signal="SIGKILL")
     with pytest.raises(TaskRevokedError, match="terminated"):
         killed.get(PATIENCE_S)

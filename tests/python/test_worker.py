@@ -48,7 +48,7 @@ def test_as_many_plain_tasks_at_once_as_the_concurrency(app, pool):
 def test_a_plain_task_that_outlives_its_job_does_not_hold_up_the_asyncio_pool(app):
     release = threading.Event()
 
-    @app.task(name="hang", time_limit=0.05)
+    @app.task(name="hang", time_limit=1)  # its thread has begun by then
     def hang():
         release.wait(PATIENCE_S)
 
@@ -348,7 +348,7 @@ def test_soft_time_limit_of_a_coroutine(app, pool):
 
 
 def test_soft_time_limit_in_a_thread(app):
-    @app.task(name="busy", soft_time_limit=0.01)
+    @app.task(name="busy", soft_time_limit=0.3)  # it is inside of `try` by then
     def busy():
         try:
             while True:
@@ -357,8 +357,8 @@ def test_soft_time_limit_in_a_thread(app):
             return "cleaned up"
 
     with running(app, concurrency=1):
-        results = busy.delay_many([()] * 5)
-        assert results.get(PATIENCE_S) == ["cleaned up"] * 5
+        results = busy.delay_many([()] * 3)
+        assert results.get(PATIENCE_S) == ["cleaned up"] * 3
 
 
 def test_stopping_lets_running_jobs_finish(app, pool):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from millrace.request import Request, current_request
-from millrace.worker.batches import Batch, Slots, batch_requests, fail_all, settle_all
+from millrace.worker.batches import Batch, Slots, batch_requests, fail_all, settle_all, tell_early
 
 if TYPE_CHECKING:
     from millrace import _core
@@ -80,10 +80,11 @@ class AsyncioBatches:
     async def _run(self, batch: Batch) -> None:
         runner, task = self._runner, batch.task
         current = asyncio.current_task()
+        begun = False
 
         def interrupt(token: int, error: type[BaseException]) -> None:
             self._wanted[token] = error
-            if current is not None:
+            if current is not None and begun:
                 current.cancel()
 
         requests, rests = batch_requests(batch, runner, interrupt)
@@ -92,8 +93,10 @@ class AsyncioBatches:
         began = time.perf_counter()
         runner.totals[task.name] = runner.totals.get(task.name, 0) + len(requests)
         try:
+            tell_early(runner, requests)
             for token in tokens:
                 self._coroutines[token] = current
+            begun = True
             if error := self._wanted_of(tokens):
                 raise error()
             if task.is_async:

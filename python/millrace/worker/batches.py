@@ -167,10 +167,7 @@ class Batches:
                 if runner.aborted:
                     raise WorkerAbort
                 runner.totals[task.name] = runner.totals.get(task.name, 0) + len(requests)
-                for request in requests:
-                    early = runner.early.pop(request.token, None) if runner.early else None
-                    if early is not None:
-                        runner.deliver(early)
+                tell_early(runner, requests)
                 answers = task.invoke_batch(requests)
                 if task.is_async:
                     answers = slot.run_coroutine(answers)
@@ -215,6 +212,14 @@ def batch_requests(
         runner.running[job.token] = request
         requests.append(request)
     return requests, rests
+
+
+def tell_early(runner: Runner, requests: list[Request]) -> None:
+    """Tells the jobs of a batch what came for them while they gathered."""
+    for request in requests:
+        early = runner.early.pop(request.token, None) if runner.early else None
+        if early is not None:
+            runner.deliver(early)
 
 
 def fail_all(

@@ -25,6 +25,7 @@ DONE: Final = 202  # a thread of the pool has ended
 WORK: Final = 203  # another thread has something for the pool to do
 
 _WARM: Final = (signal.SIGTERM, signal.SIGINT)
+_OURS: Final = (*_WARM, signal.SIGQUIT, signal.SIGHUP)
 COLD_STAGE: Final = 2
 
 
@@ -207,13 +208,31 @@ class Mailbox:
 _with_signals: weakref.WeakSet[Mailbox] = weakref.WeakSet()
 
 
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    """What is sent to the child at once waits until the child has its own handlers."""
+    if _with_signals:
+        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+
+
+def _after_fork() -> None:
+    mask = _forking.__dict__.pop("mask", None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _forget_signals() -> None:
     for mailbox in list(_with_signals):
         mailbox.forget_signals()
     _with_signals.clear()
+    _after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_signals)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_forget_signals
+)
 
 
 def show_stacks_on_request() -> None:

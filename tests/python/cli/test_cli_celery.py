@@ -18,6 +18,7 @@ from millrace.contrib.testing.worker import start_worker
 from worker_support import PATIENCE_S
 
 NODE = f"w1@{socket.gethostname()}"
+PATIENT = ("-t", str(PATIENCE_S))
 
 
 @pytest.fixture
@@ -37,24 +38,27 @@ def millrace(capsys, *args):
 
 
 def test_status(worker, capsys):
-    assert millrace(capsys, "-A", "cli_shop", "status") == (0, f"{NODE}: OK\n\n1 node online.\n")
+    assert millrace(capsys, "-A", "cli_shop", "status", *PATIENT) == (
+        0,
+        f"{NODE}: OK\n\n1 node online.\n",
+    )
     assert (
-        millrace(capsys, "status", "-A", "cli_shop.app", "--json")[1]
+        millrace(capsys, "status", "-A", "cli_shop.app", "--json", *PATIENT)[1]
         == json.dumps({NODE: {"ok": "pong"}}) + "\n"
     )
-    assert millrace(capsys, "-q", "-Acli_shop", "status") == (0, f"{NODE}: OK\n")
+    assert millrace(capsys, "-q", "-Acli_shop", "status", *PATIENT) == (0, f"{NODE}: OK\n")
     status, said = millrace(capsys, "-A", "cli_shop", "status", "-d", "other@host", "-t", "0.1")
     assert (status, said) == (69, "Error: No nodes replied within time constraint\n")
 
 
 def test_inspect(worker, capsys):
     base = ("-A", "cli_shop:app", "inspect")
-    assert f"->  {NODE}: OK\n        pong\n" in millrace(capsys, *base, "ping")[1]
-    assert "* cli_shop.add" in millrace(capsys, *base, "registered")[1]
-    stats = json.loads(millrace(capsys, *base, "stats", "-j", "-t", "30")[1])
+    assert f"->  {NODE}: OK\n        pong\n" in millrace(capsys, *base, "ping", *PATIENT)[1]
+    assert "* cli_shop.add" in millrace(capsys, *base, "registered", *PATIENT)[1]
+    stats = json.loads(millrace(capsys, *base, "stats", "-j", *PATIENT)[1])
     assert stats[NODE]["pid"] == os.getpid()
-    assert "- empty -" in millrace(capsys, *base, "active")[1]
-    assert json.loads(millrace(capsys, *base, "half", "8", "-j")[1]) == {NODE: {"ok": 4}}
+    assert "- empty -" in millrace(capsys, *base, "active", *PATIENT)[1]
+    assert json.loads(millrace(capsys, *base, "half", "8", "-j", *PATIENT)[1]) == {NODE: {"ok": 4}}
     status, said = millrace(capsys, *base, "half", "many")
     assert (status, "argument n" in said) == (2, True)
     status, said = millrace(capsys, *base, "nothing")
@@ -67,16 +71,18 @@ def test_inspect(worker, capsys):
 
 def test_control(worker, shop, capsys):
     base = ("-A", "cli_shop:app", "control")
-    assert "pool will grow" in millrace(capsys, *base, "pool_grow", "2", "-d", NODE)[1]
-    answer = json.loads(millrace(capsys, *base, "rate_limit", "cli_shop.add", "5/m", "-j")[1])
+    assert "pool will grow" in millrace(capsys, *base, "pool_grow", "2", "-d", NODE, *PATIENT)[1]
+    answer = json.loads(
+        millrace(capsys, *base, "rate_limit", "cli_shop.add", "5/m", "-j", *PATIENT)[1]
+    )
     assert answer == {NODE: {"ok": "new rate limit set successfully"}}
     assert shop.app.limits.list()[0].rate.count == 5
     later = shop.add.apply_async((1,), countdown=600)
-    assert "flagged as revoked" in millrace(capsys, *base, "revoke", later.id)[1]
+    assert "flagged as revoked" in millrace(capsys, *base, "revoke", later.id, *PATIENT)[1]
     assert later.state == "REVOKED"
     assert millrace(capsys, *base)[0] == 2
     assert "add_consumer <queue>" in millrace(capsys, *base, "--list")[1]
-    assert millrace(capsys, *base, "shutdown")[0] == 0
+    assert millrace(capsys, *base, "shutdown", *PATIENT)[0] == 0
     assert worker.join(PATIENCE_S)
 
 
