@@ -86,17 +86,15 @@ export async function waitUntilFinished(
   });
   const look = async (): Promise<JobEnd> => {
     await queueEvents.waitUntilReady();
-    try {
-      const end = await readEnd(connection, id, queue);
-      if (end === undefined) return await ended;
-      await queueEvents.catchUp(); // who hears of the end has heard of what was before
-      return end;
-    } catch (error) {
+    const end = await readEnd(connection, id, queue).catch(async (error: unknown) => {
       if (!hasCode(error, "not_found")) throw error;
-      const end = await findEndInLog(connection, id, queue);
-      if (end === undefined) throw missingJob(id, "isFinished", { cause: error });
-      return end;
-    }
+      const logged = await findEndInLog(connection, id, queue);
+      if (logged === undefined) throw missingJob(id, "isFinished", { cause: error });
+      return logged;
+    });
+    if (end === undefined) return ended;
+    await queueEvents.catchUp(); // who hears of the end has heard of what was before
+    return end;
   };
   try {
     const end = await Promise.race([ended, look()]);

@@ -1,5 +1,5 @@
 // The events of a store's queues for clients that each follow one job: one subscription a queue serves them all.
-import type { Connection } from "../connection.js";
+import { type Connection, closedError } from "../connection.js";
 import { listen, newId, unlisten } from "../hub.js";
 import type { NativeSubscription } from "../native.cjs";
 import { type NativeEvent, readPage } from "../wire-reports.js";
@@ -127,6 +127,7 @@ class QueueFeed {
 export class JobFeeds {
   readonly #connection: Connection;
   readonly #feeds = new Map<string, QueueFeed>();
+  #closed = false;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -139,6 +140,7 @@ export class JobFeeds {
 
   /** Begins to listen; what happens to the job after this call will be told. Answers how to stop. */
   async join(queue: string, jobId: string, listener: Listener): Promise<() => void> {
+    if (this.#closed) throw closedError("the routes' store"); // while the job was being looked up
     let feed = this.#feeds.get(queue);
     if (feed === undefined || feed.closed) {
       feed = new QueueFeed(this.#connection, queue);
@@ -161,6 +163,7 @@ export class JobFeeds {
 
   /** Ends all listening. */
   close(): void {
+    this.#closed = true;
     for (const feed of [...this.#feeds.values()]) feed.close();
     this.#feeds.clear();
   }

@@ -196,7 +196,7 @@ describe("Worker's processor", () => {
     await until(async () => (await queue.getJobState("j")) === "delayed");
     const job = (await queue.getJob("j")) as Job;
     assert.deepEqual([job.attemptsMade, job.attemptsStarted], [0, 1]);
-    assert.equal(await queue.getDelayedCount(Date.now() + 90_000), 0);
+    assert.equal(await queue.getDelayedCount(Date.now() + 50_000), 0);
   });
 
   it("DelayedError without job.moveToDelayed(): the attempt has failed", async (t) => {
