@@ -112,17 +112,26 @@ function didYouMean(name: string, known: Iterable<string>): string {
   return nearest === undefined ? "" : ` (did you mean ${show(nearest)}?)`;
 }
 
-/** The known name that was probably meant: as few slips away as make a misspelling. */
+/** The known name that was probably meant: as few slips away as make a misspelling, or another ending. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let least = Infinity;
+  const slipsMax = Math.max(1, Math.floor(name.length / 3));
   for (const each of known) {
-    const slips = distance(name.toLowerCase(), each.toLowerCase());
-    if (slips >= least) continue;
+    const [given, meant] = [name.toLowerCase(), each.toLowerCase()];
+    const slips = distance(given, meant);
+    if (slips >= least || slips > slipsMax + (beginAlike(given, meant) ? 1 : 0)) continue;
     least = slips;
     nearest = each;
   }
   return nearest;
+}
+
+/** Whether two words share the greater part of both: "childs" and "children". */
+function beginAlike(one: string, other: string): boolean {
+  let alike = 0;
+  while (alike < one.length && one[alike] === other[alike]) alike++;
+  return alike >= 4 && alike * 2 > Math.max(one.length, other.length);
 }
 
 /** Characters to insert, remove, replace or swap with their neighbour to get from one word to the other. */

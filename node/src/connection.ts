@@ -6,6 +6,7 @@ import { Enqueuer } from "./enqueuer.js";
 import { MillraceError, invalidArgument, nativeCall, toMillraceError } from "./errors.js";
 import { openEngine } from "./hub.js";
 import type { JobRunner } from "./job-runner.js";
+import { isOfKind } from "./kinds.js";
 import type { NativeEngine, NativeStoreOptions } from "./native.cjs";
 
 const MEMORY = ":memory:";
@@ -129,15 +130,10 @@ function storeKey(what: string, path: string): string {
   return resolve(path);
 }
 
-/** A Store of the other copy of this package (ES module, CommonJS): the addon has one engine for both. */
-function pathOfOtherCopy(store: unknown): unknown {
-  const given = store as {
-    path?: unknown;
-    limits?: unknown;
-    connection?: { use?: unknown };
-  } | null;
-  if (typeof given !== "object" || typeof given?.connection?.use !== "function") return undefined;
-  return given.limits === undefined ? undefined : given.path;
+/** The path of a Store or Queue of the other copy of this package: the addon has one engine for both. */
+function pathOfOtherCopy(store: unknown): string | undefined {
+  if (!isOfKind(store, "store") && !isOfKind(store, "queue")) return undefined;
+  return (store as { connection: Connection }).connection.path;
 }
 
 /** The connection to a store, used once more. `what` begins the messages, such as "new Queue". */

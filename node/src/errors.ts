@@ -2,6 +2,7 @@
 import { inspect, types } from "node:util";
 
 import type { ErrorCode } from "./enums.js";
+import { isOfKind, mark } from "./kinds.js";
 
 /** The stable names of the core's codes. */
 export type MillraceErrorCode =
@@ -30,6 +31,9 @@ export type MillraceErrorCode =
  * as its code.
  */
 export class MillraceError extends Error {
+  static {
+    mark(this.prototype, "error");
+  }
   override readonly name: string = "MillraceError";
 
   constructor(
@@ -157,7 +161,7 @@ export function invalidArgument(message: string): MillraceError {
 
 /** An error of the addon as one of ours; anything else as it is. */
 export function toMillraceError(error: unknown): unknown {
-  if (error instanceof Error && !(error instanceof MillraceError) && "code" in error) {
+  if (error instanceof Error && !isOfKind(error, "error") && "code" in error) {
     return new MillraceError(error.code as MillraceErrorCode, error.message);
   }
   return error;
@@ -187,7 +191,7 @@ export function isError(error: unknown, name: string): boolean {
 }
 
 export function hasCode(error: unknown, code: MillraceErrorCode): boolean {
-  return error instanceof MillraceError && error.reason === code;
+  return isOfKind(error, "error") && (error as MillraceError).reason === code;
 }
 
 function typeOf(error: Error): string {

@@ -7,6 +7,7 @@ import { type Edge, parentPolicy, policyNumber, upstreamEdges } from "./job-mode
 import type { JobHost } from "./job-runner.js";
 import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Job } from "./job.js";
+import { isOfKind, mark } from "./kinds.js";
 import { encodeData, labelText, type Label } from "./serializer.js";
 import type { DependencyPolicy, Durability, FlowJob, FlowJobOptions, JobNode } from "./types.js";
 import { SEPARATOR } from "./wire.js";
@@ -43,6 +44,9 @@ let lastName: unknown; // the last good one: most flows use few names
  *     await flow.enqueue();
  */
 export class Flow {
+  static {
+    mark(this.prototype, "flow");
+  }
   readonly #host: JobHost;
   readonly #members = new Map<object, Member>();
   readonly #jobs: Job[] = [];
@@ -312,7 +316,7 @@ function isEmpty(value: object): boolean {
 }
 
 export function checkFlow(what: string, value: unknown): asserts value is Flow {
-  if (!(value instanceof Flow)) {
+  if (!isOfKind(value, "flow")) {
     throw invalidArgument(`${what} must be a Flow, as of job.flow(), not ${show(value)}`);
   }
 }

@@ -8,6 +8,7 @@ import { addError } from "./job-errors.js";
 import { type JobSink, checkSink, refuseInside } from "./job-sink.js";
 import { Job } from "./job.js";
 import { type OptionSet, durabilityNumber, packOptions } from "./job-options.js";
+import { mark } from "./kinds.js";
 import { QueueSchedulers } from "./queue-schedulers.js";
 import { encodeData } from "./serializer.js";
 import { type Telemetry, trace } from "./telemetry.js";
@@ -33,6 +34,9 @@ export class Queue<Data = any, Result = any, Name extends string = string> exten
   Result,
   Name
 > {
+  static {
+    mark(this.prototype, "queue");
+  }
   readonly #defaultSet: OptionSet;
   readonly #context = {
     leaseOf: (id: string, queue: string): number => this.connection.leaseOf(id, queue),

@@ -12,6 +12,7 @@ import { type Connection, closedError, connect } from "./connection.js";
 import { type EncryptionOptions, packEncryption } from "./encryption.js";
 import { Flow } from "./flow.js";
 import { keepNumbers } from "./job-options.js";
+import { mark } from "./kinds.js";
 import { Limits } from "./limits.js";
 import type { NativeStoreOptions } from "./native.cjs";
 import { isInternalQueue } from "./queue-names.js";
@@ -106,6 +107,9 @@ export async function openStore(path?: string, options: StoreOptions = {}): Prom
 
 /** From openStore(). May be given as the option `store` of a Queue, Worker or QueueEvents. */
 export class Store {
+  static {
+    mark(this.prototype, "store");
+  }
   /** @internal */
   readonly connection: Connection;
   /** @internal As a queue's: of what flow() adds. */

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { type TestContext, describe, it } from "node:test";
 
 import { createBullBoard } from "@bull-board/api";
 import { ExpressAdapter } from "@bull-board/express";
 import express from "express";
-import { FlowProducer, type Queue, UnrecoverableError } from "millrace";
+import { FlowProducer, Queue, UnrecoverableError } from "millrace";
 import { MillraceAdapter, type MillraceAdapterOptions } from "millrace/bull-board";
 
 import { openPage } from "./browser.js";
@@ -159,6 +160,18 @@ describe("MillraceAdapter: the board's calls", () => {
     await queue.setGlobalConcurrency(3);
     bench.worker(() => 1, { name: "ann" }, "mail");
     await until(async () => (await shown(url, "mail")).hasWorkers === true);
+  });
+
+  it("shows a queue of the package's other module system", async (t) => {
+    const other = createRequire(import.meta.url)("millrace") as { Queue: typeof Queue };
+    const bench = new Bench(t);
+    const queue = bench.add(new other.Queue("mail", { store: bench.store }));
+    assert.equal(queue instanceof Queue, false);
+    await queue.add("n", { x: 1 }, { jobId: "a" });
+    const url = await board(t, [queue]);
+    assert.deepEqual((await shown(url, "mail")).jobs[0]!.data, { x: 1 });
+    const flow = (await call("GET", `${url}/api/queues/mail/a/flow`)) as { isFlowNode: boolean };
+    assert.equal(flow.isFlowNode, false);
   });
 
   it("refuses what is no queue of ours", () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { describe, it } from "node:test";
 
 import express from "express";
 import fastify from "fastify";
+import * as millrace from "millrace";
 import { type Queue } from "millrace";
 import { type JobsRouterOptions, jobsRouter } from "millrace/express";
 import { jobsPlugin } from "millrace/fastify";
@@ -139,6 +141,35 @@ for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
     });
   });
 }
+
+describe("the routes of a queue or store of the package's other module system", () => {
+  const other = createRequire(import.meta.url)("millrace") as typeof millrace;
+
+  it("submit to the queue, follow its jobs and say what is wrong", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.add(new other.Queue("q", { store: bench.store }));
+    assert.equal(queue instanceof millrace.Queue, false);
+    const url = await serveExpress(bench, { queue, submit: ["resize"] }, false);
+    const { status, body } = await post(`${url}/jobs/resize`, { width: 5 });
+    assert.equal(status, 202);
+    const job = `${url}/jobs/${String(body["id"])}`;
+    const following = fetch(`${job}/events`);
+    await (await following).body?.getReader().cancel();
+    assert.equal((await post(`${job}/cancel`, {})).body["outcome"], "cancelled");
+    assert.match(await (await fetch(`${job}/events`)).text(), /^event: cancelled\n/);
+    assert.equal((await post(`${url}/jobs/none/cancel`, {})).status, 404);
+    await assert.rejects(queue.add("n", {}, { parent: { id: "none" } }), { reason: "not_found" });
+  });
+
+  it("read the store, which stays open", async (t) => {
+    const bench = new Bench(t);
+    const store = bench.add(await other.openStore(bench.store));
+    const url = await serveExpress(bench, { store }, false);
+    const job = await bench.queue().add("n", {});
+    const view = (await (await fetch(`${url}/jobs/${job.id}`)).json()) as Answer["body"];
+    assert.equal(view["status"], "PENDING");
+  });
+});
 
 describe("the options of the routes", () => {
   it("are checked", (t) => {

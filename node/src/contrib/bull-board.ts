@@ -25,7 +25,8 @@ import type {
 import { show } from "../check.js";
 import { hasCode, invalidArgument } from "../errors.js";
 import { type FlowQuery, readFlowNode } from "../flow-producer.js";
-import { Queue } from "../queue.js";
+import { isOfKind } from "../kinds.js";
+import type { Queue } from "../queue.js";
 import type { JobNode, JobType } from "../types.js";
 
 export type MillraceAdapterOptions = Partial<QueueAdapterOptions>;
@@ -42,7 +43,7 @@ export class MillraceAdapter extends BaseAdapter {
   readonly #queue: Queue;
 
   constructor(queue: Queue, options: MillraceAdapterOptions = {}) {
-    if (!(queue instanceof Queue)) {
+    if (!isOfKind(queue, "queue")) {
       throw invalidArgument(`new MillraceAdapter: queue must be a Queue, not ${show(queue)}`);
     }
     // The board shows what it knows of BullMQ's queues.

@@ -5,7 +5,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { checkInteger, checkKnownOptions, checkObject, show } from "../check.js";
 import { type Connection, connect } from "../connection.js";
 import { MillraceError, invalidArgument } from "../errors.js";
-import { Queue } from "../queue.js";
+import { isOfKind } from "../kinds.js";
+import type { Queue } from "../queue.js";
 import { CANCEL_RESULTS } from "../states.js";
 import type { Store } from "../store.js";
 import { JobFeeds } from "./job-feed.js";
@@ -80,7 +81,8 @@ export class JobRoutes {
     const host = queue ?? store;
     this.#queue = queue;
     this.#connection = connect(what, host);
-    this.#owned = typeof host !== "object";
+    // One of the other copy of this package gave only the path to a connection of our own.
+    this.#owned = typeof host !== "object" || host?.connection !== this.#connection;
     if (!this.#owned) void this.#connection.release(); // its owner's use of it is enough
     this.#keepAliveMs = keepAlive;
     this.#feeds = new JobFeeds(this.#connection);
@@ -232,8 +234,8 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 
 /** Answers what the caller did wrong; anything else is for the application's error handler. */
 function refuse(response: ServerResponse, error: unknown): boolean {
-  if (!(error instanceof MillraceError) || response.headersSent) return false;
-  const { reason: code, message } = error;
+  if (!isOfKind(error, "error") || response.headersSent) return false;
+  const { reason: code, message } = error as MillraceError;
   if (!["not_found", "invalid_argument", "too_large"].includes(code)) return false;
   sendJson(response, code === "not_found" ? 404 : 400, { detail: { code, message } });
   return true;

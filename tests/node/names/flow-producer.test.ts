@@ -65,7 +65,8 @@ describe("FlowProducer", () => {
       [{ name: "n" }, /^flowProducer\.add: flow: queueName must be/],
       [{ queueName: "q" }, /^flowProducer\.add: flow: name must be/],
       [{ name: "n", queueName: "q", children: child }, /children must be an array/],
-      [{ name: "n", queueName: "q", kids: [] }, /unknown option "kids"/],
+      [{ name: "n", queueName: "q", kids: [] }, /unknown option "kids"; known/],
+      [{ name: "n", queueName: "q", childs: [] }, /"childs" \(did you mean "children"\?\)/],
       [{ name: "n", queueName: "q", prefix: "b" }, /queues of one name in two stores/],
       [{ name: "n", queueName: "q", children: [child, { name: "" }] }, /children\[1\]: name/],
       [
