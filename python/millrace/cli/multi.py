@@ -36,7 +36,9 @@ _FIRST: Final = frozenset(
     {"-A", "--app", "-b", "--broker", "--workdir", "--config"}
 )  # before the verb
 _WAIT_S: Final = 0.05
-_START_PATIENCE_S: Final = 10.0
+_START_PATIENCE_S: Final = (
+    60.0  # of an application with much to import; one that ends is seen at once
+)
 _FLAGS: Final = frozenset(
     {
         "-E",
@@ -214,7 +216,11 @@ def _signal(nodes: list[Node], number: int, *, quiet: bool) -> list[tuple[Node, 
         if pid is None:
             say(f"> {node.name}: DOWN")
             continue
-        os.kill(pid, number)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:  # it has ended just now
+            say(f"> {node.name}: DOWN")
+            continue
         told.append((node, pid))
         if not quiet:
             say(f"\t> {node.name}: {signal.Signals(number).name} -> {pid}")

@@ -216,8 +216,11 @@ class ThreadedPool(BasePool):
 
     def abandon(self) -> None:
         """Ends this process and so the jobs that would not end; the store gives them to others."""
+        from millrace.worker.daemon import release_pid_files
+
         self.close()
         logging.shutdown()
+        release_pid_files()
         os._exit(1)
 
     def _running(self) -> int:

@@ -53,13 +53,17 @@ class SourceWatch:
         """For select."""
         return self._fd
 
-    def _add_tree(self, root: Path) -> None:
-        for directory, names, _ in os.walk(root):
-            names[:] = [name for name in names if name not in _SKIP and not name.startswith(".")]
+    def _add_tree(self, root: Path) -> list[Path]:
+        """Watches a directory and those below; answers the Python files that are there."""
+        found: list[Path] = []
+        for directory, names, files in os.walk(root):
+            names[:] = [name for name in names if not _is_skipped(name)]
             mask = _CLOSE_WRITE | _MOVED_TO | _CREATE | _DELETE
             watch = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), mask)
             if watch >= 0:
                 self._paths[watch] = Path(directory)
+            found += [Path(directory) / name for name in files if name.endswith(".py")]
+        return found
 
     def changed(self) -> list[Path]:
         """The Python files that have changed since the last call."""
@@ -77,7 +81,10 @@ class SourceWatch:
                 offset += length
                 path = self._paths.get(watch, Path()) / name
                 if mask & _IS_DIR and mask & (_CREATE | _MOVED_TO):
-                    self._add_tree(path)
+                    if not _is_skipped(name):
+                        found += self._add_tree(
+                            path
+                        )  # what was written into it before it was watched
                 elif name.endswith(".py") and not mask & _CREATE:
                     found.append(path)
 
@@ -104,25 +111,17 @@ def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
     }
     wakeup = signal.set_wakeup_fd(write)
-    process, ended = _spawn(command), False
+    run = _Run(command)
     try:
         while True:
             ready, _, _ = select.select([watch.fileno(), read], [], [])
-            asked = [n for n in (os.read(read, 512) if read in ready else b"") if n in _STOPS]
-            if asked:
-                # The Ctrl-C of a terminal has reached the worker, too: it is in the same group of processes.
-                if not ended and (signal.SIGTERM in asked or not _in_foreground()):
-                    process.send_signal(signal.SIGTERM)
-                return process.wait()
+            for number in os.read(read, 512) if read in ready else b"":
+                if number in _STOPS:
+                    run.stop(number)
             if watch.fileno() in ready and _settled(watch):
-                print("millrace: a source file has changed: starting again", file=sys.stderr)  # noqa: T201
-                if not ended:
-                    process.terminate()
-                    process.wait()
-                process, ended = _spawn(command), False
-            elif not ended and process.poll() is not None:
-                ended = True
-                print("millrace: the worker has ended: waiting for a change", file=sys.stderr)  # noqa: T201
+                run.again()
+            if run.over():
+                return run.status
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
@@ -130,6 +129,56 @@ def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
         watch.close()
         os.close(read)
         os.close(write)
+
+
+class _Run:
+    """The worker that runs now, and what follows its end."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = _spawn(command)
+        self._stops = False
+        self._again = False
+        self.status = 0
+
+    def stop(self, number: int) -> None:
+        """Passes a signal on: the second one cancels what runs."""
+        self._stops = True
+        # The Ctrl-C of a terminal has reached the worker, too: it is in the same group of processes.
+        if self._process is not None and (number == signal.SIGTERM or not _in_foreground()):
+            self._process.send_signal(signal.SIGTERM)
+
+    def again(self) -> None:
+        """Has it started again, once it has ended."""
+        if self._stops or self._again:
+            return
+        _say("a source file has changed: starting again")
+        if self._process is None:
+            self._process = _spawn(self._command)
+        else:
+            self._again = True
+            self._process.terminate()
+
+    def over(self) -> bool:
+        """Whether it has ended for good; starts it again if that is wanted."""
+        status = self._process.poll() if self._process is not None else None
+        if status is not None:
+            # One that did not handle the signal yet had not begun anything.
+            self.status = 0 if status == -signal.SIGTERM else status
+            self._process = None
+            if self._again and not self._stops:
+                self._process, self._again = _spawn(self._command), False
+            elif not self._stops:
+                _say("the worker has ended: waiting for a change")
+        return self._stops and self._process is None
+
+
+def _say(text: str) -> None:
+    print(f"millrace: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _is_skipped(name: str) -> bool:
+    return name in _SKIP or name.startswith(".")
 
 
 def _in_foreground() -> bool:
