@@ -70,7 +70,7 @@ async def perform(options: argparse.Namespace, files: Sequence[Path], terminal: 
     demo = Demo(files, options.out, terminal)
     try:
         outcome = await first_of(
-            demo.perform(), demo.programs.watch(), stop_at(interrupted), too_late(options.out)
+            demo.perform(), demo.programs.watch(), stop_at(interrupted), too_late(demo)
         )
         report.show(terminal, outcome)
         (options.out / "summary.json").write_text(outcome.to_json())
@@ -102,10 +102,12 @@ async def stop_at(interrupted: asyncio.Event) -> NoReturn:
     raise InterruptedError
 
 
-async def too_late(out: Path) -> NoReturn:
+async def too_late(demo: Demo) -> NoReturn:
     """Raises ProgramError when the demo has taken too long."""
     await asyncio.sleep(LIMIT_SECONDS)
-    raise ProgramError(f"the demo is not done after {LIMIT_SECONDS} s; see {out / 'logs'}")
+    raise ProgramError(
+        f"the demo is not done after {LIMIT_SECONDS} s; see {demo.out / 'logs'}\n{demo.standing()}"
+    )
 
 
 def main() -> int:

@@ -165,8 +165,8 @@ def test_wrong_count_is_told(performance: Performance, tmp_path: Path) -> None:
     process = start(tmp_path / "out", "--from", str(folder))
     text = end(process)
     assert process.returncode == 1, text
-    assert "5 completed, 1 failed" not in text
-    assert "✗ photographs" in text
+    assert "5 completed, 1 failed" not in text, text
+    assert "✗ photographs" in text, text
     assert "✗ thumbnails: 15, but it must be 18" in text
     assert not json.loads((tmp_path / "out" / "summary.json").read_text())["ok"]
     assert programs_of(tmp_path / "out") == []

@@ -56,6 +56,7 @@ class Demo:
         self.uploads: list[Upload] = []
         self.receiver_url = ""
         self.web_url = ""
+        self.recovery = "no worker was killed yet"
         self.began = time.monotonic()
 
     async def perform(self) -> report.Report:
@@ -109,6 +110,16 @@ class Demo:
         # Those of Python are listed as name@host.
         names = {worker.name.partition("@")[0] for worker in workers if worker.alive}
         return True if {*PHOTO_WORKERS, "python-3", "node"} <= names else None
+
+    def standing(self) -> str:
+        """How far it is, for who asks why it does not end."""
+        photographs = {one.title: one.ending or f"{one.percent} %" for one in self.uploads}
+        left = {
+            queue: counts.ready + counts.scheduled + counts.active
+            for queue in ("images", "github", "webhooks")
+            for counts in [self.app.counts(queue)]
+        }
+        return f"  photographs: {photographs}\n  recovery: {self.recovery}\n  jobs left: {left}"
 
     # --- The play ---------------------------------------------------------------------------------
 
@@ -185,6 +196,7 @@ class Demo:
         victim = self.photo_workers[name]
         take_over = audit.TakeOver(name, victim.pid, self.app.engine.now_ms(), held)
         victim.kill()
+        self.recovery = f"{name} was killed, {held} are to start in the other worker"
         skull = self.terminal.style("☠", RED)
         self.terminal.line(
             f"  {skull} SIGKILL to worker {name} (pid {victim.pid}), which runs {len(held)} jobs"
@@ -193,6 +205,7 @@ class Demo:
         take_over.process_gone_ms = self.app.engine.now_ms() - take_over.killed_at_ms
         await self.wait_for_take_over(take_over)
         self.photo_workers[name] = await self.start_photo_worker(name)
+        self.recovery = f"{name} was killed and is back"
         return take_over
 
     async def stopped_worker(self) -> tuple[str, list[str]]:
