@@ -15,8 +15,11 @@ import {
   BullModule,
   InjectQueue,
   MillraceModule,
+  OnQueueEvent,
   OnWorkerEvent,
   Processor,
+  QueueEventsHost,
+  QueueEventsListener,
   WorkerHost,
   getFlowProducerToken,
   getQueueToken,
@@ -184,6 +187,34 @@ describe("millrace/nestjs", () => {
     await closing;
     assert.deepEqual(heard, ["run n", "completed n"]);
     assert.equal(await job.getState(), "completed");
+  });
+
+  it("opens listeners before processors: they hear of the jobs that waited", async (t) => {
+    const store = newStore(t);
+    const queue = new Queue("q", { store });
+    onEnd(t, () => queue.close());
+    const heard: string[] = [];
+    class Works extends WorkerHost {
+      process(): Promise<number> {
+        heard.push("run");
+        return Promise.resolve(1);
+      }
+    }
+    Processor("q")(Works);
+    class Listens extends QueueEventsHost {
+      active(): void {
+        heard.push("active");
+      }
+    }
+    QueueEventsListener("q")(Listens);
+    const method = Object.getOwnPropertyDescriptor(Listens.prototype, "active")!;
+    OnQueueEvent("active")(Listens.prototype, "active", method);
+    await queue.add("n", {});
+    // The worker is named first, and opens as fast as it can.
+    const app = await start([MillraceModule.forRoot({ store })], [Works, Listens]);
+    await until(() => heard.length === 2);
+    assert.deepEqual(heard.sort(), ["active", "run"]);
+    await app.close();
   });
 
   it("says what is wrong with a processor", async (t) => {

@@ -194,16 +194,29 @@ class Explorer {
     private readonly root: MillraceRootOptions,
   ) {}
 
-  onApplicationBootstrap(): void {
+  /** Listeners first: they hear of all that the processors do, and of what the application adds when it has started. */
+  async onApplicationBootstrap(): Promise<void> {
+    const listening = this.#decorated<EventsMetadata>(EVENTS).map(([host, name, metadata]) =>
+      this.#listen(host, name, metadata),
+    );
+    // One whose store cannot be opened emits an error.
+    await Promise.all(listening.map((events) => events.waitUntilReady().catch(() => undefined)));
+    for (const [host, name, metadata] of this.#decorated<ProcessorMetadata>(PROCESSOR))
+      this.#work(host, name, metadata);
+  }
+
+  /** The providers of this configuration whose classes have such metadata. */
+  #decorated<T extends { configKey?: string | undefined }>(
+    key: string,
+  ): [host: object, className: string, metadata: T][] {
+    const found: [object, string, T][] = [];
     for (const { instance, metatype } of this.discovery.getProviders()) {
       if (instance === null || typeof instance !== "object" || !metatype) continue;
-      const processor = metadataOf<ProcessorMetadata>(PROCESSOR, metatype);
-      if (processor !== undefined && processor.configKey === this.configKey)
-        this.#work(instance as object, metatype.name, processor);
-      const events = metadataOf<EventsMetadata>(EVENTS, metatype);
-      if (events !== undefined && events.configKey === this.configKey)
-        this.#listen(instance as object, metatype.name, events);
+      const metadata = metadataOf<T>(key, metatype);
+      if (metadata !== undefined && metadata.configKey === this.configKey)
+        found.push([instance as object, metatype.name, metadata]);
     }
+    return found;
   }
 
   #work(host: object, className: string, metadata: ProcessorMetadata): void {
@@ -225,7 +238,7 @@ class Explorer {
     );
   }
 
-  #listen(host: object, className: string, metadata: EventsMetadata): void {
+  #listen(host: object, className: string, metadata: EventsMetadata): QueueEvents {
     if (!(host instanceof QueueEventsHost)) {
       const queue = show(metadata.queueName);
       throw invalidArgument(
@@ -242,6 +255,7 @@ class Explorer {
     this.#connect(host, QUEUE_EVENT, (event, listener) =>
       events.on(event as "completed", listener),
     );
+    return events;
   }
 
   #connect(host: object, key: string, on: (event: string, listener: () => void) => void): void {
