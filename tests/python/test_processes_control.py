@@ -44,8 +44,15 @@ def test_inspect_asks_the_children(ready, tmp_path):
     marker, go_on = tmp_path / "marker", tmp_path / "go_on"
     result = ready.nap.delay(str(marker), str(go_on))
     until(marker.exists)
-    ((job,),) = ready.app.control.inspect(timeout=PATIENCE_S).active().values()
-    figures = stats(ready)
+    seen = []
+
+    def both_answered():  # a child that has no time for it is left out
+        inspect = ready.app.control.inspect(timeout=PATIENCE_S)
+        seen[:] = [*inspect.active().values(), stats(ready)]
+        return seen[0] and seen[1]["total"]
+
+    until(both_answered)
+    ((job,), figures) = seen
     assert job["id"] == result.id
     assert [job["worker_pid"]] == figures["pool"]["processes"]
     assert figures["pid"] != job["worker_pid"]

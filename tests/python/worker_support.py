@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from millrace import Millrace, Worker, WorkerOptions
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """How long anything may take before a test gives up. No test waits that long when all is well."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,30 @@ if TYPE_CHECKING:
     from millrace import _core
 
 _LISTENED: Final = "millrace.beat"  # no job is ever here: following it keeps the engine awake
+
+
+class Stop:
+    """An event that a signal's handler may set while its own thread is about to wait: `threading.Event` hangs then."""
+
+    def __init__(self) -> None:
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._set = False
+
+    def set(self) -> None:
+        """Ends the wait, also one that has not begun. Thread-safe, and safe in signal handlers."""
+        self._set = True
+        self._wake.put(None)
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._set
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for so many seconds at most; for one thread. Answers whether it was set."""
+        if not self._set:
+            with suppress(queue.Empty):
+                self._wake.get(timeout=timeout)
+        return self._set
 
 
 class Service:
@@ -39,7 +65,7 @@ class Service:
         self.max_interval = max_interval or app.conf.beat_max_loop_interval
         self.scheduler_cls = scheduler_cls or app.conf.beat_scheduler
         self.schedule_filename = schedule_filename or app.conf.beat_schedule_filename
-        self._is_shutdown = threading.Event()
+        self._is_shutdown = Stop()
         self._is_stopped = threading.Event()
 
     @cached_property

@@ -147,7 +147,7 @@ def run(args: Namespace, common: Common) -> int:
         from millrace.worker.reload import run_reloading
 
         command = [part for part in daemon.own_command() if part != "--reload"]
-        return run_reloading(command, [Path.cwd()])
+        return run_reloading(command, [Path.cwd()], own_process=common.own_process)
     if args.detach:
         return _detach(args)
     app, options = prepare(args, common)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from millrace.errors import InvalidArgument
+from millrace.worker import daemon
 
 _CLOSE_WRITE: Final = 0x8
 _MOVED_TO: Final = 0x80
@@ -93,17 +94,22 @@ class SourceWatch:
         os.close(self._fd)
 
 
-def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
+def run_reloading(
+    command: list[str], directories: Iterable[Path], *, own_process: bool = False
+) -> int:
     """Runs a command, and runs it again whenever a source file changes; until a signal ends it.
 
     Args:
         command: The worker, without `--reload`.
         directories: Where its sources are.
+        own_process: Whether the process ends behind this, so that signals come too late then.
 
     Returns:
         The exit status of the last run.
     """
     watch = SourceWatch(directories)
+    if own_process:
+        daemon.ignore_at_exit()
     read, write = os.pipe()
     os.set_blocking(write, False)
     before = {
@@ -125,7 +131,8 @@ def run_reloading(command: list[str], directories: Iterable[Path]) -> int:
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
-            signal.signal(number, handler)
+            late = own_process and number in _STOPS
+            signal.signal(number, daemon.too_late if late else handler)
         watch.close()
         os.close(read)
         os.close(write)

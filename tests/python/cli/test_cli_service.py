@@ -124,7 +124,7 @@ def test_worker_purges_first(shop):
             assert process.stderr.readline() == "purge: removed 1 waiting jobs\n"
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE_S)
+            assert process.wait(PATIENCE_S) == 0
 
 
 SCHEDULER = """
@@ -172,6 +172,7 @@ def test_detached_beat_events_and_another_interpreter(shop, tmp_path):
         assert started.returncode == 0, started.stderr
         until((tmp_path / f"{name}.pid").exists)
         ended(int((tmp_path / f"{name}.pid").read_text()))
+        assert not (tmp_path / f"{name}.pid").exists()
 
 
 def test_sigusr1_shows_stacks(shop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 import threading
 from typing import Any
 
@@ -20,6 +21,7 @@ from millrace.beat import (
     begin_schedules,
     sync_schedules,
 )
+from millrace.beat.service import Stop
 from millrace.schedules import crontab, schedule
 
 UTC = dt.timezone.utc
@@ -300,6 +302,35 @@ def test_service_runs_a_scheduler_of_its_own(app, harness, report):
     assert service.scheduler.max_interval == 3
     assert service.scheduler.synced >= 2
     assert service.get_scheduler(lazy=True).schedule == {}
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_signal_may_stop_it_just_when_it_begins_to_wait(step):
+    """A handler runs between any two steps of its thread: `threading.Event` would wait for itself there."""
+    stop = Stop()
+    left = [step]
+    waited: list[bool] = []
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        if left:
+            left[0] -= 1
+            if left[0] < 0:
+                left.clear()
+                stop.set()
+        return trace
+
+    def wait() -> None:
+        sys.settrace(trace)
+        try:
+            waited.append(stop.wait(0.001))
+        finally:
+            sys.settrace(None)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert waited == [stop.is_set()]
 
 
 def test_embedded(app, harness, report):
