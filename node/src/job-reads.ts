@@ -61,7 +61,7 @@ export abstract class JobReads<Data, Result, Name extends string> extends JobRec
 
   /**
    * Waits until it is completed and answers its result. Rejects with a RemoteError if it failed or was cancelled, and
-   * with code "timeout" after `ttl` milliseconds.
+   * with code "timeout" after `ttl` milliseconds. `queueEvents` have told all that was before the job's end then.
    */
   async waitUntilFinished(queueEvents: QueueEvents, ttl?: number): Promise<Result> {
     if (ttl !== undefined) checkDuration("job.waitUntilFinished: ttl", ttl);
