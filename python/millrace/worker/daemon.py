@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,12 +83,13 @@ def release_pid_files() -> None:
 def _locked(directory: Path) -> Iterator[None]:
     import fcntl
 
-    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        # Not every file system can: then a pid file is only looked at first.
+        with suppress(OSError):
+            handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def too_late(number: int, _frame: FrameType | None) -> None:

@@ -321,7 +321,7 @@ def test_signals_of_the_processes_of_a_pool(tmp_path: Path, monkeypatch, heard):
     from pooled import app  # type: ignore[import-not-found]
 
     heard.listen("worker_before_create_process")
-    with app, start_worker(app, pool="processes", concurrency=1):
+    with app, start_worker(app, pool="processes", concurrency=1, shutdown_timeout=60):
         process = app.tasks["pid"].delay().get(timeout=30)
     lines = (tmp_path / "heard").read_text().splitlines()
     assert f"init {process}" in lines
