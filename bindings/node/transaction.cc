@@ -191,10 +191,16 @@ Napi::Value TransactionObject::Commit(Info info) {
 }
 
 Napi::Value TransactionObject::Rollback(Info info) {
+  if (rolled_back_) {  // idempotent, as the core's
+    const auto done = Napi::Promise::Deferred::New(info.Env());
+    done.Resolve(info.Env().Undefined());
+    return done.Promise();
+  }
   const Napi::Value done = Run(info, "millrace.transaction.rollback", [](Transaction& transaction) {
     return Map(transaction.Rollback());
   });
   owned_.reset();
+  rolled_back_ = true;
   return done;
 }
 

@@ -42,7 +42,8 @@ class TransactionObject : public Napi::ObjectWrap<TransactionObject>, private En
   Napi::Value Run(Info info, const char* name, std::function<Result<Answer>(Transaction&)> call);
   void EndWithEnvironment() override;
 
-  std::shared_ptr<OwnedTransaction> owned_;
+  std::shared_ptr<OwnedTransaction> owned_;  // empty: it has ended
+  bool rolled_back_ = false;
 };
 
 // CallAsync() on a thread of its own.

@@ -16,6 +16,11 @@ import {
   type WorkerOptions,
 } from "millrace";
 
+// What a listener throws becomes an event or a warning: an assertion in one must fail its test all the same.
+process.on("warning", ({ name, message }) => {
+  if (name === "MillraceWarning" && message.startsWith("AssertionError")) throw new Error(message);
+});
+
 type CleanUp = () => unknown;
 const cleanUps = new WeakMap<TestHooks, CleanUp[]>();
 
