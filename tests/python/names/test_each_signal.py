@@ -318,11 +318,15 @@ def test_signals_of_the_processes_of_a_pool(tmp_path: Path, monkeypatch, heard):
     monkeypatch.setenv("STORE", str(tmp_path / "jobs.db"))
     monkeypatch.setenv("HEARD", str(tmp_path / "heard"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    from pooled import app  # type: ignore[import-not-found]
+    import pooled  # type: ignore[import-not-found]
 
+    app = pooled.app
     heard.listen("worker_before_create_process")
     with app, start_worker(app, pool="processes", concurrency=1, shutdown_timeout=60):
         process = app.tasks["pid"].delay().get(timeout=30)
+    # They are for the processes alone, not for other workers of these tests.
+    signals.worker_process_init.disconnect(pooled.init)
+    signals.worker_process_shutdown.disconnect(pooled.shutdown)
     lines = (tmp_path / "heard").read_text().splitlines()
     assert f"init {process}" in lines
     assert f"shutdown {process} 0" in lines
