@@ -204,7 +204,7 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
         this.#more = false;
         for (;;) {
           const page = readPage(new Reader(await this.#next(this.#subscription)));
-          if (page.events.length === 0) break;
+          if (page.events.length === 0 || this.#closing !== undefined) break;
           for (const event of page.events) this.#deliver(event);
         }
       }
@@ -376,6 +376,7 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
     unlisten(this.#source);
     const subscription = this.#subscription;
     this.#subscription = undefined;
+    await this.#reading;
     hold(); // until it is closed, though nobody listens any more
     this.#listening.update();
     try {

@@ -135,6 +135,20 @@ describe("job.waitUntilFinished", () => {
 });
 
 describe("close()", () => {
+  it("of events resolves when nothing more is told", async (t) => {
+    const bench = new Bench(t);
+    const queue = bench.queue();
+    for (let i = 0; i < 30; i++) {
+      const events = await bench.events();
+      let closed = false;
+      events.on("added", () => assert.equal(closed, false));
+      await queue.addBulk(Array.from({ length: 50 }, () => ({ name: "n", data: {} })));
+      await events.close();
+      closed = true;
+    }
+    await queue.count(); // whatever was under way has had its turn
+  });
+
   it("of a store resolves when the calls that are under way have ended, and the file is closed", async (t) => {
     const store = await openStore(new Bench(t).store);
     const queue = new Queue("q", { store, durability: "process" });
