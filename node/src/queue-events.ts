@@ -109,6 +109,7 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
   #running: Promise<void> | undefined;
   #subscription: NativeSubscription | undefined;
   #reading: Promise<void> | undefined;
+  #asking: (() => void)[] = [];
   #more = false;
   #closing: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
@@ -187,15 +188,23 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
   }
 
   #onReady(): void {
-    void this.catchUp();
+    this.#more = true;
+    if (this.#subscription !== undefined && this.#closing === undefined)
+      this.#reading ??= this.#read();
   }
 
   /** @internal Resolves when all that was written before this call was told. */
   catchUp(): Promise<void> {
-    this.#more = true;
     if (this.#subscription === undefined || this.#closing !== undefined) return Promise.resolve();
-    this.#reading ??= this.#read();
-    return this.#reading;
+    return new Promise((resolve) => {
+      this.#asking.push(resolve);
+      this.#onReady();
+    });
+  }
+
+  /** To those who asked first. */
+  #answer(count: number): void {
+    for (const resolve of this.#asking.splice(0, count)) resolve();
   }
 
   async #read(): Promise<void> {
@@ -203,14 +212,18 @@ export class QueueEvents<Result = any> extends TypedEmitter<QueueEventsListener<
       while (this.#more && this.#subscription !== undefined && this.#closing === undefined) {
         this.#more = false;
         for (;;) {
-          const page = readPage(new Reader(await this.#next(this.#subscription)));
-          if (page.events.length === 0 || this.#closing !== undefined) break;
-          for (const event of page.events) this.#deliver(event);
+          const asked = this.#asking.length; // before this look
+          const { events } = readPage(new Reader(await this.#next(this.#subscription)));
+          if (this.#closing === undefined) for (const event of events) this.#deliver(event);
+          // Others may write for ever: it need not come to an end.
+          if (events.length < PAGE_EVENTS) this.#answer(asked);
+          if (events.length === 0 || this.#closing !== undefined) break;
         }
       }
     } catch (error) {
       if (this.#closing === undefined) this.emit("error", error as Error);
     } finally {
+      this.#answer(this.#asking.length);
       this.#reading = undefined; // before anybody else has a turn: who asks for more from now on begins anew
     }
   }
