@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from documents import ROOT, Block, blocks, documents
 
-COMMAND_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 20
+COMMAND_SECONDS_MAX = 120
+STOP_SECONDS_MAX = 60
 RUNNABLE = [d for d in documents() if any(b.directive for b in blocks(d))]
 
 
