@@ -189,7 +189,7 @@ compared (name, what, stored, counted) AS (
   UNION ALL
   SELECT g.name, 'turn', g.turn, ifnull(
     (SELECT t.turn FROM turns t WHERE t.queue_id = g.queue_id AND t.turn = g.turn AND t.group_id = g.group_id), 0)
-  FROM groups g
+  FROM groups g WHERE g.ready > 0
   UNION ALL
   SELECT g.name, 'timer', g.timer_at_ms, ifnull((SELECT g.timer_at_ms FROM group_timers t WHERE t.queue_id = g.queue_id
     AND t.gives = (g.timer_at_ms > 0) AND t.at_ms = abs(g.timer_at_ms) AND t.group_id = g.group_id), 0)
@@ -199,7 +199,7 @@ compared (name, what, stored, counted) AS (
     AND s.limit_id = g.stalled_by AND s.turn = g.stalled_turn AND s.group_id = g.group_id), 0)
   FROM groups g
   UNION ALL
-  SELECT 'all groups', 'turns', (SELECT count(*) FROM groups WHERE turn <> 0), (SELECT count(*) FROM turns)
+  SELECT 'all groups', 'turns', (SELECT count(*) FROM groups WHERE ready > 0 AND turn <> 0), (SELECT count(*) FROM turns)
   UNION ALL
   SELECT 'all groups', 'timers', (SELECT count(*) FROM groups WHERE timer_at_ms <> 0), (SELECT count(*) FROM group_timers)
   UNION ALL

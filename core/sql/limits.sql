@@ -87,16 +87,18 @@ WHERE p.queue_id = ?1 AND p.priority = ?3 AND p.seq = ?4 AND p.limit_id = (
 UPDATE parked SET flags = flags | ?5 WHERE queue_id = ?1 AND limit_id = ?2 AND priority = ?3 AND seq = ?4;
 
 -- name: find_group
--- in: queue_id, name; out: columns of groups; index: unique(queue_id, name)
-SELECT group_id, queue_id, name, ready, active, turn, timer_at_ms, stalled_by, stalled_turn, paused, own_limit, concurrency,
-  rate_count, rate_period_ms, max_size, credit, refilled_at_ms, limited_until_ms
-FROM groups WHERE queue_id = ?1 AND name = ?2;
+-- in: queue_id, name; out: columns of groups, those of group_limits; index: unique(queue_id, name), rowid
+SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
+  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size
+FROM groups g LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
+WHERE g.queue_id = ?1 AND g.name = ?2;
 
 -- name: read_group
--- in: group_id; out: columns of groups; index: rowid
-SELECT group_id, queue_id, name, ready, active, turn, timer_at_ms, stalled_by, stalled_turn, paused, own_limit, concurrency,
-  rate_count, rate_period_ms, max_size, credit, refilled_at_ms, limited_until_ms
-FROM groups WHERE group_id = ?1;
+-- in: group_id; out: as find_group; index: rowids
+SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
+  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size
+FROM groups g LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
+WHERE g.group_id = ?1;
 
 -- name: insert_group
 -- in: group_id, queue_id, name; changes: groups
@@ -113,10 +115,23 @@ WHERE group_id = ?1;
 -- The same where nothing else has changed. in: group_id, ready, active, turn; changes: groups; index: rowid
 UPDATE groups SET ready = ?2, active = ?3, turn = ?4 WHERE group_id = ?1;
 
+-- name: write_group_end
+-- The same of a group that is empty: what its turn was stays, so that the row is as long as before. in: group_id, active;
+-- changes: groups; index: rowid
+UPDATE groups SET ready = 0, active = ?2 WHERE group_id = ?1;
+
 -- name: write_group_settings
--- in: group_id, paused, own_limit, concurrency, rate_count, rate_period_ms, max_size; changes: groups; index: rowid
-UPDATE groups SET paused = ?2, own_limit = ?3, concurrency = ?4, rate_count = ?5, rate_period_ms = ?6, max_size = ?7
-WHERE group_id = ?1;
+-- in: group_id, paused, own_limit; changes: groups; index: rowid
+UPDATE groups SET paused = ?2, own_limit = ?3 WHERE group_id = ?1;
+
+-- name: write_group_limit
+-- in: group_id, concurrency, rate_count, rate_period_ms, max_size; changes: group_limits
+INSERT INTO group_limits (group_id, concurrency, rate_count, rate_period_ms, max_size) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (group_id) DO UPDATE SET concurrency = ?2, rate_count = ?3, rate_period_ms = ?4, max_size = ?5;
+
+-- name: delete_group_limit
+-- in: group_id; changes: group_limits; index: rowid
+DELETE FROM group_limits WHERE group_id = ?1;
 
 -- name: delete_group
 -- in: group_id; changes: groups; index: rowid
@@ -145,8 +160,8 @@ DELETE FROM settings WHERE name = 'regroup:' || ?1;
 
 -- name: forget_group
 -- The last job of a group has ended, and nothing is left to keep. in: group_id, now_ms; changes: groups; index: rowid
-DELETE FROM groups WHERE group_id = ?1 AND ready = 0 AND active = 1 AND paused = 0 AND own_limit = 0 AND turn = 0
-  AND timer_at_ms = 0 AND stalled_by = 0 AND limited_until_ms <= ?2;
+DELETE FROM groups WHERE group_id = ?1 AND ready = 0 AND active = 1 AND paused = 0 AND own_limit = 0 AND timer_at_ms = 0
+  AND stalled_by = 0 AND limited_until_ms <= ?2;
 
 -- name: next_groups
 -- Groups of a queue by name. in: queue_id, name (exclusive), limit; out: group_id, name, 1 if it has jobs and no turn under
@@ -187,12 +202,13 @@ FROM group_ready r LEFT JOIN jobs j ON j.job = abs(r.seq)
 WHERE r.group_id = ?1 ORDER BY r.priority, r.seq LIMIT 1;
 
 -- name: select_turns
--- The next groups in a queue's line. in: queue_id, turn (exclusive), limit; out: columns of groups (NULL: there is no such group),
--- then the turn; index: primary key, rowid of groups
+-- The next groups in a queue's line. in: queue_id, turn (exclusive), limit; out: as find_group (NULL: there is no such group), then
+-- the turn; index: primary key, rowids
 SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
-  g.own_limit, g.concurrency, g.rate_count, g.rate_period_ms, g.max_size, g.credit, g.refilled_at_ms, g.limited_until_ms,
+  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size,
   t.turn
 FROM turns t LEFT JOIN groups g ON g.group_id = t.group_id
+LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
 WHERE t.queue_id = ?1 AND t.turn > ?2 ORDER BY t.turn LIMIT ?3;
 
 -- name: insert_turn
@@ -233,22 +249,24 @@ SELECT group_id FROM stalled WHERE queue_id = ?1 AND limit_id = ?2 ORDER BY turn
 
 -- name: list_limits
 -- All limits, groups' own ones last. in: none; out: scope, queue or '', task, group, concurrency, rate_count, rate_period_ms,
--- max_size, active, credit, refilled_at_ms, limited_until_ms; index: rowids, groups_with_limits
+-- max_size, active, credit, refilled_at_ms, limited_until_ms; index: rowids
 SELECT l.scope, ifnull(q.name, ''), l.task, '', l.concurrency, l.rate_count, l.rate_period_ms, l.max_size,
   iif(l.scope = 4, (SELECT ifnull(sum(g.active), 0) FROM groups g WHERE g.queue_id = l.queue_id AND g.own_limit = 0), l.active),
   l.credit, l.refilled_at_ms, l.limited_until_ms
 FROM limits l LEFT JOIN queues q ON q.queue_id = l.queue_id
 UNION ALL
-SELECT 4, q.name, '', g.name, g.concurrency, g.rate_count, g.rate_period_ms, g.max_size, g.active, g.credit,
+SELECT 4, q.name, '', g.name, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size, g.active, g.credit,
   g.refilled_at_ms, g.limited_until_ms
-FROM groups g INDEXED BY groups_with_limits JOIN queues q ON q.queue_id = g.queue_id WHERE g.own_limit = 1
+FROM group_limits o CROSS JOIN groups g ON g.group_id = o.group_id JOIN queues q ON q.queue_id = g.queue_id
 ORDER BY 1, 2, 3, 4;
 
 -- name: list_groups
 -- in: queue_id, name (exclusive), limit; out: name, paused, ready, active, limited_until_ms, own_limit, rate_count,
--- rate_period_ms, credit, refilled_at_ms; index: unique(queue_id, name)
-SELECT name, paused, ready, active, limited_until_ms, own_limit, rate_count, rate_period_ms, credit, refilled_at_ms
-FROM groups WHERE queue_id = ?1 AND name > ?2 AND (ready > 0 OR active > 0 OR paused = 1) ORDER BY name LIMIT ?3;
+-- rate_period_ms (both NULL without a limit of its own), credit, refilled_at_ms; index: unique(queue_id, name), rowid
+SELECT g.name, g.paused, g.ready, g.active, g.limited_until_ms, g.own_limit, o.rate_count, o.rate_period_ms, g.credit,
+  g.refilled_at_ms
+FROM groups g LEFT JOIN group_limits o ON o.group_id = g.group_id
+WHERE g.queue_id = ?1 AND g.name > ?2 AND (g.ready > 0 OR g.active > 0 OR g.paused = 1) ORDER BY g.name LIMIT ?3;
 
 -- name: group_default
 -- The default of a queue's groups. in: queue_id; out: rate_count, rate_period_ms, limited_until_ms;
@@ -258,6 +276,10 @@ SELECT rate_count, rate_period_ms, limited_until_ms FROM limits WHERE scope = 4 
 -- name: reset_queue_limits
 -- The limits of a queue that is as if it had never been. in: queue_id; changes: limits; index: unique(scope, queue_id, task)
 DELETE FROM limits WHERE scope IN (2, 4) AND queue_id = ?1;
+
+-- name: reset_queue_group_limits
+-- The same with those of its groups. in: queue_id; changes: group_limits; index: unique(queue_id, name), rowid
+DELETE FROM group_limits WHERE group_id IN (SELECT group_id FROM groups WHERE queue_id = ?1);
 
 -- name: reset_queue_groups
 -- The same with its groups. in: queue_id; changes: groups; index: unique(queue_id, name)

@@ -57,6 +57,11 @@ DELETE FROM job_logs WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = job_lo
 -- What no job waits for. in: none; changes: dependencies
 DELETE FROM dependencies WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = dependencies.job);
 
+-- name: orphan_group_limits
+-- Limits of no group, or of one that says that it has none of its own. in: none; changes: group_limits
+DELETE FROM group_limits WHERE NOT EXISTS (
+  SELECT 1 FROM groups g WHERE g.group_id = group_limits.group_id AND g.own_limit = 1);
+
 -- name: orphan_dedup_keys
 -- Keys of which the holder is gone or has another one, unless they are held for a time. in: none; changes: dedup_keys
 DELETE FROM dedup_keys WHERE until_ms IS NULL AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job = dedup_keys.job

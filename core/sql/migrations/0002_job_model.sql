@@ -168,8 +168,10 @@ CREATE INDEX dedup_by_end ON dedup_keys (until_ms) WHERE until_ms IS NOT NULL;
 -- === Groups and limits ===
 
 -- Lanes within a queue that have jobs waiting or running, or settings; jobs name theirs (jobs.group_name). turn: its place
--- among those that take turns; 0: none, because it is empty, paused, at a limit, or stalled. timer_at_ms: its row in
--- group_timers (0: none). stalled_by, stalled_turn: its row in stalled (0: none). credit: see limits/bucket.h.
+-- among those that take turns; 0: none, because it is paused, at a limit, or stalled; of an empty one (ready = 0) it is the
+-- last that it had, and says nothing. timer_at_ms: its row in group_timers (0: none). stalled_by, stalled_turn: its row in
+-- stalled (0: none). own_limit: group_limits has a row. credit: see limits/bucket.h. Each claim and each end of a job writes a
+-- row: every column is paid for.
 CREATE TABLE groups (
   group_id         INTEGER PRIMARY KEY,
   queue_id         INTEGER NOT NULL REFERENCES queues (queue_id),
@@ -182,16 +184,20 @@ CREATE TABLE groups (
   stalled_turn     INTEGER NOT NULL DEFAULT 0,
   paused           INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
   own_limit        INTEGER NOT NULL DEFAULT 0 CHECK (own_limit IN (0, 1)),
-  concurrency      INTEGER NOT NULL DEFAULT 0,
-  rate_count       INTEGER NOT NULL DEFAULT 0,
-  rate_period_ms   INTEGER NOT NULL DEFAULT 0,
-  max_size         INTEGER NOT NULL DEFAULT 0,
   credit           INTEGER NOT NULL DEFAULT 0,
   refilled_at_ms   INTEGER NOT NULL DEFAULT 0,
   limited_until_ms INTEGER NOT NULL DEFAULT 0,
   UNIQUE (queue_id, name)
 ) STRICT;
-CREATE INDEX groups_with_limits ON groups (queue_id, name) WHERE own_limit = 1;
+
+-- The limits of groups that have their own.
+CREATE TABLE group_limits (
+  group_id       INTEGER PRIMARY KEY REFERENCES groups (group_id),
+  concurrency    INTEGER NOT NULL,
+  rate_count     INTEGER NOT NULL,
+  rate_period_ms INTEGER NOT NULL,
+  max_size       INTEGER NOT NULL
+) STRICT;
 
 -- The ready jobs of groups.
 CREATE TABLE group_ready (

@@ -36,17 +36,19 @@ Group& Groups::Keep(const Query& q) {
   group.name = q.Text(2);
   group.ready = q.Int(3);
   group.active = q.Int(4);
-  group.turn = q.Int(5);
+  group.turn = group.ready > 0 ? q.Int(5) : 0;
   group.timer_at_ms = group.timer_before_ms = q.Int(6);
   group.stalled_by = q.Int(7);
   group.stalled_turn = q.Int(8);
   group.paused = q.Int(9) != 0;
   group.own_limit = q.Int(10) != 0;
-  group.concurrency = q.Int(11);
-  group.rate = {.count = q.Int(12), .period_ms = q.Int(13)};
-  group.max_size = q.Int(14);
-  group.bucket = {.credit = q.Int(15), .refilled_at_ms = q.Int(16)};
-  group.limited_until_ms = q.Int(17);
+  group.bucket = {.credit = q.Int(11), .refilled_at_ms = q.Int(12)};
+  group.limited_until_ms = q.Int(13);
+  if (group.own_limit) {
+    group.concurrency = q.Int(14);
+    group.rate = {.count = q.Int(15), .period_ms = q.Int(16)};
+    group.max_size = q.Int(17);
+  }
   group.had_turn = group.turn != 0;
   group.rest_before = group.Rest();
   return group;
@@ -399,7 +401,13 @@ Status Groups::WriteRow(Group& group, bool* deleted) {
     q.Bind(group.group_id);
     return q.Run();
   }
-  if (group.Rest() == group.rest_before) {
+  const bool counts_only = group.Rest() == group.rest_before;
+  if (counts_only && group.ready == 0) {
+    Query q(ledger_.connection(), sql::limits::kWriteGroupEnd);
+    q.Bind(group.group_id, group.active);
+    return q.Run();
+  }
+  if (counts_only) {
     Query q(ledger_.connection(), sql::limits::kWriteGroupCounts);
     q.Bind(group.group_id, group.ready, group.active, group.turn);
     return q.Run();

@@ -59,8 +59,18 @@ Result<limits::Key> KeyOf(Ledger& ledger, const Limit& limit) {
 Status WriteSettings(Ledger& ledger, Group& group) {
   ledger.groups().Touch(group);
   Query q(ledger.connection(), sql::limits::kWriteGroupSettings);
-  q.Bind(group.group_id, group.paused, group.own_limit, group.concurrency, group.rate.count,
-         group.rate.period_ms, group.max_size);
+  q.Bind(group.group_id, group.paused, group.own_limit);
+  return q.Run();
+}
+
+Status WriteOwnLimit(Ledger& ledger, const Group& group) {
+  if (!group.own_limit) {
+    Query q(ledger.connection(), sql::limits::kDeleteGroupLimit);
+    q.Bind(group.group_id);
+    return q.Run();
+  }
+  Query q(ledger.connection(), sql::limits::kWriteGroupLimit);
+  q.Bind(group.group_id, group.concurrency, group.rate.count, group.rate.period_ms, group.max_size);
   return q.Run();
 }
 
@@ -78,6 +88,7 @@ Status SetOwnLimit(Ledger& ledger, const Limit& limit) {
   group->max_size = limit.max_size;
   ASSIGN_OR_RETURN(const GroupBounds bounds, ledger.groups().BoundsOf(*group));
   group->bucket = limits::Rerate(old.rate, group->bucket, bounds.rate, ledger.now_ms());
+  RETURN_IF_ERROR(WriteOwnLimit(ledger, *group));
   return WriteSettings(ledger, *group);
 }
 
@@ -211,7 +222,8 @@ Status PauseGroup(Ledger& ledger, const std::string& queue, const std::string& n
 Status ForgetLimits(Ledger& ledger, int64_t queue_id) {
   if (ledger.limits().uses_groups()) {
     RETURN_IF_ERROR(ledger.groups().Write());
-    for (const char* sql : {sql::limits::kResetQueueGroups, sql::limits::kResetQueueTimers}) {
+    for (const char* sql : {sql::limits::kResetQueueGroupLimits, sql::limits::kResetQueueGroups,
+                            sql::limits::kResetQueueTimers}) {
       Query q(ledger.connection(), sql);
       q.Bind(queue_id);
       RETURN_IF_ERROR(q.Run());

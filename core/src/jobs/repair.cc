@@ -63,10 +63,11 @@ Status DeleteOrphanIds(Ledger& ledger, RepairCursor* cursor, bool*) {
 }
 
 Status DeleteOrphanRows(Ledger& ledger, RepairCursor* cursor, bool*) {
-  return RunAll(ledger,
-                {sql::repair::kOrphanRuns, sql::repair::kOrphanAttemptErrors,
-                 sql::repair::kOrphanLogs, sql::repair::kOrphanDependencies},
-                cursor);
+  return RunAll(
+      ledger,
+      {sql::repair::kOrphanRuns, sql::repair::kOrphanAttemptErrors, sql::repair::kOrphanLogs,
+       sql::repair::kOrphanDependencies, sql::repair::kOrphanGroupLimits},
+      cursor);
 }
 
 Status DeleteOrphanDedupKeys(Ledger& ledger, RepairCursor* cursor, bool*) {
@@ -361,7 +362,7 @@ constexpr RepairStep kSteps[] = {
     {"sequence", "the next number was raised", RaiseSequence},
     {"totals", "places without a job were deleted", DeleteOrphanPlaces},
     {"totals", "ids without a job were deleted", DeleteOrphanIds},
-    {"references", "rows without a job were deleted", DeleteOrphanRows},
+    {"references", "rows without their job or group were deleted", DeleteOrphanRows},
     {"one_place", "jobs were put in one place", MendPlaces},
     {"gathered", "jobs were marked", MendFlags},
     {"marked", "jobs of flows were marked", MendMarks},

@@ -352,6 +352,35 @@ TEST_CASE("groups are listed by name, a page at a time", "[jobs][group]") {
   CHECK(RequireOk(ListGroups(f.connection(), "unknown", "", 9, 0)).empty());
 }
 
+TEST_CASE("a group that has run empty gets in line anew", "[jobs][group]") {
+  JobsFixture f;
+  SetConcurrency(f, "g", 1);
+  f.AddAll({InGroup("g", "a"), InGroup("h", "b")});
+  const Lease a = f.ClaimOne();
+  CHECK(a.key.PublicId() == "a");
+  f.CheckInvariants();
+  f.AddAll({InGroup("g", "c"), InGroup("i", "d")});  // at its concurrency: not in line
+  CHECK(f.Int("SELECT turn FROM groups WHERE name = 'g'") == 0);
+  f.CheckInvariants();
+  f.Settle(a, Kind::kCompleted);
+  for (const char* next : {"b", "d", "c"}) CHECK(f.ClaimOne().key.PublicId() == next);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a group's own limit goes with its last bound", "[jobs][group]") {
+  JobsFixture f;
+  f.AddAll({InGroup("g", "a"), InGroup("g", "b"), InGroup("g", "c")});
+  SetConcurrency(f, "g", 1);
+  CHECK(f.Claim(9).size() == 1);
+  SetConcurrency(f, "g", 2);
+  CHECK(f.Int("SELECT concurrency FROM group_limits") == 2);
+  CHECK(f.Claim(9).size() == 1);
+  SetConcurrency(f, "g", 0);
+  CHECK(f.Int("SELECT count(*) FROM group_limits") == 0);
+  CHECK(f.Claim(9).size() == 1);
+  f.CheckInvariants();
+}
+
 TEST_CASE("a claim costs the same with a hundred thousand groups", "[jobs][group]") {
   // Counted in rows that it changes: not timed.
   const auto rows_of_claim = [](int groups) {

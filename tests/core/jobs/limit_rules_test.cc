@@ -419,6 +419,7 @@ TEST_CASE("an obliterated queue has no limits", "[jobs][limits]") {
   }
   REQUIRE(List(f).size() == 1);
   CHECK(List(f)[0].limit.task == "t");
+  CHECK(f.Int("SELECT count(*) FROM group_limits") == 0);
   f.AddId();
   f.AddId();
   CHECK(f.Claim(9).size() == 2);

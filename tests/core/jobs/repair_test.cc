@@ -81,9 +81,10 @@ TEST_CASE("a job in several places keeps the surest", "[jobs][repair]") {
 TEST_CASE("what belongs to no job is deleted", "[jobs][repair]") {
   Broken broken({"DELETE FROM jobs WHERE custom_id IN ('a', 'b', 'once')",
                  "INSERT INTO ready VALUES (1, 7, 3, 0)",
-                 "INSERT INTO job_logs VALUES (999, 1, 0, x'')"});
+                 "INSERT INTO job_logs VALUES (999, 1, 0, x'')",
+                 "INSERT INTO group_limits VALUES (999, 1, 0, 0, 0)"});
   CHECK(broken.mended["totals"] == 4 + 3);
-  CHECK(broken.mended["references"] == 2);
+  CHECK(broken.mended["references"] == 3);
   CHECK(broken.mended["dedup_keys"] == 1);
   CHECK(broken.mended["counts"] == 1);
   CHECK_FALSE(broken.f.Exists("b"));
