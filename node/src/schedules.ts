@@ -291,7 +291,7 @@ function scheduleOf(native: NativeSchedule): Schedule {
   return schedule;
 }
 
-/** @internal What a put did; `jobId` of the job that it made at once, which is gone already if there is no `job`. */
+/** What a put did; `jobId` of the job that it made at once, which is gone already if there is no `job`. */
 export interface Put {
   schedule: Schedule;
   jobId: string | undefined;
