@@ -17,7 +17,7 @@ ALLOWED = {
     "counters.list_all_counters": {"task_counters"},  # every row is an answer
     "flows.list_dependents": {"d"},  # the rows of a subquery
     "limits.load_limits": {"limits"},  # every row is an answer, once for each change
-    "limits.list_limits": {"l", "g"},  # the same; of groups those with limits, by their index
+    "limits.list_limits": {"l", "o"},  # the same
     "limits.queues_with_ready": {"q"},  # whom to wake when the store's limit opens
     "process.select_sessions": {"q"},  # a JSON array
     "read.list_queue_counts": {"q"},  # every row is an answer
