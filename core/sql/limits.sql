@@ -87,18 +87,20 @@ WHERE p.queue_id = ?1 AND p.priority = ?3 AND p.seq = ?4 AND p.limit_id = (
 UPDATE parked SET flags = flags | ?5 WHERE queue_id = ?1 AND limit_id = ?2 AND priority = ?3 AND seq = ?4;
 
 -- name: find_group
--- in: queue_id, name; out: columns of groups, those of group_limits; index: unique(queue_id, name), rowid
-SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
-  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size
-FROM groups g LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
-WHERE g.queue_id = ?1 AND g.name = ?2;
+-- in: queue_id, name; out: columns of groups; index: unique(queue_id, name)
+SELECT group_id, queue_id, name, ready, active, turn, timer_at_ms, stalled_by, stalled_turn, paused, own_limit, credit,
+  refilled_at_ms, limited_until_ms
+FROM groups WHERE queue_id = ?1 AND name = ?2;
 
 -- name: read_group
--- in: group_id; out: as find_group; index: rowids
-SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
-  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size
-FROM groups g LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
-WHERE g.group_id = ?1;
+-- in: group_id; out: as find_group; index: rowid
+SELECT group_id, queue_id, name, ready, active, turn, timer_at_ms, stalled_by, stalled_turn, paused, own_limit, credit,
+  refilled_at_ms, limited_until_ms
+FROM groups WHERE group_id = ?1;
+
+-- name: read_group_limit
+-- in: group_id; out: concurrency, rate_count, rate_period_ms, max_size; index: rowid
+SELECT concurrency, rate_count, rate_period_ms, max_size FROM group_limits WHERE group_id = ?1;
 
 -- name: insert_group
 -- in: group_id, queue_id, name; changes: groups
@@ -203,12 +205,10 @@ WHERE r.group_id = ?1 ORDER BY r.priority, r.seq LIMIT 1;
 
 -- name: select_turns
 -- The next groups in a queue's line. in: queue_id, turn (exclusive), limit; out: as find_group (NULL: there is no such group), then
--- the turn; index: primary key, rowids
+-- the turn; index: primary key, rowid of groups
 SELECT g.group_id, g.queue_id, g.name, g.ready, g.active, g.turn, g.timer_at_ms, g.stalled_by, g.stalled_turn, g.paused,
-  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, o.concurrency, o.rate_count, o.rate_period_ms, o.max_size,
-  t.turn
+  g.own_limit, g.credit, g.refilled_at_ms, g.limited_until_ms, t.turn
 FROM turns t LEFT JOIN groups g ON g.group_id = t.group_id
-LEFT JOIN group_limits o ON g.own_limit = 1 AND o.group_id = g.group_id
 WHERE t.queue_id = ?1 AND t.turn > ?2 ORDER BY t.turn LIMIT ?3;
 
 -- name: insert_turn

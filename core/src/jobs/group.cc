@@ -44,11 +44,6 @@ Group& Groups::Keep(const Query& q) {
   group.own_limit = q.Int(10) != 0;
   group.bucket = {.credit = q.Int(11), .refilled_at_ms = q.Int(12)};
   group.limited_until_ms = q.Int(13);
-  if (group.own_limit) {
-    group.concurrency = q.Int(14);
-    group.rate = {.count = q.Int(15), .period_ms = q.Int(16)};
-    group.max_size = q.Int(17);
-  }
   group.had_turn = group.turn != 0;
   group.rest_before = group.Rest();
   return group;
@@ -103,8 +98,24 @@ void Groups::Touch(Group& group) {
   group.touched = true;
 }
 
-Result<GroupBounds> Groups::BoundsOf(const Group& group) {
+// Few groups have one: the row of each claim and each end is read without it. Without its row, by
+// damage, it bounds nothing: the queue goes on.
+Status Groups::ReadOwnLimit(Group& group) {
+  Query q(ledger_.connection(), sql::limits::kReadGroupLimit);
+  q.Bind(group.group_id);
+  bool row = false;
+  RETURN_IF_ERROR(q.Step(&row));
+  group.own_known = true;
+  if (!row) return Status::Ok();
+  group.concurrency = q.Int(0);
+  group.rate = {.count = q.Int(1), .period_ms = q.Int(2)};
+  group.max_size = q.Int(3);
+  return Status::Ok();
+}
+
+Result<GroupBounds> Groups::BoundsOf(Group& group) {
   if (group.own_limit) {
+    if (!group.own_known) RETURN_IF_ERROR(ReadOwnLimit(group));
     return GroupBounds{.concurrency = group.concurrency,
                        .rate = group.rate,
                        .max_size = group.max_size,
@@ -135,8 +146,8 @@ Status Groups::CheckRoom(int64_t queue_id, const std::string& queue, const std::
                          int64_t others) {
   ASSIGN_OR_RETURN(Group* const group, Find(queue_id, name));
   if (!group && ledger_.limits().empty()) return Status::Ok();
-  ASSIGN_OR_RETURN(const GroupBounds bounds,
-                   group ? BoundsOf(*group) : BoundsOf(Group{.queue_id = queue_id}));
+  Group fresh{.queue_id = queue_id};
+  ASSIGN_OR_RETURN(const GroupBounds bounds, BoundsOf(group ? *group : fresh));
   const int64_t ready = group ? group->ready : 0;
   if (bounds.max_size == 0 || ready + others < bounds.max_size) return Status::Ok();
   const std::string coming =

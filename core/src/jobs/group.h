@@ -33,7 +33,8 @@ struct Group {
   int64_t stalled_turn = 0;  // what it comes back to
   bool paused = false;
   bool own_limit = false;
-  int64_t concurrency = 0;  // these four: of its own limit
+  bool own_known = false;   // whether these three were read; Groups::BoundsOf() sees to it
+  int64_t concurrency = 0;  // of its own limit
   Rate rate;
   int64_t max_size = 0;
   limits::Bucket bucket;
@@ -73,7 +74,7 @@ class Groups {
   // The group that the current row begins with (the columns of find_group).
   Group& Keep(const store::Query& q);
 
-  Result<GroupBounds> BoundsOf(const Group& group);
+  Result<GroupBounds> BoundsOf(Group& group);
   // Whether it may give a job now. Refills its bucket.
   Result<bool> MayGive(Group& group);
   // A change was made to it: turn, timer and row follow.
@@ -105,6 +106,7 @@ class Groups {
   void Clear();
 
  private:
+  Status ReadOwnLimit(Group& group);
   Status ForgetIfEmpty(const Place& place, bool* forgotten);
   Status Regroup(int64_t queue_id);
   Status SettleTurn(Group& group);

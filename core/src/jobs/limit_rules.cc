@@ -82,7 +82,7 @@ Status SetOwnLimit(Ledger& ledger, const Limit& limit) {
     ASSIGN_OR_RETURN(group, ledger.groups().Make(queue_id, limit.group));
   }
   ASSIGN_OR_RETURN(const GroupBounds old, ledger.groups().BoundsOf(*group));
-  group->own_limit = HasBounds(limit);
+  group->own_limit = group->own_known = HasBounds(limit);
   group->concurrency = limit.concurrency;
   group->rate = limit.rate;
   group->max_size = limit.max_size;

@@ -8,7 +8,7 @@ namespace millrace::jobs {
 using store::Query;
 
 Status TurnLine::Fetch() {
-  static constexpr int kTurnColumn = 18;
+  static constexpr int kTurnColumn = 14;
   Query q(ledger_.connection(), sql::limits::kSelectTurns);
   q.Bind(queue_id_, fetched_up_to_, slice_);
   for (int64_t rows = 0;; ++rows) {
