@@ -253,7 +253,7 @@ class Outbox:
     # --- The other database -----------------------------------------------------------------------
 
     def _statements(self, connection: Connection) -> Statements:
-        module = type(connection).__module__.partition(".")[0]
+        module = _driver(connection)
         style = self._paramstyle or getattr(sys.modules.get(module), "paramstyle", None)
         if style is None:
             raise InvalidArgument(
@@ -277,6 +277,13 @@ class Outbox:
         with self._lock:
             self._last_ns = max(self._last_ns + 1, time.time_ns())
             return self._last_ns
+
+
+def _driver(connection: Connection) -> str:
+    """The DB-API module of a connection; of what it inherits from, if its class is the user's own."""
+    modules = [each.__module__.partition(".")[0] for each in type(connection).__mro__]
+    drivers = (name for name in modules if hasattr(sys.modules.get(name), "paramstyle"))
+    return next(drivers, modules[0])
 
 
 def _encode(spec: _core.JobSpec, now_ms: int) -> str:

@@ -10,6 +10,7 @@ import random
 import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from millrace import Millrace
@@ -65,7 +66,7 @@ def check_ended_once(app: Millrace) -> int:
 def check_file(app: Millrace) -> int:
     doctor = json.loads(app.engine.doctor_json())
     assert doctor["ok"], [check for check in doctor["checks"] if not check["ok"]]
-    with sqlite3.connect(app.store) as connection:
+    with closing(sqlite3.connect(app.store)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return int(connection.execute("SELECT count(*) FROM finished").fetchone()[0])
 

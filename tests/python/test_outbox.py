@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,36 @@ class Killed(BaseException):
     """As if the process had died: nothing catches it."""
 
 
+class NumericCursor(sqlite3.Cursor):
+    """Takes a sequence for `:1`, as drivers of this style do, and as SQLite's own no longer does."""
+
+    def execute(self, sql: str, parameters: Any = ()) -> NumericCursor:
+        if ":1" in sql:
+            parameters = {str(i): value for i, value in enumerate(parameters, start=1)}
+        return super().execute(sql, parameters)
+
+
+class Numeric(sqlite3.Connection):
+    def cursor(self) -> NumericCursor:  # type: ignore[override]
+        return super().cursor(NumericCursor)
+
+
 class Other:
     """The user's own database, with an order and a job for it in one transaction."""
 
     def __init__(self, path: Path, app: Millrace, **outbox_options: Any) -> None:
         self.path = path
+        numeric = outbox_options.get("paramstyle") == "numeric"
+        self.factory = Numeric if numeric else sqlite3.Connection
         self.app = app
         self.outbox = Outbox(app, **outbox_options)
-        with self.connect() as connection:
+        with closing(self.connect()) as connection, connection:
             connection.execute("CREATE TABLE orders (item TEXT)")
             self.outbox.create_table(connection)
             self.outbox.create_table(connection)  # again: nothing happens
 
     def connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=30)
+        return sqlite3.connect(self.path, timeout=30, factory=self.factory)
 
     def order(self, *items: str, fail: bool = False) -> list[str]:
         ship = self.app.tasks["ship"]
@@ -169,7 +186,7 @@ def test_what_the_outbox_cannot_keep_is_refused(app: Millrace, other: Other) -> 
 
 def test_a_row_that_is_no_job_keeps_no_other_waiting(app: Millrace, other: Other) -> None:
     other.order("a")
-    with other.connect() as connection:
+    with closing(other.connect()) as connection, connection:
         insert = "INSERT INTO millrace_outbox (id, added_at_ns, state, job) VALUES (?, ?, 'new', ?)"
         connection.execute(insert, ("x", 1, "no JSON"))
         connection.execute(insert, ("y", 2, json.dumps({"queue": "q\n", "name": "n", "data": "1"})))
@@ -189,6 +206,15 @@ def test_parameter_styles(app: Millrace, tmp_path: Path, style: str) -> None:
         return item
 
     other = Other(tmp_path / "styled.db", app, paramstyle=style)
+    other.order("a")
+    assert other.outbox.relay(other.connect) == 1
+
+
+def test_a_connection_of_a_class_of_ones_own_is_of_its_driver(app: Millrace, other: Other) -> None:
+    class Connection(sqlite3.Connection):
+        pass
+
+    other.factory = Connection
     other.order("a")
     assert other.outbox.relay(other.connect) == 1
 

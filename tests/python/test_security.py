@@ -1,6 +1,7 @@
 """Payloads sealed with keys, through the whole layer."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from millrace import Millrace, PayloadUnreadable
@@ -55,7 +56,7 @@ def test_signed_payloads_are_readable_and_cannot_be_changed(store):
     with make(store, [OLD], security_mode="sign") as app:
         result = app.tasks["shout"].delay("honest")
         assert b"honest" in contents(store)
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         changed = connection.execute(
             "UPDATE jobs SET data = CAST(replace(CAST(data AS TEXT), 'honest', 'forged') AS BLOB)"
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import embed_sql
+import pytest
 
 SQL = Path(__file__).resolve().parents[2] / "core" / "sql"
 # They look at everything: that is what they are for.
@@ -31,13 +34,21 @@ ALLOWED = {
 def scanned(database: sqlite3.Connection, text: str) -> set[str]:
     """The tables, or their names in the statement, that it goes over."""
     count = max((int(n) for n in re.findall(r"\?(\d+)", text)), default=0)
-    plan = database.execute(f"EXPLAIN QUERY PLAN {text}", [None] * count)
+    values = {
+        str(n): None for n in range(1, count + 1)
+    }  # a numbered parameter's name is its number
+    plan = database.execute(f"EXPLAIN QUERY PLAN {text}", values)
     found = (re.match(r"SCAN (?!CONSTANT ROW|\(|\d)(\w+)", row[3]) for row in plan)
     return {match.group(1) for match in found if match}
 
 
-def test_statements_find_their_rows_by_an_index() -> None:
-    database = sqlite3.connect(":memory:", isolation_level=None)
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        yield connection
+
+
+def test_statements_find_their_rows_by_an_index(database: sqlite3.Connection) -> None:
     for migration in embed_sql.read_migrations(SQL / "migrations"):
         database.executescript(migration.text)
     wrong: dict[str, set[str]] = {}
