@@ -70,15 +70,6 @@ Status TakeWaiting(Ledger& ledger, const Location& at) {
                                         : TakeScheduled(ledger, at.place);
 }
 
-// A reason is a caller's text: sealed as the job's other errors are.
-Result<std::string> CancelError(Ledger& ledger, int64_t row, const std::string& reason) {
-  std::string error = R"({"type":"JobCancelled","message":)";
-  AppendJsonString(&error, reason.empty() ? "the job was cancelled" : reason);
-  error += R"(,"stack":""})";
-  if (reason.empty()) return error;
-  return SealFor(ledger, row, SealField::kError, std::move(error));
-}
-
 Status RequestCancel(Ledger& ledger, const Location& at, const std::string& reason) {
   std::string stored;
   if (!reason.empty()) {

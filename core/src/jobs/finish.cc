@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "jobs/limit_rules.h"
 #include "jobs/locate.h"
+#include "jobs/payloads.h"
 #include "jobs/retention.h"
 #include "sql_statements.h"
 
@@ -28,7 +29,8 @@ constexpr int64_t kOwnRuleSlice = 16;
 struct Ended {
   bool held = false;  // false: the token is no longer the job's, and nothing has changed
   uint8_t flags = 0;  // of its place: others may have set some without the holder's knowledge
-  bool cancel_requested = false;  // the handler may not have seen it
+  bool cancel_requested = false;   // the handler may not have seen it
+  std::string cancel_reason = {};  // as stored
 };
 
 // Nearly always the row is as its holder knows it: one statement then.
@@ -49,6 +51,7 @@ Status DeleteLease(Ledger& ledger, const Lease& lease, Ended* ended) {
     if (!row || q.Int(2) != lease.token) return Status::Ok();
     ended->flags = static_cast<uint8_t>(q.Int(6));
     ended->cancel_requested = q.Int(8) != 0;
+    if (!q.IsNull(9)) ended->cancel_reason = q.BlobBytes(9);
   }
   ended->held = true;
   Query q(ledger.connection(), sql::jobs::kDeleteActive);
@@ -260,6 +263,23 @@ std::string CoreError(const char* type, const std::string& message) {
   return error + R"(,"stack":""})";
 }
 
+// The error of a job whose handler says nothing of the cancel, or was never called.
+Status UnheardCancelError(Ledger& ledger, const Lease& lease, std::string stored_reason,
+                          std::string* error) {
+  std::string reason;
+  if (!stored_reason.empty()) {
+    auto opened = OpenStored(ledger.connection(), ledger.keyring(), lease.place.queue_id,
+                             SealField::kError, std::move(stored_reason));
+    const Code code = opened.ok() ? Code::kOk : opened.status().code();
+    // Whoever asked for the cancel may have had a key that is not here.
+    const bool unreadable = code == Code::kPermissionDenied || code == Code::kCorrupt;
+    if (!opened.ok() && !unreadable) return opened.status();
+    if (opened.ok()) reason = std::move(*opened);
+  }
+  ASSIGN_OR_RETURN(*error, CancelError(ledger, lease.key.row, reason));
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status NoteUnwanted(Ledger& ledger, const Place& place) {
@@ -272,6 +292,11 @@ Status NoteUnwanted(Ledger& ledger, const Place& place) {
     if (!row) return Status::Ok();
     ledger.NoteFlow({.kind = Ledger::FlowNote::Kind::kUnwanted, .row = q.Int(0)});
   }
+}
+
+Result<std::string> CancelError(Ledger& ledger, int64_t row, const std::string& reason) {
+  if (reason.empty()) return CoreError("JobCancelled", "the job was cancelled");
+  return SealFor(ledger, row, SealField::kError, CoreError("JobCancelled", reason));
 }
 
 std::string JobLost(const char* why) {
@@ -305,10 +330,14 @@ Status FinishJob(Ledger& ledger, const Lease& lease, const Outcome& outcome, Set
   if (kind == Kind::kCancelled || ended.cancel_requested) {
     settled->state = JobState::kCancelled;
     if (ended.cancel_requested) RETURN_IF_ERROR(NoteUnwanted(ledger, place));
-    const std::string error =
-        outcome.body.empty() ? CoreError("JobCancelled", "the job was cancelled") : "";
-    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel,
-                      outcome.body.empty() ? error : outcome.body, outcome.content_type);
+    if (!outcome.body.empty()) {
+      return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, outcome.body,
+                        outcome.content_type);
+    }
+    std::string error;
+    RETURN_IF_ERROR(UnheardCancelError(ledger, lease, std::move(ended.cancel_reason), &error));
+    return EndAttempt(ledger, lease, place, JobState::kCancelled, Cause::kCancel, error,
+                      ContentType::kJson);
   }
   if (kind == Kind::kReleased) return Release(ledger, lease, place, outcome, settled);
   return FailAttempt(ledger, lease, place, outcome, settled);

@@ -25,6 +25,10 @@ Status RescueJob(Ledger& ledger, const Lease& lease, const char* why, bool* lost
 // by the job's policy, unless it is delivered at most once). `hung`: its holder did not act.
 Status TimeOutJob(Ledger& ledger, const Lease& lease, bool hung, Settled* settled);
 
+// The error of a job that was cancelled: a caller's reason, sealed as the job's other errors are,
+// or a sentence of ours. The job's row must still be there.
+Result<std::string> CancelError(Ledger& ledger, int64_t row, const std::string& reason);
+
 // The error of a job that is delivered at most once and whose lease was lost.
 std::string JobLost(const char* why);
 

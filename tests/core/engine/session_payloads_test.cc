@@ -156,13 +156,22 @@ TEST_CASE("the file of an encrypted store shows no payload", "[seal][session]") 
   Must(f.engine->Cancel({.id = waiting, .queue = ""}, std::string(kMark) + " why", {}));
   CHECK(Has(f.Read(waiting).error, std::string(kMark) + " why"));
   f.session->Resume();
+  // So has one that its worker gives back.
+  const std::string taken = f.AddMarked();
+  const LeasedJob unbegun = TakeOne(*f.session);
+  Must(f.engine->Cancel({.id = taken, .queue = ""}, std::string(kMark) + " wherefore", {}));
+  Outcome back;
+  back.kind = Outcome::Kind::kReleased;
+  CHECK(SettleAndWait(*f.session, unbegun.token, back).state == JobState::kCancelled);
+  CHECK(Has(f.Read(taken).error, std::string(kMark) + " wherefore"));
   // A result that is kept nowhere but in the event log.
   JobSpec brief = Spec("task", Json("data"));
   brief.keep_completed = Keep{.age_ms = -1, .count = 0};
   Add(*f.engine, brief);
   SettleAndWait(*f.session, TakeOne(*f.session).token, Completed(Json("gone")));
   const std::vector<std::string> data = EventData(f);
-  CHECK(data.size() == 6);  // progress, retry, progress, result, cancel, the result that is gone
+  // Progress, retry, progress, result, two cancels, the result that is gone.
+  CHECK(data.size() == 7);
   for (const std::string& text : data) CHECK(Has(text, kMark));
   CHECK(data.back() == Json("gone"));
 

@@ -1,5 +1,9 @@
 #include "jobs/change.h"
 
+#include <string>
+#include <tuple>
+#include <utility>
+
 #include "jobs/finish.h"
 #include "jobs/jobs_test_util.h"
 #include "jobs/read.h"
@@ -89,6 +93,23 @@ TEST_CASE("a running job is told that it is to stop, and ends as cancelled", "[j
   CHECK(f.controlled.size() == 1);
   // The handler did not see it and failed: that is no reason to start it again.
   CHECK(f.Settle(lease, Kind::kFailed, "{}").state == JobState::kCancelled);
+  f.CheckInvariants();
+}
+
+TEST_CASE("a job that nobody has begun keeps the reason, too", "[jobs][change]") {
+  JobsFixture f;
+  f.AddId("a");
+  const Lease lease = f.ClaimOne();
+  CancelResult result{};
+  const char* reason = nullptr;
+  const char* message = nullptr;
+  std::tie(reason, message) = GENERATE(std::pair("not \"needed\"", "not \\\"needed\\\""),
+                                       std::pair("", "the job was cancelled"));
+  f.MustDo([&](Ledger& ledger) { return CancelJob(ledger, {"a", ""}, reason, &result); });
+  CHECK(result == CancelResult::kRequested);
+  CHECK(f.Settle(lease, Kind::kReleased, "").state == JobState::kCancelled);
+  CHECK(f.Read("a").error ==
+        R"({"type":"JobCancelled","message":")" + std::string(message) + R"(","stack":""})");
   f.CheckInvariants();
 }
 
