@@ -7,7 +7,6 @@
 #define MILLRACE_ENGINE_SESSION_H_
 
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fifo.h"
 #include "base/fork.h"
 #include "base/log.h"
 #include "base/seal.h"
@@ -126,7 +126,7 @@ class SessionCore : public PumpSession,
   bool unresponsive_ = false;  // gave back what nobody took in time
   bool closed_ = false;
   std::unordered_map<int64_t, std::shared_ptr<Running>> running_;  // taken, by token
-  std::deque<jobs::Claimed> waiting_;                              // claimed, not taken
+  Fifo<jobs::Claimed> waiting_;                                    // claimed, not taken
   int64_t waiting_since_ms_ = 0;  // when the last one was taken or came; real time
   std::vector<Note> notes_;       // to be written by the next step
   Notices notices_;

@@ -168,8 +168,7 @@ void SessionCore::Committed() {
   hungry_ = static_cast<int32_t>(step_claimed_.size()) < step_want_ && !step_more_;
   if (waiting_.empty()) waiting_since_ms_ = context_.clock->MonotonicMs();
   const bool came = !step_claimed_.empty();
-  for (jobs::Claimed& claimed : step_claimed_) waiting_.push_back(std::move(claimed));
-  step_claimed_.clear();
+  waiting_.Append(&step_claimed_);
   if (stopping_ || paused_) GiveBackWaiting();
   const bool nudge = !waiting_.empty() && next_tick_ms_ > waiting_since_ms_ + kWaitingMaxMs;
   if (nudge) next_tick_ms_ = 0;
