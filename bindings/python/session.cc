@@ -64,7 +64,7 @@ std::shared_ptr<PySession> OpenSession(PyEngine& engine, std::vector<std::string
                                        int32_t slots, int32_t prefetch, int64_t prefetch_ms,
                                        const std::string& worker_name,
                                        const std::optional<std::string>& durability, bool paused,
-                                       const std::shared_ptr<Notifier>& notifier) {
+                                       bool quiet, const std::shared_ptr<Notifier>& notifier) {
   SessionOptions options;
   options.queues = std::move(queues);
   options.slots = slots;
@@ -74,6 +74,7 @@ std::shared_ptr<PySession> OpenSession(PyEngine& engine, std::vector<std::string
   options.language = "python";
   if (durability) options.durability = ToDurability(*durability);
   options.paused = paused;
+  options.quiet = quiet;
   options.on_ready = Notifier::Callback(notifier);
   auto made = std::make_shared<PySession>();
   made->engine = engine.engine;
@@ -99,36 +100,23 @@ py::list Take(PySession& self, int32_t max, int64_t timeout_ms, bool interruptib
   return list;
 }
 
-// Waits for what a worker must act on. Attempts that settled well are most of the notices; without
-// `settled` they are dropped here, so that the thread that waits for signals never takes the GIL
-// for them.
-Notices Drain(PySession& self, int64_t timeout_ms, bool settled, int hard_limit_exit_code) {
+Notices Drain(PySession& self, int64_t timeout_ms, int hard_limit_exit_code) {
   Notices notices;
-  const auto wait = [&](int64_t ms) {
-    while (true) {
-      Result<Notices> result = self->Drain(ms);
-      if (!result.ok()) {
-        notices.errors.push_back(result.status());
-        return true;
-      }
-      Notices& news = *result;
-      const auto hard = [](const Signal& signal) {
-        return signal.kind == Signal::Kind::kHardLimit;
-      };
-      // The GIL may be held by the very handler that hangs: this must not need it.
-      if (hard_limit_exit_code >= 0 &&
-          std::any_of(news.signals.begin(), news.signals.end(), hard)) {
-        _exit(hard_limit_exit_code);
-      }
-      if (!settled) std::erase_if(news.settled, [](const Settled& one) { return one.status.ok(); });
-      const bool something = !news.settled.empty() || !news.signals.empty() ||
-                             !news.rescued.empty() || !news.errors.empty() ||
-                             (settled && news.drained);
-      notices = std::move(news);
-      if (something || ms >= 0) return something;
+  WaitInSlices(timeout_ms, -1, [&](int64_t ms) {
+    Result<Notices> news = self->Drain(ms);
+    if (!news.ok()) {
+      notices.errors.push_back(news.status());
+      return true;
     }
-  };
-  WaitInSlices(timeout_ms, -1, wait);
+    const auto hard = [](const Signal& signal) { return signal.kind == Signal::Kind::kHardLimit; };
+    // The GIL may be held by the very handler that hangs: this must not need it.
+    if (hard_limit_exit_code >= 0 &&
+        std::any_of(news->signals.begin(), news->signals.end(), hard)) {
+      _exit(hard_limit_exit_code);
+    }
+    notices = std::move(*news);
+    return true;
+  });
   return notices;
 }
 
@@ -220,7 +208,7 @@ void RegisterSession(py::module_& module, EngineClass& engine) {
             Check(Unlocked([&] { return self->Settle(token, std::move(outcome)); }));
           },
           py::arg("token"), py::arg("value"), py::pos_only())
-      .def("drain", &Drain, py::arg("timeout_ms") = -1, py::kw_only(), py::arg("settled") = true,
+      .def("drain", &Drain, py::arg("timeout_ms") = -1, py::kw_only(),
            py::arg("hard_limit_exit_code") = -1)
       .def(
           "progress",
@@ -260,7 +248,7 @@ void RegisterSession(py::module_& module, EngineClass& engine) {
              py::arg("slots") = defaults.slots, py::arg("prefetch") = defaults.prefetch,
              py::arg("prefetch_ms") = defaults.prefetch_ms, py::arg("worker_name") = "",
              py::arg("durability") = py::none(), py::arg("paused") = false,
-             py::arg("notifier") = py::none());
+             py::arg("quiet") = false, py::arg("notifier") = py::none());
 }
 
 }  // namespace millrace::python

@@ -846,14 +846,11 @@ class Session:
     def complete(self, token: int, value: object, /) -> None:
         """Ends an attempt with a result, encoded as `dumps` does it."""
 
-    def drain(
-        self, timeout_ms: int = -1, *, settled: bool = True, hard_limit_exit_code: int = -1
-    ) -> Notices:
+    def drain(self, timeout_ms: int = -1, *, hard_limit_exit_code: int = -1) -> Notices:
         """What happened since the last call; waits as `take` does.
 
-        Without `settled`, attempts that were settled well are dropped and do not end the wait. A hard_limit_exit_code
-        from 0 ends this process with that status as soon as a job passes its hard time limit, even if its handler holds
-        the GIL. A closed session shows as a Closed among the errors.
+        A hard_limit_exit_code from 0 ends this process with that status as soon as a job passes its hard time limit,
+        even if its handler holds the GIL. A closed session shows as a Closed among the errors.
         """
 
     def progress(self, token: int, json: str) -> None:
@@ -1352,6 +1349,10 @@ class Engine:
         worker_name: str = "",
         durability: _Durability | None = None,
         paused: bool = False,
+        quiet: bool = False,
         notifier: Notifier | None = None,
     ) -> Session:
-        """Opens a worker's session. With a notifier, `take` and `drain` with time-out 0 when it is signalled."""
+        """Opens a worker's session. With a notifier, `take` and `drain` with time-out 0 when it is signalled.
+
+        A quiet one tells only what a worker must act on: neither good ends of attempts nor that its queues are empty.
+        """

@@ -68,7 +68,8 @@ struct OpenOptions {
   bool create = true;                      // false: kNotFound if there is no such file
   int64_t max_payload_bytes = 16 << 20;    // of data, of a result, of an error; 1 KiB .. 512 MiB
   int64_t busy_timeout_ms = 10'000;        // wait for writers that are not Millrace
-  int64_t wal_limit_bytes = 16 << 20;      // background checkpoints start at a quarter of it
+  int64_t wal_limit_bytes = 16 << 20;      // background checkpoints start at a quarter of it; over
+                                           // twice that, writers wait for one
   int32_t writer_queue_ops = 8'192;        // bound of the queue into the writer; 16 .. 65,534
   int64_t writer_queue_bytes = 256 << 20;  // the same in payload bytes
   Keep keep_completed{.age_ms = 86'400'000, .count = -1};  // default rule of queues: one day
@@ -103,6 +104,9 @@ struct SessionOptions {
   std::string language = "c++";
   std::optional<Durability> durability = {};  // of finishes; empty: the store's
   bool paused = false;                        // start without claiming
+  // Notices only of what a worker must act on: Drain() tells neither of attempts that settled well
+  // nor that the queues are drained, and wakes for neither.
+  bool quiet = false;
   // Called from a core thread when Take() or Drain() has something new (edge-triggered: once per
   // change from empty to not empty). Must return quickly and not call the session. Empty: use the
   // blocking forms.

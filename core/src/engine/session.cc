@@ -231,7 +231,7 @@ Status SessionCore::Close(int64_t timeout_ms) {
   Lock lock(mutex_);
   auto written = [&] { return !step_under_way_ && notes_.empty() && step_notes_.empty(); };
   const bool all =
-      WaitFor(lock, jobs_changed_, timeout_ms, [&] { return running_.empty() && written(); });
+      WaitFor(lock, step_ended_, timeout_ms, [&] { return running_.empty() && written(); });
   if (!all) {
     for (auto& [token, running] : running_) {
       Outcome outcome;
@@ -253,7 +253,7 @@ Status SessionCore::Close(int64_t timeout_ms) {
     lock = Lock(mutex_);
     // A step that cannot be written (disk full) is not waited for: the process's end releases its
     // leases.
-    jobs_changed_.wait(lock, [&] { return !step_under_way_ && (written() || retry_at_ms_ != 0); });
+    step_ended_.wait(lock, [&] { return !step_under_way_ && (written() || retry_at_ms_ != 0); });
     (void)status;
   }
   lock.unlock();
@@ -369,7 +369,7 @@ void SessionCore::Feed() {
 // opening makes none: an empty claim is a read.
 void SessionCore::FindNothing() {
   Lock lock(mutex_);
-  if (!looked_for_ || !std::exchange(new_, false) || closed_) return;
+  if (!looked_for_ || !std::exchange(new_, false) || closed_ || options_.quiet) return;
   notices_.drained = true;
   Notify(std::move(lock), false, true);
 }

@@ -118,6 +118,7 @@ class SessionCore : public PumpSession,
   std::mutex mutex_;
   std::condition_variable jobs_changed_;
   std::condition_variable notices_changed_;
+  std::condition_variable step_ended_;  // what Close() waits for
   int32_t slots_;
   int32_t slots_to_write_ = 0;  // for listings; 0: they know
   bool paused_;

@@ -71,7 +71,7 @@ Status SessionCore::Kick(Lock lock) {
   }
   lock = Lock(mutex_);
   step_under_way_ = false;
-  jobs_changed_.notify_all();  // Close() waits for the end of a step
+  step_ended_.notify_all();
   lock.unlock();
   context_.pump->Nudge();
   return Status::Ok();
@@ -209,9 +209,10 @@ bool SessionCore::TellSettled(const Status& status) {
       continue;
     }
     if (note.quiet) continue;
+    if (!status.ok()) settled.status = status;
+    if (options_.quiet && settled.status.ok()) continue;
     settled.id = lease.key.PublicId();
     settled.queue = QueueName(lease.place.queue_id);
-    if (!status.ok()) settled.status = status;
     notices_.settled.push_back(std::move(settled));
     news = true;
   }
@@ -262,12 +263,12 @@ void SessionCore::FinishStep(const Status& status) {
     retry_at_ms_ = 0;
     if (isolation_.active()) isolation_.Succeeded();
   }
-  if (hungry_ && running_.empty() && waiting_.empty() && notes_.empty() && step_notes_.empty() &&
-      status.ok()) {
+  if (!options_.quiet && hungry_ && running_.empty() && waiting_.empty() && notes_.empty() &&
+      step_notes_.empty() && status.ok()) {
     news = news || !notices_.drained;
     notices_.drained = true;
   }
-  jobs_changed_.notify_all();  // Close() waits for the end of a step
+  step_ended_.notify_all();
   const bool hungry = hungry_;
   Notify(std::move(lock), false, news);
   if (status.ok() || again) (void)Kick(Lock(mutex_));

@@ -34,6 +34,7 @@ class ThreadedCheckpointer : public Checkpointer {
 
   void Watch(sqlite3* writer) override;
   void AfterCommit() override;
+  void MakeRoom() override;
   void Stop(bool truncate) override;
   Stats stats() const override;
 
@@ -63,6 +64,7 @@ class ThreadedCheckpointer : public Checkpointer {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable turn_ended_;
   bool wanted_ = false;
   bool stop_ = false;
   bool truncate_at_stop_ = false;
@@ -101,6 +103,13 @@ void ThreadedCheckpointer::AfterCommit() {
   if (!wake_requested_.exchange(true)) Wake();
 }
 
+void ThreadedCheckpointer::MakeRoom() {
+  if (wal_bytes_.load(std::memory_order_relaxed) < 2 * options_.wal_limit_bytes) return;
+  if (!wake_requested_.load()) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  turn_ended_.wait(lock, [this] { return !wake_requested_.load() || stop_; });
+}
+
 void ThreadedCheckpointer::Wake() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (stop_) return;
@@ -127,6 +136,7 @@ void ThreadedCheckpointer::Stop(bool truncate) {
     truncate_at_stop_ = truncate;
   }
   changed_.notify_one();
+  turn_ended_.notify_all();
   if (thread_.joinable()) {
     thread_.join();
   } else if (truncate) {
@@ -151,13 +161,16 @@ void ThreadedCheckpointer::ThreadMain() {
     lock.unlock();
     if (wanted) {
       CheckpointBesideWriters();
-      wake_requested_.store(false);
       attempts_left = kTruncateAttempts;
     } else if (commits_.load(std::memory_order_relaxed) == commits_seen) {
       attempts_left = Truncate() == Outcome::kComplete ? 0 : attempts_left - 1;
     }
     commits_seen = commits_.load(std::memory_order_relaxed);
     lock.lock();
+    if (wanted) {
+      wake_requested_.store(false);
+      turn_ended_.notify_all();
+    }
   }
   lock.unlock();
   if (truncate_at_stop_) Truncate();

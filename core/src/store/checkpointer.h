@@ -22,10 +22,13 @@ namespace millrace::store {
 //   WAL over half          They never let a PASSIVE catch up: sync what was copied, then take the
 //                          writer lock for the short rest and RESTART; the next commit begins the
 //                          WAL anew.
-//   WAL over its limit     The same without PASSIVE: the writers wait.
+//   WAL over its limit     The same without PASSIVE.
+//   WAL over twice that    A writer lets the thread have its turn before it commits again: without
+//                          that, a thread that the system seldom runs would never get the lock.
 //   no commit for idle_ms  TRUNCATE, once; then it sleeps until the WAL has grown again.
 //
-// So the WAL is at most as long as its limit and what is written during one PASSIVE.
+// So the WAL is at most as long as twice its limit and one commit of each process, unless a reader
+// keeps it.
 //
 // Thread-safe. In a child after fork() it must be leaked (release the pointer): its thread does not
 // exist there, and its connection belongs to the parent.
@@ -69,9 +72,13 @@ class Checkpointer {
   // After each commit, outside the writer lock. Two atomic loads; wakes the thread only if the WAL
   // has passed its mark.
   virtual void AfterCommit() = 0;
+  // Before each commit, outside the writer lock. Two atomic loads, unless the WAL has passed twice
+  // its limit: then it waits until the thread has tried what it was last woken for. Ends with
+  // Stop().
+  virtual void MakeRoom() = 0;
   // Joins the thread and closes the connection; with `truncate`, a last TRUNCATE is tried first,
   // without waiting for readers. The writer lock must not be held. Idempotent; later calls of
-  // AfterCommit() do nothing.
+  // AfterCommit() and MakeRoom() do nothing.
   virtual void Stop(bool truncate) = 0;
 
   virtual Stats stats() const = 0;

@@ -96,6 +96,7 @@ Status StoreImpl::StartCheckpointer() {
 
 Status StoreImpl::LockWriter() {
   RETURN_IF_ERROR(Usable());
+  if (checkpointer_) checkpointer_->MakeRoom();
   return parts_.locks->LockWriter();
 }
 

@@ -42,6 +42,7 @@ def open_session(
         prefetch=options.prefetch,
         worker_name=options.name,
         durability=options.durability,
+        quiet=True,
         notifier=notifier,
     )
 

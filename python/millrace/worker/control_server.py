@@ -37,7 +37,12 @@ class ControlServer:
         remove_stale_queues(engine)
         self._engine = engine
         self._session = engine.open_session(
-            [self.queue], slots=1, prefetch=0, worker_name=worker.hostname, durability="process"
+            [self.queue],
+            slots=1,
+            prefetch=0,
+            worker_name=worker.hostname,
+            durability="process",
+            quiet=True,
         )
         self._thread = threading.Thread(target=self._serve, name="millrace-control", daemon=True)
         self._thread.start()
@@ -52,7 +57,7 @@ class ControlServer:
                 jobs = self._session.take(1, -1)
                 for job in jobs:
                     self._run(job)
-                self._session.drain(0, settled=False)
+                self._session.drain(0)
             except Closed:
                 return
             except MillraceError:

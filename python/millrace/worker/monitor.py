@@ -50,9 +50,7 @@ class Monitor(threading.Thread):
     def run(self) -> None:
         """Ends when the session is closed."""
         while True:
-            notices = self._runner.session.drain(
-                -1, settled=False, hard_limit_exit_code=self._exit_code
-            )
+            notices = self._runner.session.drain(-1, hard_limit_exit_code=self._exit_code)
             if not log_notices(notices):
                 return
             for signal in notices.signals:

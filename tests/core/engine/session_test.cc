@@ -77,6 +77,38 @@ TEST_CASE("a handler's own policy and delay replace the job's", "[session]") {
   CHECK(settled.due_at_ms == kStart + 5'000);
 }
 
+TEST_CASE("a quiet session tells only what must be acted on", "[session]") {
+  std::atomic<int> announced = 0;
+  Fixture f({.queues = {"q"}, .slots = 2, .quiet = true, .on_ready = [&] { ++announced; }});
+  const std::string good = Add(*f.engine, Spec()).id;
+  const LeasedJob first = TakeOne(*f.session);
+  const int before = announced;
+  Must(f.session->Settle(first.token, Completed()));
+  CHECK(Must(f.engine->WaitFinished({.id = good, .queue = "q"}, 10'000)).state ==
+        JobState::kCompleted);
+  // The next one is too late: that is told, and nothing else.
+  JobSpec spec = Spec();
+  spec.time_limit_ms = 1'000;
+  const std::string late = Add(*f.engine, spec).id;
+  const LeasedJob second = TakeOne(*f.session);
+  f.clock->Advance(1'000);
+  const Notices limit = Must(f.session->Drain(10'000));
+  REQUIRE(limit.signals.size() == 1);
+  CHECK(limit.settled.empty());
+  CHECK_FALSE(limit.drained);
+  Must(f.session->Settle(second.token, Completed()));
+  std::vector<Settled> settled;
+  while (settled.empty()) {
+    Notices notices = Must(f.session->Drain(10'000));
+    CHECK_FALSE(notices.drained);
+    settled = std::move(notices.settled);
+  }
+  REQUIRE(settled.size() == 1);
+  CHECK(settled[0].id == late);
+  CHECK(settled[0].status.code() == Code::kLeaseLost);
+  CHECK(announced > before);
+}
+
 TEST_CASE("a released job keeps its attempts and its place", "[session]") {
   Fixture f({.queues = {"q"}, .slots = 1, .prefetch = 0});
   const std::string first = Add(*f.engine, Spec()).id;

@@ -191,6 +191,48 @@ TEST_CASE("a reader that stays keeps the WAL, and checkpoints go on when it has 
   CHECK(Eventually([&] { return FileBytes(path + "-wal") == 0; }));
 }
 
+TEST_CASE("over twice the limit a writer lets the checkpoint thread have its turn",
+          "[checkpointer]") {
+  const TemporaryFolder folder;
+  Connection::Options connecting;
+  connecting.path = folder.File("starved.db");
+  connecting.create = true;
+  Result<std::unique_ptr<Connection>> connection = Connection::Open(connecting);
+  REQUIRE(connection.ok());
+  REQUIRE((*connection)->Exec("PRAGMA journal_mode=WAL; CREATE TABLE notes (body BLOB)").ok());
+  std::atomic<bool> has_lock{false};  // until then the thread gets no lock, as under heavy load
+  Checkpointer::Options options;
+  options.path = connecting.path;
+  options.wal_limit_bytes = 200'000;
+  options.lock_writer = [&] {
+    has_lock.wait(false);
+    return Status::Ok();
+  };
+  options.unlock_writer = [] {};
+  const auto checkpointer = std::move(Checkpointer::Start(options).value());
+  checkpointer->Watch((*connection)->raw());
+  while (checkpointer->stats().wal_bytes < 2 * options.wal_limit_bytes) {
+    checkpointer->MakeRoom();  // returns at once
+    REQUIRE((*connection)->Exec("INSERT INTO notes VALUES (zeroblob(8000))").ok());
+    checkpointer->AfterCommit();
+  }
+  CHECK(checkpointer->stats().restarts == 0);
+  SECTION("it waits for it") {
+    has_lock = true;
+    has_lock.notify_all();
+    checkpointer->MakeRoom();
+    CHECK(checkpointer->stats().restarts == 1);
+  }
+  SECTION("it does not wait for one that is stopped") {
+    std::thread waits([&] { checkpointer->MakeRoom(); });
+    std::thread stops([&] { checkpointer->Stop(false); });
+    waits.join();
+    has_lock = true;
+    has_lock.notify_all();
+    stops.join();
+  }
+}
+
 TEST_CASE("a checkpoint's failed sync makes the store failed, and the next write recovers it",
           "[checkpointer]") {
   CrashVfs vfs;
