@@ -10,6 +10,7 @@ from pathlib import Path
 import millrace
 import pytest
 from millrace import JobLost, Millrace, RemoteError, TaskRevokedError, TimeLimitExceeded, errors
+from millrace.pools.processes import restart_delay
 from worker_support import PATIENCE_S, until
 
 HERE = Path(__file__).parent
@@ -64,6 +65,22 @@ def test_a_hard_time_limit_kills_the_child_and_only_that(worker, tasks):
     with pytest.raises(TimeLimitExceeded):
         tasks.hang.delay().get(PATIENCE_S)
     assert tasks.add.delay_many([(i,) for i in range(10)]).get(PATIENCE_S) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("worker", [("processes", 1)], indirect=True)
+def test_children_that_their_jobs_end_are_replaced_at_once(worker, tasks):
+    """Were each replaced later than the one before, the last job would have to wait for more than a minute."""
+    last = [tasks.hang.delay() for _ in range(9)][-1]
+    with pytest.raises(TimeLimitExceeded):
+        last.get(PATIENCE_S)
+
+
+def test_children_that_die_young_are_restarted_later_and_later():
+    assert restart_delay(1, worked=False) == 0
+    assert [restart_delay(deaths, worked=False) for deaths in (2, 3, 4)] == [0.4, 0.8, 1.6]
+    assert restart_delay(10_000, worked=False) == 30
+    assert restart_delay(1, worked=True) == 0
+    assert restart_delay(100, worked=True) == 1  # others may run meanwhile: jobs wait
 
 
 @pytest.mark.parametrize("worker", [("processes", 1), ("solo", 1), ("threads", 1)], indirect=True)

@@ -125,6 +125,7 @@ void ThreadedCheckpointer::Wake() {
       options_.log(std::string("cannot start the checkpoint thread: ") + error.what());
     wake_at_.fetch_add(passive_at_);
     wake_requested_.store(false);
+    turn_ended_.notify_all();
   }
 }
 

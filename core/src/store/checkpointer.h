@@ -27,8 +27,9 @@ namespace millrace::store {
 //                          that, a thread that the system seldom runs would never get the lock.
 //   no commit for idle_ms  TRUNCATE, once; then it sleeps until the WAL has grown again.
 //
-// So the WAL is at most as long as twice its limit and one commit of each process, unless a reader
-// keeps it.
+// So the WAL is at most as long as twice its limit and one commit of each process, unless turn
+// after turn fails: a reader keeps the WAL, another process's checkpoint does not end, the disk is
+// full. Then the writers go on, with a turn for each eighth of the limit.
 //
 // Thread-safe. In a child after fork() it must be leaked (release the pointer): its thread does not
 // exist there, and its connection belongs to the parent.

@@ -34,11 +34,27 @@ if TYPE_CHECKING:
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
 
-_YOUNG_S: Final = 1.0  # a child that dies younger than this is not restarted at once
-_RESTART_MAX_S: Final = 30.0
+_YOUNG_S: Final = (
+    1.0  # one child after another that dies younger than this is not restarted at once
+)
+_RESTART_MAX_S: Final = 30.0  # where they do not even begin to work
+_CRASH_MAX_S: Final = 1.0  # where they do: other jobs wait for them
+# Of a child whose job, or whose age, is the reason: nothing is wrong with the next one.
+_EXITS_OF_JOBS: Final = {EXIT_TIME_LIMIT, EXIT_TERMINATED, EXIT_REPLACED}
 _REPLY_S: Final = (
     0.7  # a child whose job holds the GIL does not answer; those who ask wait for a second
 )
+
+
+def restart_delay(deaths: int, *, worked: bool) -> float:
+    """Seconds until a child is started again.
+
+    Args:
+        deaths: How many in its place have died young, one after another.
+        worked: Whether the last one had begun to take jobs.
+    """
+    most = _CRASH_MAX_S if worked else _RESTART_MAX_S
+    return 0.0 if deaths == 1 else min(most, 0.1 * 2 ** min(deaths, 16))
 
 
 class ProcessesPool(BasePool):
@@ -199,13 +215,12 @@ class ProcessesPool(BasePool):
         self._schedule_restart(child, status, time.monotonic())
 
     def _schedule_restart(self, child: ChildProcess, status: int, now: float) -> None:
-        if now - child.started >= _YOUNG_S or status == EXIT_REPLACED:
+        if now - child.started >= _YOUNG_S or status in _EXITS_OF_JOBS:
             self._failures.pop(child.index, None)
             self._restarts[child.index] = now
             return
         failures = self._failures[child.index] = self._failures.get(child.index, 0) + 1
-        delay = 0.0 if failures == 1 else min(_RESTART_MAX_S, 0.1 * 2**failures)
-        self._restarts[child.index] = now + delay
+        self._restarts[child.index] = now + restart_delay(failures, worked=child.ready)
 
     def _enter_stage(self, stage: int) -> None:
         for child in self._all():
