@@ -9,6 +9,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "store/store_test_util.h"
@@ -62,6 +64,22 @@ class Forked {
  private:
   int pipe_[2] = {-1, -1};
   pid_t pid_ = -1;
+};
+
+// The allocator of GCC 12's AddressSanitizer does not look after forks: a lock that another thread
+// has at that moment is locked for ever in the child. There, and only there, forks and the work of
+// other threads take turns.
+class Turn {
+ public:
+#ifdef __SANITIZE_ADDRESS__
+  Turn() : lock_(mutex_) {}
+
+ private:
+  static inline std::mutex mutex_;
+  std::lock_guard<std::mutex> lock_;
+#else
+  Turn() {}  // not trivial, so that nobody takes it for unused
+#endif
 };
 
 // How many descriptors and mappings of the store's files a process has.
@@ -205,20 +223,31 @@ TEST_CASE("forks in the middle of everything leave usable children", "[store][fo
   auto store = OpenWithNotes(path);
   std::atomic<bool> stop{false};
   std::atomic<int64_t> written{0};
+  std::atomic<int64_t> opened{0};
   std::thread opener([&] {
-    while (!stop) static_cast<void>(Store::Open(OptionsFor(path)));
+    while (!stop) {
+      const Turn turn;
+      static_cast<void>(Store::Open(OptionsFor(path)));
+      ++opened;
+    }
   });
   std::thread writer([&] {
     while (!stop) {
+      const Turn turn;
       if (!store->LockWriter().ok()) return;
       if (store->writer().Exec("INSERT INTO notes VALUES (1)").ok()) ++written;
       store->UnlockWriter();
       static_cast<void>(store->Sync());
     }
   });
+  while (opened == 0 || written == 0) std::this_thread::yield();  // both are at it
   for (int i = 0; i < 20; ++i) {
-    Forked child([&](const auto&) { return UseOwnStore(path, true); });
-    CHECK(child.Join() == 0);
+    std::optional<Forked> child;
+    {
+      const Turn turn;
+      child.emplace([&](const auto&) { return UseOwnStore(path, true); });
+    }
+    CHECK(child->Join() == 0);
   }
   stop = true;
   opener.join();
