@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from millrace.worker.mailbox import Mailbox
     from millrace.worker.options import WorkerOptions
 
-_YOUNG_S: Final = (
-    1.0  # one child after another that dies younger than this is not restarted at once
-)
+_YOUNG_S: Final = 1.0  # from the second child on that dies younger, restarts are delayed
 _RESTART_MAX_S: Final = 30.0  # where they do not even begin to work
 _CRASH_MAX_S: Final = 1.0  # where they do: other jobs wait for them
 # Of a child whose job, or whose age, is the reason: nothing is wrong with the next one.
