@@ -56,7 +56,8 @@ class Store {
   virtual const std::string& path() const = 0;
 
   // The kernel lock that queues the writers of all processes (F_OFD_SETLKW on a byte of the
-  // database file). Blocks. A store without files locks an in-process mutex. The connection
+  // database file). Blocks; over twice the WAL's limit also for a checkpoint's turn
+  // (Checkpointer::MakeRoom). A store without files locks an in-process mutex. The connection
   // writer() may be used between the two calls.
   virtual Status LockWriter() = 0;
   virtual void UnlockWriter() = 0;
